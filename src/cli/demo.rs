@@ -1,0 +1,11 @@
+//! `bantuan70 demo`.
+
+use super::{Common, Failure, Outcome};
+use clap::Args;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {}
+
+pub(super) fn run(_common: &Common, _arguments: Arguments) -> Outcome {
+    Err(Failure::usage("demo: not built yet"))
+}

@@ -1,0 +1,188 @@
+//! The command line: arguments as typed, and what each verb prints. Answers go to stdout, logs to
+//! stderr. A verb group is a file; this one holds what they share.
+
+mod check;
+mod contact;
+mod demo;
+mod init;
+mod inspect;
+mod key;
+mod mail;
+mod outbox;
+mod rules;
+mod run;
+mod store;
+mod ticket;
+
+use clap::{Parser, Subcommand};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Mail-processing daemon for the mailbox of a national cyber contact centre.
+#[derive(Debug, Parser)]
+#[command(name = "bantuan70", version, about, propagate_version = true, max_term_width = 100)]
+struct Arguments {
+    /// Configuration file [default: ./bantuan70.toml, else /etc/bantuan70/bantuan70.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// One JSON object a line instead of a table
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Write a commented configuration, rules and templates to start from; overwrite nothing
+    Init(init::Arguments),
+    /// Run the whole main job on bundled sample mail, without any server
+    Demo(demo::Arguments),
+    /// Run the daemon
+    Run(run::Arguments),
+    /// Verify configuration, rules, templates, keys, directories and log-ins
+    Check(check::Arguments),
+    /// Show what the daemon would make of raw messages, without storing or sending anything
+    Inspect(inspect::Arguments),
+    /// Validate, test, list and explain classification rules
+    Rules(rules::Arguments),
+    /// Read tickets
+    Ticket(ticket::Arguments),
+    /// The stakeholder directory
+    Contact(contact::Arguments),
+    /// OpenPGP certificates and the centre's own key
+    Key(key::Arguments),
+    /// Mail that waits, failed or is uncertain
+    Outbox(outbox::Arguments),
+    /// Every stored message: kind, ticket or none, and the reason
+    Mail(mail::Arguments),
+    /// Mail that could not be processed
+    Quarantine(mail::QuarantineArguments),
+    /// Check the audit chain
+    Audit(store::AuditArguments),
+    /// Copy the database consistently while the daemon runs
+    Backup(store::BackupArguments),
+    /// Put a backup back into an empty data directory
+    Restore(store::RestoreArguments),
+    /// Print shell completions
+    Completions {
+        /// Shell to complete for
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// What all verbs are given.
+#[derive(Debug)]
+pub(crate) struct Common {
+    config: Option<PathBuf>,
+    /// One JSON object a line.
+    pub json: bool,
+}
+
+impl Common {
+    /// The configuration file that counts: the one named, else the default places.
+    pub fn config_path(&self) -> Option<PathBuf> {
+        self.config.clone().or_else(|| {
+            ["bantuan70.toml", "/etc/bantuan70/bantuan70.toml"].iter().map(Path::new).find(|path| path.exists()).map(Path::to_owned)
+        })
+    }
+}
+
+/// Exit status of contract 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Done = 0,
+    /// The thing asked about is not in order.
+    NotInOrder = 1,
+    /// Wrong usage or configuration.
+    Usage = 2,
+    /// A service could not be reached or refused.
+    Service = 3,
+}
+
+/// Why a verb ended early: its exit status and one line for people.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub exit: Exit,
+    pub line: String,
+}
+
+impl Failure {
+    /// Wrong usage or configuration: exit 2.
+    pub fn usage(line: impl Into<String>) -> Self {
+        Self { exit: Exit::Usage, line: line.into() }
+    }
+    /// A service (IMAP, SMTP, disk) could not be reached or refused: exit 3.
+    pub fn service(line: impl Into<String>) -> Self {
+        Self { exit: Exit::Service, line: line.into() }
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        // A listing whose reader went away (`| head`) is done, not failed (ATTACKS F68).
+        let is_broken_pipe =
+            error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe));
+        if is_broken_pipe { Self { exit: Exit::Done, line: String::new() } } else { Self::service(format!("{error:#}")) }
+    }
+}
+
+pub(crate) type Outcome = Result<Exit, Failure>;
+
+/// Parses the arguments, runs the verb and gives the exit status.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let common = Common { config: arguments.config, json: arguments.json };
+    let outcome = match arguments.verb {
+        Verb::Init(arguments) => init::run(&common, arguments),
+        Verb::Demo(arguments) => demo::run(&common, arguments),
+        Verb::Run(arguments) => run::run(&common, arguments),
+        Verb::Check(arguments) => check::run(&common, arguments),
+        Verb::Inspect(arguments) => inspect::run(&common, arguments),
+        Verb::Rules(arguments) => rules::run(&common, arguments),
+        Verb::Ticket(arguments) => ticket::run(&common, arguments),
+        Verb::Contact(arguments) => contact::run(&common, arguments),
+        Verb::Key(arguments) => key::run(&common, arguments),
+        Verb::Outbox(arguments) => outbox::run(&common, arguments),
+        Verb::Mail(arguments) => mail::run(&common, arguments),
+        Verb::Quarantine(arguments) => mail::run_quarantine(&common, arguments),
+        Verb::Audit(arguments) => store::run_audit(&common, arguments),
+        Verb::Backup(arguments) => store::run_backup(&common, arguments),
+        Verb::Restore(arguments) => store::run_restore(&common, arguments),
+        Verb::Completions { shell } => completions(shell),
+        Verb::Man => man(),
+    };
+    match outcome {
+        Ok(exit) => ExitCode::from(exit as u8),
+        Err(failure) => {
+            if !failure.line.is_empty() {
+                eprintln!("bantuan70: {}", failure.line);
+            }
+            ExitCode::from(failure.exit as u8)
+        }
+    }
+}
+
+/// Writes one line to stdout.
+pub(crate) fn print(line: impl std::fmt::Display) -> Result<(), Failure> {
+    use std::io::Write as _;
+    writeln!(std::io::stdout(), "{line}").map_err(|error| Failure::from(anyhow::Error::new(error)))
+}
+
+fn completions(shell: clap_complete::Shell) -> Outcome {
+    use clap::CommandFactory as _;
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "bantuan70", &mut text);
+    print(String::from_utf8_lossy(&text).trim_end())?;
+    Ok(Exit::Done)
+}
+
+fn man() -> Outcome {
+    use clap::CommandFactory as _;
+    let mut text = Vec::new();
+    clap_mangen::Man::new(Arguments::command()).render(&mut text).map_err(|error| Failure::from(anyhow::Error::new(error)))?;
+    print(String::from_utf8_lossy(&text).trim_end())?;
+    Ok(Exit::Done)
+}

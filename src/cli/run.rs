@@ -1,0 +1,11 @@
+//! `bantuan70 run`.
+
+use super::{Common, Failure, Outcome};
+use clap::Args;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {}
+
+pub(super) fn run(_common: &Common, _arguments: Arguments) -> Outcome {
+    Err(Failure::usage("run: not built yet"))
+}

@@ -1,0 +1,1 @@
+//! THE CORE: pure decisions. No IO, no clock, no Result, no async.

@@ -1,0 +1,1 @@
+//! URLs, domains, addresses, hashes and CVEs out of text, refanged (contract 6).

@@ -1,0 +1,1 @@
+//! Indonesian, English, both, or not told (contract 6).

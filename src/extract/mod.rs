@@ -1,0 +1,5 @@
+//! Facts out of plain text: language, documents, indicators. Pure functions over strings.
+
+pub mod document;
+pub mod indicator;
+pub mod language;

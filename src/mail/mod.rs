@@ -1,0 +1,110 @@
+//! RFC 5322 and MIME, in and out. Reading never fails: any bytes give a [`Mail`] and a list of
+//! damage. Nothing here decrypts, decides or stores.
+
+pub mod attachment;
+pub mod entity;
+pub mod kind;
+pub mod read;
+pub mod template;
+pub mod text;
+pub mod token;
+pub mod write;
+
+use crate::model::{Address, Damage, Sha256};
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// One message, read.
+#[derive(Debug, Clone)]
+pub struct Mail {
+    /// The bytes as they came.
+    pub raw: Arc<[u8]>,
+    /// SHA-256 of `raw`.
+    pub sha256: Sha256,
+    /// SHA-256 of Message-ID, From, Date and body: the same mail under other trace headers (contract 12.1).
+    pub content_sha256: Sha256,
+    /// Top-level header fields in their order: name as typed, value unfolded, not decoded.
+    pub headers: Vec<Header>,
+    /// Every mailbox of every From field.
+    pub from: Vec<Mailbox>,
+    /// How many From fields there are.
+    pub from_fields: usize,
+    pub sender: Option<Mailbox>,
+    pub reply_to: Vec<Mailbox>,
+    pub to: Vec<Mailbox>,
+    pub cc: Vec<Mailbox>,
+    /// Decoded; control characters are spaces.
+    pub subject: String,
+    pub date: Option<Timestamp>,
+    /// Without angle brackets.
+    pub message_id: Option<String>,
+    /// Without angle brackets; the first 10 and the last 50 of In-Reply-To and References together.
+    pub references: Vec<String>,
+    pub text: Text,
+    /// The text was made from HTML because there is no text/plain.
+    pub is_html_only: bool,
+    pub attachments: Vec<Attachment>,
+}
+
+/// One header field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    pub name: String,
+    pub value: String,
+}
+
+/// One mailbox of an address field. The address was parsed before anything was decoded (ATTACKS M6).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Mailbox {
+    /// The display name, decoded, for people only.
+    pub name: String,
+    /// As typed, for people only.
+    pub typed: String,
+    /// `None` where what was typed is no mailbox that mail could be sent to.
+    pub address: Option<Address>,
+}
+
+/// The body as text, told apart.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Text {
+    /// All of it.
+    pub full: String,
+    /// What the sender wrote now (contract 6 `new_text`).
+    pub new: String,
+    /// Quoted and forwarded text.
+    pub quoted: String,
+}
+
+/// A part that is not the body.
+#[derive(Debug, Clone)]
+pub struct Attachment {
+    /// Made safe: no separators, controls or bidi marks, at most 120 bytes (ATTACKS M9).
+    pub name: String,
+    /// As declared, lower case.
+    pub media_type: String,
+    pub sha256: Sha256,
+    pub content: Arc<[u8]>,
+    /// A picture of the layout: inline with a Content-ID.
+    pub is_layout: bool,
+    /// Text found in it, for classification, indicators and documents.
+    pub text: Option<String>,
+}
+
+impl Mail {
+    /// The one sender: exactly one From field with exactly one mailbox (ATTACKS P3), else none.
+    #[must_use]
+    pub fn from_one(&self) -> Option<&Address> {
+        match (self.from_fields, self.from.as_slice()) {
+            (1, [only]) => only.address.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The values of all top-level fields of that name, in their order.
+    pub fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value.as_str())
+    }
+}
+
+/// A message and what was odd about it.
+pub type Reading = (Mail, Vec<Damage>);

@@ -1,0 +1,64 @@
+//! Bytes to [`Mail`]. Never fails, within limits.
+
+use super::{Attachment, Header, Mail, Mailbox, Reading, Text};
+use crate::model::{Address, Damage, Sha256};
+use mail_parser::{MessageParser, MimeHeaders};
+use std::sync::Arc;
+
+/// Reads a message.
+#[must_use]
+pub fn read(raw: &[u8]) -> Reading {
+    let sha256 = Sha256::of(raw);
+    let mut mail = Mail {
+        raw: Arc::from(raw),
+        content_sha256: sha256.clone(),
+        sha256,
+        headers: Vec::new(),
+        from: Vec::new(),
+        from_fields: 0,
+        sender: None,
+        reply_to: Vec::new(),
+        to: Vec::new(),
+        cc: Vec::new(),
+        subject: String::new(),
+        date: None,
+        message_id: None,
+        references: Vec::new(),
+        text: Text::default(),
+        is_html_only: false,
+        attachments: Vec::new(),
+    };
+    let Some(message) = MessageParser::default().parse(raw) else {
+        return (mail, vec![Damage::new("unreadable", "no header could be read")]);
+    };
+    for (name, value) in message.headers_raw() {
+        mail.headers.push(Header { name: name.to_owned(), value: value.trim().to_owned() });
+    }
+    mail.from_fields = mail.header_values("From").count();
+    if let Some(from) = message.from() {
+        mail.from = from
+            .iter()
+            .map(|address| Mailbox {
+                name: address.name().unwrap_or_default().to_owned(),
+                typed: address.address().unwrap_or_default().to_owned(),
+                address: address.address().and_then(Address::parse),
+            })
+            .collect();
+    }
+    mail.subject = message.subject().unwrap_or_default().to_owned();
+    mail.message_id = message.message_id().map(str::to_owned);
+    mail.text.full = message.body_text(0).unwrap_or_default().into_owned();
+    mail.text.new = mail.text.full.clone();
+    mail.attachments = message
+        .attachments()
+        .map(|part| Attachment {
+            name: part.attachment_name().unwrap_or_default().to_owned(),
+            media_type: String::new(),
+            sha256: Sha256::of(part.contents()),
+            content: Arc::from(part.contents()),
+            is_layout: false,
+            text: None,
+        })
+        .collect();
+    (mail, Vec::new())
+}

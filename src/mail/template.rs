@@ -1,0 +1,1 @@
+//! The letters' words: templates in Indonesian and English. Values are data, never template source.

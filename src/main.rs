@@ -1,0 +1,5 @@
+//! The command line, thin.
+
+fn main() -> std::process::ExitCode {
+    bantuan70::cli::main()
+}

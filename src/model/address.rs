@@ -1,0 +1,147 @@
+//! A mailbox that mail can be sent to. The type cannot hold a line break, a space, a control
+//! character or a second address, so neither a header nor an SMTP command can be injected through it.
+
+use serde::{Deserialize, Serialize};
+
+/// An RFC 5321 §4.1.2 mailbox, in lower case as a whole.
+///
+/// Local parts are case-sensitive by the letter of the RFC and nowhere in practice; one spelling
+/// makes comparison, counting and matching one thing. Domains are A-labels (RFC 5890): the reader
+/// converts before it comes here. Address literals (`a@[192.0.2.1]`) are refused.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Address(String);
+
+impl Address {
+    /// Reads one bare address: no display name, no angle brackets, no comment.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        if text.len() > 254 || !text.is_ascii() {
+            return None;
+        }
+        let (local, domain) = text.rsplit_once('@')?;
+        (local_is_valid(local) && domain_is_valid(domain)).then(|| Self(text.to_ascii_lowercase()))
+    }
+
+    /// What stands before the last `@`.
+    #[must_use]
+    pub fn local(&self) -> &str {
+        self.0.rsplit_once('@').map_or("", |(local, _)| local)
+    }
+
+    /// What stands after the last `@`.
+    #[must_use]
+    pub fn domain(&self) -> &str {
+        self.0.rsplit_once('@').map_or("", |(_, domain)| domain)
+    }
+
+    /// The whole address.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The same mailbox without `+detail`, so that `a+1@x` and `a@x` count as one sender.
+    #[must_use]
+    pub fn without_detail(&self) -> Self {
+        match (self.local().split_once('+'), self.domain()) {
+            (Some((local, _)), domain) if !local.is_empty() && !local.starts_with('"') => Self(format!("{local}@{domain}")),
+            _ => self.clone(),
+        }
+    }
+}
+
+/// RFC 5321 §4.1.2: a dot-string of atoms, or a quoted string of printable ASCII (no spaces: they
+/// are legal and only ever seen in attacks).
+fn local_is_valid(local: &str) -> bool {
+    if local.is_empty() || local.len() > 64 {
+        return false;
+    }
+    if let Some(inner) = local.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        let mut escaped = false;
+        for c in inner.chars() {
+            match c {
+                _ if escaped => escaped = false,
+                '\\' => escaped = true,
+                '"' => return false,
+                _ => {}
+            }
+            if !c.is_ascii_graphic() || c == '<' || c == '>' {
+                return false;
+            }
+        }
+        return !inner.is_empty() && !escaped;
+    }
+    local.split('.').all(|atom| !atom.is_empty() && atom.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c)))
+}
+
+/// RFC 5321 §4.5.3.1.2 and RFC 1035 §2.3.4: labels of letters, digits and inner hyphens.
+fn domain_is_valid(domain: &str) -> bool {
+    !domain.is_empty()
+        && domain.len() <= 253
+        && domain.split('.').all(|label| {
+            !label.is_empty()
+                && label.len() <= 63
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+        })
+        && !domain.rsplit('.').next().is_some_and(|last| last.chars().all(|c| c.is_ascii_digit()))
+}
+
+impl TryFrom<String> for Address {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text).ok_or_else(|| format!("'{}' is not a mail address", text.escape_debug()))
+    }
+}
+
+impl From<Address> for String {
+    fn from(address: Address) -> Self {
+        address.0
+    }
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn d2_no_address_can_carry_a_second_command_or_header() {
+        for hostile in [
+            "a@b>\r\nRCPT TO:<c@d",
+            "a@b\r\nBcc: x@y",
+            "a b@c.example",
+            "a@b,c@d",
+            "<a@b.example>",
+            "a@[192.0.2.1]",
+            "a@192.0.2.1",
+            "@b",
+            "a@",
+            "a",
+            "a@-b.example",
+            "\"a\r\nb\"@c.example",
+            "\"<script>\"@x.example",
+            "a@b.exa\u{0}mple",
+            "пример@x.example",
+        ] {
+            assert_eq!(Address::parse(hostile), None, "{hostile:?}");
+        }
+        for honest in ["budi.santoso+tiket@dinas.go.test", "o'brien@x.example", "\"odd\"@x.example", "A@XN--BCHER-KVA.example"] {
+            assert!(Address::parse(honest).is_some(), "{honest:?}");
+        }
+    }
+
+    #[test]
+    fn one_person_under_many_details_is_one_sender() {
+        let plain = Address::parse("Reply@them.example").unwrap();
+        assert_eq!(Address::parse("reply+5000@them.example").unwrap().without_detail(), plain);
+    }
+}

@@ -1,0 +1,38 @@
+//! A stakeholder in the directory (contract 9).
+
+use super::{Address, Fingerprint, Language, words};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+words! {
+    /// TLP:RED goes to persons alone.
+    ContactKind { Person = "person", Role = "role" }
+}
+
+/// A stakeholder (pemangku kepentingan).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contact {
+    pub id: i64,
+    pub name: String,
+    pub address: Address,
+    pub kind: ContactKind,
+    pub organisation: String,
+    pub sectors: Vec<String>,
+    pub groups: Vec<String>,
+    pub language: Language,
+    /// The pinned certificate.
+    pub fingerprint: Option<Fingerprint>,
+    /// When the pinned certificate ends, as it stood when it was last read.
+    pub expires_at: Option<Timestamp>,
+    pub verified_at: Option<Timestamp>,
+    /// How the contact was verified: "call-back", "letter".
+    pub verified_how: Option<String>,
+}
+
+impl Contact {
+    /// A verification ages out after 365 days (contract 9).
+    #[must_use]
+    pub fn is_verified(&self, now: Timestamp) -> bool {
+        self.verified_at.is_some_and(|at| now.as_second() - at.as_second() < 365 * 86_400)
+    }
+}

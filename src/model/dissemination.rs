@@ -1,0 +1,149 @@
+//! A dissemination (diseminasi informasi) and its recipients (contract 9).
+
+use super::letter::Enclosure;
+use super::ticket::TicketNumber;
+use super::{Address, Fingerprint, Language, Sha256, Tlp, words};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// `DIS-2026-0007`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct DisseminationNumber(pub String);
+
+impl DisseminationNumber {
+    /// Composes a number.
+    #[must_use]
+    pub fn new(year: i16, serial: u32) -> Self {
+        Self(format!("DIS-{year}-{serial:04}"))
+    }
+
+    /// Reads `DIS-2026-0007`, letter case aside.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim().to_ascii_uppercase();
+        let (year, serial) = text.strip_prefix("DIS-")?.split_once('-')?;
+        let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+        if year.len() != 4 || !(4..=9).contains(&serial.len()) || !digits(year) || !digits(serial) {
+            return None;
+        }
+        Some(Self::new(year.parse().ok()?, serial.parse().ok()?))
+    }
+}
+
+impl std::fmt::Display for DisseminationNumber {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+words! {
+    DisseminationState {
+        Draft = "draft",
+        AwaitingApproval = "awaiting_approval",
+        Sending = "sending",
+        Sent = "sent",
+        Closed = "closed",
+        Cancelled = "cancelled",
+    }
+}
+
+words! {
+    RecipientState {
+        Held = "held",
+        Queued = "queued",
+        Sent = "sent",
+        Bounced = "bounced",
+        Confirmed = "confirmed",
+        Handled = "handled",
+    }
+}
+
+words! {
+    RecipientKind { Person = "person", Role = "role", InternalUnit = "internal_unit" }
+}
+
+/// One recipient as the manifest names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recipient {
+    pub address: Address,
+    pub name: String,
+    pub kind: RecipientKind,
+    pub language: Language,
+    /// The certificate that was approved; another one holds the recipient.
+    pub fingerprint: Option<Fingerprint>,
+    pub state: RecipientState,
+    pub at: Timestamp,
+    /// Why it is held or bounced, or how it was confirmed.
+    pub because: String,
+    /// The Message-ID of the mail that went to this recipient.
+    pub message_id: Option<String>,
+    pub sent_at: Option<Timestamp>,
+    pub reminders: u32,
+}
+
+/// One person's agreement to one manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// The address under which the person stands in the configuration.
+    pub by: Address,
+    pub at: Timestamp,
+}
+
+/// A dissemination as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dissemination {
+    pub number: DisseminationNumber,
+    pub ticket: TicketNumber,
+    pub author: Address,
+    pub state: DisseminationState,
+    pub tlp: Tlp,
+    /// The mark is lower than that of what the ticket received: a second person must agree.
+    pub lowered: bool,
+    /// The true subject, without tag and label.
+    pub subject: String,
+    pub text: String,
+    pub enclosures: Vec<Enclosure>,
+    pub recipients: Vec<Recipient>,
+    pub approvals: Vec<Approval>,
+    pub created_at: Timestamp,
+    pub sent_at: Option<Timestamp>,
+    pub told: BTreeSet<String>,
+}
+
+impl Dissemination {
+    /// What is approved: the SHA-256 of text and attachments, the mark, the ticket, each
+    /// recipient's address and fingerprint (contract 9), as lines that a person can read.
+    #[must_use]
+    pub fn manifest(&self) -> String {
+        let mut lines = vec![
+            format!("dissemination {}", self.number),
+            format!("ticket {}", self.ticket),
+            format!("mark {}{}", self.tlp.label(), if self.lowered { " lowered" } else { "" }),
+            format!("subject {}", Sha256::of(self.subject.as_bytes())),
+            format!("text {}", Sha256::of(self.text.as_bytes())),
+        ];
+        for enclosure in &self.enclosures {
+            // The name goes to the recipients too; its hash keeps the line free of a stranger's text.
+            lines.push(format!("attachment {} {} {}", enclosure.sha256, Sha256::of(enclosure.name.as_bytes()), enclosure.media_type));
+        }
+        let mut recipients: Vec<String> = self
+            .recipients
+            .iter()
+            .map(|recipient| {
+                let fingerprint = recipient.fingerprint.as_ref().map_or("none", |fingerprint| fingerprint.0.as_str());
+                format!("recipient {} {} {fingerprint}", recipient.address, recipient.kind)
+            })
+            .collect();
+        recipients.sort();
+        lines.extend(recipients);
+        lines.push(String::new());
+        lines.join("\n")
+    }
+
+    /// CODE of `!setuju`: the first 12 hexadecimal digits of the SHA-256 of the manifest.
+    #[must_use]
+    pub fn code(&self) -> String {
+        Sha256::of(self.manifest().as_bytes()).0.chars().take(12).collect()
+    }
+}

@@ -1,0 +1,118 @@
+//! What a decision may know of the database. The core asks, the store answers, inside one transaction.
+
+use super::contact::Contact;
+use super::dissemination::{Dissemination, DisseminationNumber};
+use super::effect::Filing;
+use super::letter::{LetterKind, LetterState};
+use super::ticket::{Ticket, TicketNumber};
+use super::{Address, InboxId, Sha256};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Which tickets, people and counters a decision needs.
+#[derive(Debug, Clone, Default)]
+pub struct Question {
+    /// Message-IDs that the mail refers to, without angle brackets.
+    pub references: Vec<String>,
+    /// Tickets named by tag or in signed text.
+    pub tickets: Vec<TicketNumber>,
+    pub disseminations: Vec<DisseminationNumber>,
+    /// The sender as it counts for limits.
+    pub sender: Option<Address>,
+    /// The person whose refusals of today count.
+    pub person: Option<Address>,
+    pub signature: Option<Sha256>,
+    /// Targets of `!diseminasi` as typed: an address, a contact's name, `sector:NAME`, `group:NAME`.
+    pub targets: Vec<String>,
+    /// The MAIL-ID of `!angkat`.
+    pub mail: Option<InboxId>,
+    /// The keyed token in the address that the mail came to.
+    pub token: Option<String>,
+}
+
+/// A letter of ours that a mail refers to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OurLetter {
+    pub message_id: String,
+    pub kind: LetterKind,
+    pub ticket: Option<TicketNumber>,
+    pub dissemination: Option<DisseminationNumber>,
+    pub to: Address,
+    pub state: LetterState,
+    pub sent_at: Option<Timestamp>,
+}
+
+/// What has gone out lately (contract 2, acknowledgement).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Acknowledgements to the sender in the last 24 h.
+    pub acks_to_sender: u32,
+    /// Acknowledgements queued to the sender's domain in the last hour.
+    pub acks_to_domain: u32,
+    /// Acknowledgements queued in the last hour.
+    pub acks: u32,
+    /// Refusals answered to the person since midnight, in the centre's zone.
+    pub refusals: u32,
+}
+
+/// A mail that was filed without a ticket, for `!angkat`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FiledMail {
+    pub id: InboxId,
+    pub filing: Filing,
+    pub raw: Vec<u8>,
+    pub received_at: Timestamp,
+}
+
+/// The answer.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// The number that a new ticket gets, taken in this transaction.
+    pub next_ticket: TicketNumber,
+    pub next_dissemination: DisseminationNumber,
+    /// The same mail (Message-ID, From, Date, body) under other trace headers came before.
+    pub duplicate_of: Option<(InboxId, Option<TicketNumber>)>,
+    /// Letters of ours among the references, in the order of the question.
+    pub letters: Vec<OurLetter>,
+    /// Tickets of the question, of the letters, of the references to stored mail, and of the disseminations.
+    pub tickets: BTreeMap<TicketNumber, Ticket>,
+    /// Tickets whose stored mail the references name (a reporter's mail answered by a copied party).
+    pub referred_tickets: Vec<TicketNumber>,
+    pub disseminations: BTreeMap<DisseminationNumber, Dissemination>,
+    /// Disseminations of the tickets of the question, whatever their state.
+    pub ticket_disseminations: BTreeMap<TicketNumber, Vec<DisseminationNumber>>,
+    pub counters: Counters,
+    /// When and in which mail the signature was used before.
+    pub seen_signature: Option<(InboxId, Timestamp)>,
+    /// Each target of the question with the contacts that it names.
+    pub targets: BTreeMap<String, Vec<Contact>>,
+    /// The sender as a contact.
+    pub contact: Option<Contact>,
+    pub mail: Option<FiledMail>,
+    /// A reporter's address that nothing was sent to before.
+    pub is_first_letter: bool,
+}
+
+impl Snapshot {
+    /// A world in which nothing has happened yet: for `inspect`, `rules explain` and tests.
+    #[must_use]
+    pub fn empty(prefix: &str, year: i16) -> Self {
+        Self {
+            next_ticket: TicketNumber::new(prefix, year, 1),
+            next_dissemination: DisseminationNumber::new(year, 1),
+            duplicate_of: None,
+            letters: Vec::new(),
+            tickets: BTreeMap::new(),
+            referred_tickets: Vec::new(),
+            disseminations: BTreeMap::new(),
+            ticket_disseminations: BTreeMap::new(),
+            counters: Counters::default(),
+            seen_signature: None,
+            targets: BTreeMap::new(),
+            contact: None,
+            mail: None,
+            is_first_letter: true,
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Decrypts and verifies what came in.
+
+use crate::mail::Mail;
+use crate::model::{Damage, Fingerprint, Sha256};
+use jiff::Timestamp;
+
+/// A message after opening: `mail` is what to read, be it the outermost or the decrypted entity.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    /// The mail as the sender wrote it: decrypted, with protected header fields in place of outer ones.
+    pub mail: Mail,
+    pub damage: Vec<Damage>,
+    pub findings: Findings,
+    /// The proof that commands need; `None` where any condition of contract 5 does not hold.
+    pub signed_text: Option<SignedText>,
+    /// Why there is no `signed_text`, in words for the analyst; empty where there is.
+    pub refusals: Vec<Refusal>,
+}
+
+/// Why a mail cannot command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Refusal {
+    /// No OpenPGP signature at all.
+    Unsigned,
+    /// A part stands beside the signed one, or round it (P1, P2, P8).
+    NotAllSigned,
+    /// Inline PGP (P6).
+    Inline,
+    /// Not exactly one From with one mailbox (P3), or two Content-Type fields (P28).
+    Ambiguous,
+    /// The bytes or the signature were changed.
+    BadSignature,
+    /// No certificate of the keyring made it.
+    UnknownSigner,
+    /// Made by a key that is expired, revoked or too weak.
+    UnfitKey,
+    /// Older than 7 days or more than 10 minutes ahead (P14).
+    NotFresh,
+    /// Protected From differs from the outer one (P26).
+    FromDiffers,
+    /// Encrypted, but not to us, or damaged.
+    NotDecrypted,
+    /// The signed entity has no text/plain (C10).
+    HtmlOnly,
+}
+
+/// What was found, for `inspect`, the timeline and analysts.
+#[derive(Debug, Clone, Default)]
+pub struct Findings {
+    pub is_encrypted: bool,
+    /// `Some(false)`: encrypted and could not be opened; the reason is in the damage.
+    pub is_decrypted: Option<bool>,
+    /// Encrypted to none of our keys, as against damaged (P17: only the first is told to the sender).
+    pub is_for_others: bool,
+    pub is_signed: bool,
+    /// Fingerprint of the certificate of the first good signature, else the issuer that is named.
+    pub signer: Option<Fingerprint>,
+    /// Whether a signature is good, made by `signer` and covers the whole mail.
+    pub is_valid: Option<bool>,
+    /// Subject and From outside, where they differ from what was protected.
+    pub outer_subject: Option<String>,
+    /// Certificates that came with the mail (`application/pgp-keys`, Autocrypt): candidates, never trusted by themselves.
+    pub carried: Vec<Fingerprint>,
+}
+
+/// Text that stands under a good, fresh signature which covers the whole mail, and who made it.
+/// Command parsing takes nothing else, and nothing outside this module can make one.
+#[derive(Debug, Clone)]
+pub struct SignedText {
+    pub(super) text: String,
+    pub(super) signers: Vec<Fingerprint>,
+    pub(super) signed_at: Timestamp,
+    pub(super) key: Sha256,
+    pub(super) protected_subject: Option<String>,
+    pub(super) protected_to: Vec<String>,
+    pub(super) is_encrypted: bool,
+}
+
+impl SignedText {
+    /// The text/plain under the signature, decoded.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+    /// Fingerprints of the certificates whose signatures are good (primary keys).
+    #[must_use]
+    pub fn signers(&self) -> &[Fingerprint] {
+        &self.signers
+    }
+    /// The signature's creation time.
+    #[must_use]
+    pub const fn signed_at(&self) -> Timestamp {
+        self.signed_at
+    }
+    /// Identifies this signature for ever: hash of signed bytes, issuer and creation time (ATTACKS C1).
+    #[must_use]
+    pub const fn key(&self) -> &Sha256 {
+        &self.key
+    }
+    /// The Subject inside what is signed (RFC 9788, or `protected-headers="v1"`).
+    #[must_use]
+    pub fn protected_subject(&self) -> Option<&str> {
+        self.protected_subject.as_deref()
+    }
+    /// The addresses of To inside what is signed, lower case.
+    #[must_use]
+    pub fn protected_to(&self) -> &[String] {
+        &self.protected_to
+    }
+    /// It came encrypted.
+    #[must_use]
+    pub const fn is_encrypted(&self) -> bool {
+        self.is_encrypted
+    }
+}

@@ -1,0 +1,1 @@
+//! The rule format: TOML files, validated; errors name file, line and reason.

@@ -1,0 +1,1 @@
+//! SQLite behind a narrow interface: snapshot, apply, claim, settle, queries. No SQL outside.

@@ -1,0 +1,11 @@
+//! One integration binary: every module below is a group of tests. What they share is in `harness`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test that panics fails, as it should"
+)]
+
+mod harness;
