@@ -104,4 +104,6 @@ pub struct Letter {
     pub encloses_certificate: bool,
     /// Queue as `held` with this reason: a person decides whether it goes.
     pub held_because: Option<String>,
+    /// Not to be sent before this moment: an acknowledgement whose turn comes later (contract 2).
+    pub not_before: Option<jiff::Timestamp>,
 }

@@ -5,7 +5,7 @@ use super::dissemination::{Dissemination, DisseminationNumber};
 use super::effect::Filing;
 use super::letter::{LetterKind, LetterState};
 use super::ticket::{Ticket, TicketNumber};
-use super::{Address, InboxId, Sha256};
+use super::{Address, Fingerprint, InboxId, Sha256};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -29,6 +29,8 @@ pub struct Question {
     pub mail: Option<InboxId>,
     /// The keyed token in the address that the mail came to.
     pub token: Option<String>,
+    /// Message-ID, From, Date and body of the mail, hashed (contract 12.1).
+    pub content: Option<Sha256>,
 }
 
 /// A letter of ours that a mail refers to.
@@ -87,6 +89,8 @@ pub struct Snapshot {
     pub seen_signature: Option<(InboxId, Timestamp)>,
     /// Each target of the question with the contacts that it names.
     pub targets: BTreeMap<String, Vec<Contact>>,
+    /// For reporters of those tickets: the certificate pinned to them in the directory.
+    pub certificates: BTreeMap<Address, Fingerprint>,
     /// The sender as a contact.
     pub contact: Option<Contact>,
     pub mail: Option<FiledMail>,
@@ -110,6 +114,7 @@ impl Snapshot {
             counters: Counters::default(),
             seen_signature: None,
             targets: BTreeMap::new(),
+            certificates: BTreeMap::new(),
             contact: None,
             mail: None,
             is_first_letter: true,
