@@ -10,6 +10,7 @@ pub mod dissemination;
 pub mod document;
 pub mod effect;
 pub mod letter;
+pub mod outcome;
 pub mod policy;
 pub mod snapshot;
 pub mod ticket;
@@ -19,6 +20,7 @@ pub use address::Address;
 pub use category::Category;
 pub use damage::Damage;
 pub use document::Document;
+pub use outcome::{Fault, SendOutcome};
 pub use tlp::Tlp;
 
 /// Defines an enumeration whose variants are written as the contract's words in the database,
