@@ -14,6 +14,7 @@ mod run;
 mod store;
 mod ticket;
 
+use crate::config::Config;
 use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -87,6 +88,23 @@ impl Common {
         self.config.clone().or_else(|| {
             ["bantuan70.toml", "/etc/bantuan70/bantuan70.toml"].iter().map(Path::new).find(|path| path.exists()).map(Path::to_owned)
         })
+    }
+}
+
+impl Common {
+    /// The configuration, which the verb cannot do without: exit 2 where there is none or it is wrong.
+    pub fn load(&self) -> Result<Config, Failure> {
+        let Some(path) = self.config_path() else {
+            return Err(Failure::usage(
+                "no configuration: neither ./bantuan70.toml nor /etc/bantuan70/bantuan70.toml is there; name one with --config, or write one with 'bantuan70 init DIR'",
+            ));
+        };
+        Config::load(&path).map_err(|error| Failure::usage(error.to_string()))
+    }
+
+    /// The configuration, else the defaults with what is built in: for `inspect` and `rules`.
+    pub fn load_or_defaults(&self) -> Result<Config, Failure> {
+        if self.config_path().is_some() { self.load() } else { Ok(Config::defaults()) }
     }
 }
 
