@@ -31,6 +31,8 @@ pub struct Question {
     pub token: Option<String>,
     /// Message-ID, From, Date and body of the mail, hashed (contract 12.1).
     pub content: Option<Sha256>,
+    /// The ticket whose history `!status` shows.
+    pub timeline: Option<TicketNumber>,
 }
 
 /// A letter of ours that a mail refers to.
@@ -67,6 +69,16 @@ pub struct FiledMail {
     pub received_at: Timestamp,
 }
 
+/// One line of a ticket's history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimelineLine {
+    pub at: Timestamp,
+    /// The event's word.
+    pub event: String,
+    pub by: String,
+    pub detail: String,
+}
+
 /// The answer.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
@@ -94,6 +106,8 @@ pub struct Snapshot {
     /// The sender as a contact.
     pub contact: Option<Contact>,
     pub mail: Option<FiledMail>,
+    /// The last 50 events of the ticket that the question names, oldest first.
+    pub timeline: Vec<TimelineLine>,
     /// A reporter's address that nothing was sent to before.
     pub is_first_letter: bool,
 }
@@ -117,6 +131,7 @@ impl Snapshot {
             certificates: BTreeMap::new(),
             contact: None,
             mail: None,
+            timeline: Vec::new(),
             is_first_letter: true,
         }
     }
