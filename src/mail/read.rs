@@ -62,3 +62,19 @@ pub fn read(raw: &[u8]) -> Reading {
         .collect();
     (mail, Vec::new())
 }
+
+/// Reads a decrypted or signed entity: its body, and its header fields before those of the outer mail.
+#[must_use]
+pub fn read_inner(outer: &Mail, inner_entity: &[u8]) -> Reading {
+    let (inner, damage) = read(inner_entity);
+    let own = |name: &str| inner.header_values(name).next().is_some();
+    let mut mail = outer.clone();
+    if own("From") {
+        (mail.from, mail.from_fields) = (inner.from.clone(), inner.from_fields);
+    }
+    if own("Subject") {
+        mail.subject.clone_from(&inner.subject);
+    }
+    (mail.text, mail.attachments, mail.is_html_only) = (inner.text, inner.attachments, inner.is_html_only);
+    (mail, damage)
+}

@@ -1,6 +1,17 @@
 //! OpenPGP: what was encrypted is opened, what was signed is proved, what leaves is sealed.
-//! [`SignedText`] and [`SealedMail`] can be made here only.
+//! [`open::SignedText`] and [`seal::SealedMail`] can be made here only.
 
+mod carried;
+pub mod certificate;
+mod decrypt;
+mod inline;
 pub mod keyring;
 pub mod open;
+pub mod own_key;
+mod payload;
 pub mod seal;
+mod verify;
+
+pub use certificate::Certificate;
+pub use keyring::{KeyError, Keyring};
+pub use own_key::{OwnKey, generate_own};
