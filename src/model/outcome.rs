@@ -1,6 +1,8 @@
 //! What became of one attempt to send a letter. `wire::smtp` makes it, `decide::retry` reads it;
 //! the texts are for people, nobody branches on them.
 
+use super::letter::LetterState;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// Whose fault a temporary failure is: it decides which retry clock runs (ATTACKS F30 to F45).
@@ -27,4 +29,17 @@ pub enum SendOutcome {
     Never { reason: String },
     /// The final dot may have arrived and no answer came (RFC 1047).
     Uncertain { reason: String },
+}
+
+/// The rung of the outbox ladder that follows from an outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    pub state: LetterState,
+    /// When to try again; kept where the state is `queued` or `uncertain`.
+    pub next_at: Option<Timestamp>,
+    pub error: Option<String>,
+    /// The server's reply.
+    pub reply: Option<String>,
+    /// `false` where the fault was the server's as a whole: the attempt is not held against the letter (F30).
+    pub counts_attempt: bool,
 }
