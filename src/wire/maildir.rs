@@ -51,13 +51,13 @@ impl Maildir {
         Ok(found.into_iter().map(|(name, (_, path))| Entry { name, path }).collect())
     }
 
-    /// Reads one message; `None` where it is gone. Larger than `max` bytes: the header alone.
-    pub fn read(&self, name: &str, max: u64) -> Result<Option<Body>, WireError> {
-        let read = || -> io::Result<Option<Body>> {
-            let Some(path) = self.find(name)? else { return Ok(None) };
+    /// Reads one message. Larger than `max` bytes: the header alone.
+    pub fn read(&self, name: &str, max: u64) -> Result<Body, WireError> {
+        let read = || -> io::Result<Body> {
+            let Some(path) = self.find(name)? else { return Ok(Body::Gone) };
             match File::open(&path) {
-                Ok(file) => read_file(file, max).map(Some),
-                Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+                Ok(file) => read_file(file, max),
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(Body::Gone),
                 Err(error) => Err(error),
             }
         };
@@ -260,7 +260,7 @@ mod tests {
         let (_folder, maildir) = maildir();
         let sent: Vec<_> = (0..20).map(|n| maildir.deliver(format!("Subject: {n}\r\n\r\n\u{0}\n").as_bytes()).unwrap()).collect();
         assert_eq!(names(&maildir), sent);
-        assert_eq!(maildir.read(&sent[3], 100).unwrap(), Some(Body::Whole(b"Subject: 3\r\n\r\n\0\n".to_vec())));
+        assert_eq!(maildir.read(&sent[3], 100).unwrap(), Body::Whole(b"Subject: 3\r\n\r\n\0\n".to_vec()));
         assert_eq!(fs::read_dir(maildir.root.join("tmp")).unwrap().count(), 0);
     }
 
@@ -270,7 +270,7 @@ mod tests {
         let name = maildir.deliver(b"Subject: x\n\n").unwrap();
         fs::rename(maildir.root.join("new").join(&name), maildir.root.join("cur").join(format!("{name}:2,RS"))).unwrap();
         assert_eq!(names(&maildir), [name.as_str()]);
-        assert!(maildir.read(&name, 100).unwrap().is_some());
+        assert_ne!(maildir.read(&name, 100).unwrap(), Body::Gone);
         assert_eq!(maildir.file(&name, "Processed").unwrap(), Filing::Filed);
         assert!(maildir.root.join(".Processed/cur").join(format!("{name}:2,RS")).is_file());
     }
@@ -279,9 +279,9 @@ mod tests {
     fn f15_of_a_mail_that_is_too_large_the_header_alone_is_read() {
         let (_folder, maildir) = maildir();
         let name = maildir.deliver(b"Subject: big\r\n\r\n0123456789").unwrap();
-        assert_eq!(maildir.read(&name, 26).unwrap(), Some(Body::Whole(b"Subject: big\r\n\r\n0123456789".to_vec())));
+        assert_eq!(maildir.read(&name, 26).unwrap(), Body::Whole(b"Subject: big\r\n\r\n0123456789".to_vec()));
         let header = b"Subject: big\r\n\r\n".to_vec();
-        assert_eq!(maildir.read(&name, 25).unwrap(), Some(Body::HeaderOnly { header, size: 26 }));
+        assert_eq!(maildir.read(&name, 25).unwrap(), Body::HeaderOnly { header, size: 26 });
     }
 
     #[test]
@@ -291,7 +291,7 @@ mod tests {
         assert_eq!(maildir.file(&name, "Processed").unwrap(), Filing::Filed);
         assert_eq!(maildir.file(&name, "Processed").unwrap(), Filing::Filed);
         assert_eq!(maildir.file("nobody", "Processed").unwrap(), Filing::Gone);
-        assert_eq!(maildir.read(&name, 9).unwrap(), None);
+        assert_eq!(maildir.read(&name, 9).unwrap(), Body::Gone);
         assert!(names(&maildir).is_empty());
     }
 
@@ -302,7 +302,7 @@ mod tests {
         for folder in ["", "../x", "a/b", ".hidden", "a..b", "a\nb", "x."] {
             assert!(maildir.file(&name, folder).is_err(), "{folder:?}");
         }
-        assert_eq!(maildir.read("../../etc/passwd", 9).unwrap(), None);
+        assert_eq!(maildir.read("../../etc/passwd", 9).unwrap(), Body::Gone);
         assert_eq!(names(&maildir), [name]);
     }
 

@@ -1,10 +1,12 @@
 //! The network and the Maildir: raw bytes in, sealed mail out. Nothing here reads a message.
 
+mod connect;
 pub mod imap;
 pub mod maildir;
 pub mod smtp;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Why a server gave nothing. One line, lower case, with the act, the host and the reason; never a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +66,46 @@ impl std::fmt::Debug for Login {
     }
 }
 
+/// How long a server may take. The defaults are those of RFC 5321 §4.5.3.2 and of DESIGN 9; tests shorten them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For each address of the host, TLS included.
+    pub connect: Duration,
+    /// From the connection to the greeting.
+    pub greeting: Duration,
+    /// From a command to its answer; in IMAP to the next line of it.
+    pub command: Duration,
+    /// From DATA to 354.
+    pub data: Duration,
+    /// For the writing of one message.
+    pub block: Duration,
+    /// From the final dot to its answer.
+    pub after_dot: Duration,
+    /// How long IDLE may be silent before it is ended and begun anew.
+    pub idle: Duration,
+    /// From DONE to its answer: a dead connection shows here.
+    pub idle_end: Duration,
+    /// For one IMAP operation as a whole, so that a server that drips lines ends.
+    pub operation: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        let minutes = |minutes| Duration::from_secs(60_u64 * minutes);
+        Self {
+            connect: Duration::from_secs(30),
+            greeting: minutes(5),
+            command: minutes(5),
+            data: minutes(2),
+            block: minutes(3),
+            after_dot: minutes(10),
+            idle: minutes(4),
+            idle_end: minutes(1),
+            operation: minutes(30),
+        }
+    }
+}
+
 /// What was read of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
@@ -71,6 +113,8 @@ pub enum Body {
     Whole(Vec<u8>),
     /// The message is larger than the limit: its header, at most [`HEADER_BYTES_MAX`], and its size in bytes.
     HeaderOnly { header: Vec<u8>, size: u64 },
+    /// It is no longer there: somebody else moved or removed it (ATTACKS F6).
+    Gone,
 }
 
 /// How much is read of the header of a message that is too large: four times what a reader keeps.
@@ -94,4 +138,18 @@ pub enum Wake {
     Changed,
     /// The time is over; look all the same.
     Timeout,
+}
+
+/// A server's words as they may be shown: one line, no control characters, at most 512 bytes (ATTACKS M17).
+pub(crate) fn shown(text: &str) -> String {
+    let mut line = String::new();
+    for c in text.trim().chars() {
+        let escaped = if c.is_control() { ' '.to_string() } else { c.escape_debug().to_string() };
+        let piece = if matches!(c, '\'' | '"' | '\\') { c.to_string() } else { escaped };
+        if line.len() + piece.len() > 512 {
+            break;
+        }
+        line.push_str(&piece);
+    }
+    line
 }

@@ -1,0 +1,407 @@
+//! Commands and answers of one IMAP connection: tags, time-outs, what NO and BAD mean, log-in.
+//! async-imap reads and parses; which answer belongs to which command is decided here, since its own
+//! commands pass over NO and BAD in places where a mail would be lost by it.
+
+use super::limit::{Excess, Limited, RESPONSE_SLACK_BYTES};
+use crate::wire::connect::{self, Place, Speech};
+use crate::wire::{Endpoint, Login, Timeouts, WireError, shown};
+use async_imap::imap_proto::{Capability, MailboxDatum, Response, ResponseCode, Status};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use std::collections::BTreeSet;
+use std::io;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::time::timeout;
+
+/// How large the responses to one command may be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Size {
+    pub response_bytes_max: usize,
+    pub line_bytes_max: usize,
+}
+
+impl Size {
+    /// For answers of a few short lines.
+    pub(super) const SMALL: Self = Self { response_bytes_max: RESPONSE_SLACK_BYTES, line_bytes_max: 0 };
+}
+
+/// The tagged end of a command.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Ok,
+    No {
+        /// The response code, such as `TRYCREATE` or `OVERQUOTA`; empty where there is none.
+        code: String,
+        /// The server's text, fit to be shown.
+        text: String,
+    },
+}
+
+/// One connection, greeted and, after [`Dialogue::log_in`], logged in.
+#[derive(Debug)]
+pub(super) struct Dialogue {
+    client: async_imap::Client<Limited>,
+    endpoint: Endpoint,
+    pub timeouts: Timeouts,
+    commands: u32,
+    capabilities: BTreeSet<String>,
+    /// Messages in the mailbox as the server last counted them.
+    exists: u32,
+    has_news: bool,
+    /// The tag of an IDLE that has not ended.
+    idling: Option<String>,
+    /// An answer is half read. Set for good where a caller gave a command up: its answer must not pass for another's.
+    is_mid_answer: bool,
+}
+
+impl Dialogue {
+    pub(super) async fn open(endpoint: &Endpoint, timeouts: Timeouts) -> Result<Self, WireError> {
+        let connected = connect::connect(endpoint, Speech::Imap, &timeouts).await?;
+        let client = async_imap::Client::new(Limited::new(connected.stream));
+        let endpoint = endpoint.clone();
+        let capabilities = BTreeSet::new();
+        let mut new =
+            Self { client, endpoint, timeouts, commands: 0, capabilities, exists: 0, has_news: false, idling: None, is_mid_answer: false };
+        if !connected.is_greeted {
+            new.read_greeting().await?;
+        }
+        new.ask_capabilities().await?;
+        Ok(new)
+    }
+
+    pub(super) fn at(&self) -> Place<'_> {
+        Place(&self.endpoint)
+    }
+
+    /// Whether the server has the extension; `name` in capitals.
+    pub(super) fn can(&self, name: &str) -> bool {
+        self.capabilities.contains(name)
+    }
+
+    /// Whether more mail came since this was last asked.
+    pub(super) fn take_news(&mut self) -> bool {
+        std::mem::take(&mut self.has_news)
+    }
+
+    pub(super) fn has_news(&self) -> bool {
+        self.has_news
+    }
+
+    async fn read_greeting(&mut self) -> Result<(), WireError> {
+        let greeted = self.read(self.timeouts.greeting, |this, response| match response {
+            Response::Data { status: Status::Ok, .. } => Ok(()),
+            // Whoever logged this connection in, it was not us: the mailbox may be another's.
+            Response::Data { status: Status::PreAuth, .. } => Err(this.protocol("greets with preauth")),
+            Response::Data { status: Status::Bye, .. } => Err(this.farewell(response)),
+            other => Err(this.protocol(&format!("greets with no imap: {}", told(other)))),
+        });
+        greeted.await?
+    }
+
+    async fn ask_capabilities(&mut self) -> Result<(), WireError> {
+        let mut found = BTreeSet::new();
+        let answer = self.run("CAPABILITY", Size::SMALL, |response| {
+            if let Response::Capabilities(list) = response {
+                found.extend(list.iter().map(capability));
+            }
+        });
+        if let Answer::No { text, .. } = answer.await? {
+            return Err(self.refused("tells no capabilities", &text));
+        }
+        self.capabilities = found;
+        Ok(())
+    }
+
+    /// Logs in and asks again what the server can do.
+    pub(super) async fn log_in(&mut self, login: &Login) -> Result<(), WireError> {
+        let answer = match login {
+            Login::XOAuth2 { user, token } => {
+                self.authenticate("XOAUTH2", &format!("user={user}\u{1}auth=Bearer {token}\u{1}\u{1}")).await?
+            }
+            Login::Password { user, password } if self.can("AUTH=PLAIN") => {
+                self.authenticate("PLAIN", &format!("\0{user}\0{password}")).await?
+            }
+            Login::Password { user, password } => {
+                if self.can("LOGINDISABLED") {
+                    return Err(self.refused("takes no password", "it has neither auth=plain nor login"));
+                }
+                let (Some(user), Some(password)) = (quoted(user), quoted(password)) else {
+                    return Err(self.refused("takes this user and password only by auth=plain", "they are not plain ascii"));
+                };
+                self.run_as("LOGIN", &format!("LOGIN {user} {password}"), Size::SMALL, |_| {}).await?
+            }
+        };
+        match answer {
+            Answer::Ok => self.ask_capabilities().await,
+            // RFC 5530: these are about the server, not about the password.
+            Answer::No { code, text } if matches!(code.as_str(), "UNAVAILABLE" | "SERVERBUG" | "INUSE" | "LIMIT") => {
+                Err(WireError::Unreachable(format!("cannot log in at {} now: {text}", self.at())))
+            }
+            Answer::No { text, .. } => Err(self.refused("refuses the log-in", &text)),
+        }
+    }
+
+    /// RFC 3501 §6.2.2 and, where the server has it, RFC 4959 (the response along with the command).
+    async fn authenticate(&mut self, mechanism: &str, response: &str) -> Result<Answer, WireError> {
+        let response = BASE64.encode(response);
+        let inline = self.can("SASL-IR");
+        let command = if inline { format!("AUTHENTICATE {mechanism} {response}") } else { format!("AUTHENTICATE {mechanism}") };
+        let tag = self.say(&command, Size::SMALL).await?;
+        let mut to_send = if inline { None } else { Some(response) };
+        // One challenge asks for the response, one may carry the reason of a refusal, answered by an empty line.
+        for _ in 0..4 {
+            let (asks, answer) = self
+                .read(self.timeouts.command, |this, response| match response {
+                    Response::Done { tag: done, status, outcome } if done.0 == tag => {
+                        (false, Some(this.answer(mechanism, status, outcome)))
+                    }
+                    Response::Data { status: Status::Bye, .. } => (false, Some(Err(this.farewell(response)))),
+                    response => (matches!(response, Response::Continue(_)), None),
+                })
+                .await?;
+            if let Some(answer) = answer {
+                return answer;
+            }
+            if asks {
+                self.write(&to_send.take().unwrap_or_default()).await?;
+            }
+        }
+        Err(self.protocol("does not end the log-in"))
+    }
+
+    /// Runs a command; `take` sees each response, the tagged one last.
+    pub(super) async fn run(&mut self, command: &str, size: Size, take: impl FnMut(&Response<'_>)) -> Result<Answer, WireError> {
+        self.run_as(command, command, size, take).await
+    }
+
+    /// As [`Dialogue::run`], with the name under which the command may be told in an error.
+    async fn run_as(&mut self, name: &str, command: &str, size: Size, take: impl FnMut(&Response<'_>)) -> Result<Answer, WireError> {
+        let limit = self.timeouts.operation;
+        match timeout(limit, self.converse(name, command, size, take)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(self.at().silent("finish with", limit)),
+        }
+    }
+
+    async fn converse(&mut self, name: &str, command: &str, size: Size, mut take: impl FnMut(&Response<'_>)) -> Result<Answer, WireError> {
+        self.end_idle().await?;
+        if std::mem::replace(&mut self.is_mid_answer, true) {
+            return Err(WireError::Unreachable(format!("an earlier command to {} was given up half way", self.at())));
+        }
+        let tag = self.say(command, size).await?;
+        // A large message may take its time: 64 KiB a second at least.
+        let patience = self.timeouts.command + Duration::from_secs(u64::try_from(size.response_bytes_max >> 16).unwrap_or(0));
+        loop {
+            let end = self.read(patience, |this, response| match response {
+                Response::Done { tag: done, status, outcome } if done.0 == tag => {
+                    take(response);
+                    Some(this.answer(name, status, outcome))
+                }
+                Response::Data { status: Status::Bye, .. } if name != "LOGOUT" => Some(Err(this.farewell(response))),
+                other => {
+                    take(other);
+                    None
+                }
+            });
+            if let Some(answer) = end.await? {
+                self.is_mid_answer = false;
+                return answer;
+            }
+        }
+    }
+
+    fn answer(&self, name: &str, status: &Status, outcome: &async_imap::imap_proto::Outcome<'_>) -> Result<Answer, WireError> {
+        let text = shown(outcome.information.as_deref().unwrap_or(""));
+        match status {
+            Status::Ok => Ok(Answer::Ok),
+            Status::No => Ok(Answer::No { code: code(outcome), text: text.to_lowercase() }),
+            _ => {
+                let command: String = name.chars().take(200).collect();
+                tracing::warn!(server = %self.at(), %command, answer = %text, "imap command not understood");
+                Err(self.protocol(&format!("does not understand {}: {}", shown(&command).to_lowercase(), text.to_lowercase())))
+            }
+        }
+    }
+
+    /// Waits with IDLE (RFC 2177) until mail came or `limit` is over.
+    /// The wait may be given up at any moment; the next command ends it first.
+    pub(super) async fn idle(&mut self, limit: Duration) -> Result<(), WireError> {
+        let over = tokio::time::sleep(limit);
+        tokio::pin!(over);
+        while !self.has_news {
+            if self.idling.is_none() {
+                self.begin_idle().await?;
+            }
+            let silence = self.timeouts.idle;
+            let heard = tokio::select! {
+                () = &mut over => break,
+                heard = timeout(silence, self.next_of_idle()) => heard,
+            };
+            match heard {
+                Ok(heard) => heard?,
+                // The line may be dead. DONE finds out, and IDLE begins anew.
+                Err(_) => self.end_idle().await?,
+            }
+        }
+        self.end_idle().await
+    }
+
+    async fn begin_idle(&mut self) -> Result<(), WireError> {
+        let tag = self.next_tag(Size::SMALL);
+        self.idling = Some(tag.clone());
+        self.write(&format!("{tag} IDLE")).await
+    }
+
+    /// One line while idling; any line shows that the connection lives.
+    async fn next_of_idle(&mut self) -> Result<(), WireError> {
+        let tag = self.idling.clone();
+        let end = self.read(self.timeouts.idle.saturating_mul(2), |this, response| match response {
+            Response::Data { status: Status::Bye, .. } => Some(Err(this.farewell(response))),
+            Response::Done { tag: done, status, outcome } if Some(&done.0) == tag.as_ref() => Some(this.answer("IDLE", status, outcome)),
+            _ => None,
+        });
+        let Some(answer) = end.await? else { return Ok(()) };
+        self.idling = None;
+        match answer? {
+            Answer::Ok => Ok(()),
+            Answer::No { text, .. } => Err(self.refused("refuses idle", &text)),
+        }
+    }
+
+    /// Ends an IDLE that goes on. A dead connection shows by its silence.
+    pub(super) async fn end_idle(&mut self) -> Result<(), WireError> {
+        let Some(tag) = self.idling.take() else { return Ok(()) };
+        let limit = self.timeouts.idle_end;
+        self.is_mid_answer = true;
+        let ended = timeout(limit, async {
+            self.write("DONE").await?;
+            loop {
+                let end = self.read(limit, |this, response| match response {
+                    Response::Done { tag: done, status, outcome } if done.0 == tag => {
+                        Some(this.answer("IDLE", status, outcome).map(|_| ()))
+                    }
+                    Response::Data { status: Status::Bye, .. } => Some(Err(this.farewell(response))),
+                    _ => None,
+                });
+                if let Some(end) = end.await? {
+                    return end;
+                }
+            }
+        })
+        .await;
+        ended.unwrap_or_else(|_| Err(self.at().silent("end idle at", limit)))?;
+        self.is_mid_answer = false;
+        Ok(())
+    }
+
+    async fn say(&mut self, command: &str, size: Size) -> Result<String, WireError> {
+        let tag = self.next_tag(size);
+        self.write(&format!("{tag} {command}")).await?;
+        Ok(tag)
+    }
+
+    fn next_tag(&mut self, size: Size) -> String {
+        self.client.get_mut().begin(size.response_bytes_max, size.line_bytes_max);
+        self.commands += 1;
+        format!("a{}", self.commands)
+    }
+
+    async fn write(&mut self, line: &str) -> Result<(), WireError> {
+        debug_assert!(!line.contains(['\r', '\n']), "a command is one line");
+        let limit = self.timeouts.command;
+        let bytes = format!("{line}\r\n");
+        let stream = self.client.get_mut();
+        let written = timeout(limit, async {
+            stream.write_all(bytes.as_bytes()).await?;
+            stream.flush().await
+        });
+        match written.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(self.at().lost("talk to", &error)),
+            Err(_) => Err(self.at().silent("talk to", limit)),
+        }
+    }
+
+    /// The next response. What it says about the number of messages is noted.
+    async fn read<T>(&mut self, limit: Duration, look: impl FnOnce(&Self, &Response<'_>) -> T) -> Result<T, WireError> {
+        let response = match timeout(limit, self.client.read_response()).await {
+            Ok(Ok(Some(response))) => response,
+            Ok(Ok(None)) => return Err(WireError::Unreachable(format!("{} closed the connection", self.at()))),
+            Ok(Err(error)) => return Err(self.unreadable(&error)),
+            Err(_) => return Err(self.at().silent("hear from", limit)),
+        };
+        match response.parsed() {
+            Response::MailboxData(MailboxDatum::Exists(count)) => {
+                self.has_news |= *count > self.exists;
+                self.exists = *count;
+            }
+            Response::Expunge(_) => self.exists = self.exists.saturating_sub(1),
+            _ => {}
+        }
+        Ok(look(self, response.parsed()))
+    }
+
+    /// The parser's own words quote what it was given, which is mail: they are not told.
+    fn unreadable(&self, error: &io::Error) -> WireError {
+        if let Some(excess) = error.get_ref().and_then(|inner| inner.downcast_ref::<Excess>()) {
+            return self.protocol(&format!("says too much: {excess}"));
+        }
+        match error.kind() {
+            io::ErrorKind::Other => self.protocol("says what cannot be read as imap"),
+            _ => self.at().lost("hear from", error),
+        }
+    }
+
+    pub(super) fn protocol(&self, what: &str) -> WireError {
+        WireError::Protocol(format!("imap server {} {what}", self.at()))
+    }
+
+    pub(super) fn refused(&self, what: &str, why: &str) -> WireError {
+        WireError::Refused(format!("imap server {} {what}: {why}", self.at()))
+    }
+
+    fn farewell(&self, response: &Response<'_>) -> WireError {
+        WireError::Unreachable(format!("imap server {} says goodbye: {}", self.at(), told(response)))
+    }
+
+    /// Ends the connection politely.
+    pub(super) async fn log_out(mut self) {
+        // The mail is filed whatever the server says to this.
+        self.timeouts.operation = self.timeouts.operation.min(Duration::from_secs(5));
+        self.run("LOGOUT", Size::SMALL, |_| {}).await.ok();
+    }
+}
+
+fn capability(capability: &Capability<'_>) -> String {
+    match capability {
+        Capability::Imap4rev1 => "IMAP4REV1".to_owned(),
+        Capability::Auth(name) => format!("AUTH={}", name.to_uppercase()),
+        Capability::Atom(name) => name.to_uppercase(),
+    }
+}
+
+/// The response code of a NO: the few that the parser knows, and RFC 5530's, which it leaves in the text.
+fn code(outcome: &async_imap::imap_proto::Outcome<'_>) -> String {
+    if outcome.code == Some(ResponseCode::TryCreate) {
+        return "TRYCREATE".to_owned();
+    }
+    let text = outcome.information.as_deref().unwrap_or("").trim_start();
+    let inner = text.strip_prefix('[').and_then(|rest| rest.split_once(']')).map_or("", |(inner, _)| inner);
+    inner.split(' ').next().unwrap_or("").to_uppercase()
+}
+
+fn told(response: &Response<'_>) -> String {
+    match response {
+        Response::Data { outcome, .. } | Response::Done { outcome, .. } => {
+            shown(outcome.information.as_deref().unwrap_or("")).to_lowercase()
+        }
+        _ => "something else".to_owned(),
+    }
+}
+
+/// A quoted string (RFC 3501 §4.3); `None` for what only a literal could carry.
+pub(super) fn quoted(text: &str) -> Option<String> {
+    let is_plain = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+    is_plain.then(|| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")))
+}
