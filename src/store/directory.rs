@@ -1,0 +1,319 @@
+//! The stakeholder directory and the certificates. A contact is verified by a person; nothing here
+//! trusts a certificate, it only keeps which one is pinned.
+
+use super::audit::{self, Entry};
+use super::row::{At, Word, local};
+use super::{Store, at};
+use crate::model::contact::{Contact, ContactKind};
+use crate::model::{Address, Fingerprint, Language};
+use anyhow::{Context as _, bail, ensure};
+use jiff::{Timestamp, tz::TimeZone};
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
+use serde::Serialize;
+
+/// More contacts than this are not named by one target.
+const TARGET_CONTACTS_MAX: i64 = 5_000;
+
+/// A contact before it has a number.
+#[derive(Debug, Clone)]
+pub struct NewContact {
+    pub name: String,
+    pub address: Address,
+    pub kind: ContactKind,
+    pub organisation: String,
+    pub sectors: Vec<String>,
+    pub groups: Vec<String>,
+    pub language: Language,
+    /// The pinned certificate; its bytes are stored with [`Store::put_certificate`].
+    pub fingerprint: Option<Fingerprint>,
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A contact as listings show it (contract 11).
+#[derive(Debug, Clone, Serialize)]
+pub struct ContactRow {
+    pub id: i64,
+    pub name: String,
+    pub address: Address,
+    pub kind: ContactKind,
+    pub organisation: String,
+    pub sectors: Vec<String>,
+    pub groups: Vec<String>,
+    pub language: Language,
+    pub fingerprint: Option<Fingerprint>,
+    pub expires_at: Option<String>,
+    pub verified_at: Option<String>,
+}
+
+impl ContactRow {
+    /// The contact, times in the centre's zone.
+    #[must_use]
+    pub fn new(contact: Contact, zone: &TimeZone) -> Self {
+        Self {
+            id: contact.id,
+            name: contact.name,
+            address: contact.address,
+            kind: contact.kind,
+            organisation: contact.organisation,
+            sectors: contact.sectors,
+            groups: contact.groups,
+            language: contact.language,
+            fingerprint: contact.fingerprint,
+            expires_at: contact.expires_at.map(|time| local(time, zone)),
+            verified_at: contact.verified_at.map(|time| local(time, zone)),
+        }
+    }
+}
+
+/// A stored certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateRow {
+    pub fingerprint: Fingerprint,
+    pub bytes: Vec<u8>,
+    pub expires_at: Option<Timestamp>,
+    pub stored_at: Timestamp,
+}
+
+impl Store {
+    /// Adds a contact, not yet verified, and gives its number.
+    ///
+    /// # Errors
+    /// Where the address is in the directory already, or it cannot be committed.
+    pub fn add_contact(&self, contact: &NewContact, by: &str, now: Timestamp) -> anyhow::Result<i64> {
+        self.write(|tx| {
+            let is_there: bool = tx
+                .query_row("SELECT EXISTS (SELECT 1 FROM contact WHERE address = ?1)", [contact.address.as_str()], |row| row.get(0))
+                .context("look for the contact")?;
+            ensure!(!is_there, "{} is in the directory already", contact.address);
+            tx.execute(
+                "INSERT INTO contact (name, address, kind, organisation, language, fingerprint, expires_at)
+                 VALUES (:name, :address, :kind, :organisation, :language, :fingerprint, :expires_at)",
+                named_params! {
+                    ":name": contact.name, ":address": contact.address.as_str(), ":kind": contact.kind.word(),
+                    ":organisation": contact.organisation, ":language": contact.language.word(),
+                    ":fingerprint": contact.fingerprint.as_ref().map(|fingerprint| &fingerprint.0), ":expires_at": contact.expires_at.map(at),
+                },
+            )
+            .context("store the contact")?;
+            let id = tx.last_insert_rowid();
+            let labels = contact.sectors.iter().map(|name| ("sector", name)).chain(contact.groups.iter().map(|name| ("group", name)));
+            for (kind, name) in labels {
+                tx.execute("INSERT INTO contact_label (contact, kind, name) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING", (id, kind, name.trim()))
+                    .context("store a label of the contact")?;
+            }
+            note(tx, now, by, "added", contact.address.as_str(), contact.fingerprint.as_ref().map_or("no certificate", |f| f.0.as_str()))?;
+            Ok(id)
+        })
+    }
+
+    /// All contacts, by organisation and name.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn contacts(&self) -> anyhow::Result<Vec<Contact>> {
+        self.read(|db| select(db, "1 ORDER BY organisation, name, id", []))
+    }
+
+    /// The contact with exactly this address.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn contact(&self, address: &Address) -> anyhow::Result<Option<Contact>> {
+        self.read(|db| by_address(db, address))
+    }
+
+    /// A person vouches for the contact; `how` says by which way ("call-back").
+    ///
+    /// # Errors
+    /// Where there is no such contact, or it cannot be committed.
+    pub fn verify_contact(&self, address: &Address, how: &str, by: &str, now: Timestamp) -> anyhow::Result<()> {
+        self.write(|tx| {
+            let changed = tx
+                .execute("UPDATE contact SET verified_at = ?2, verified_how = ?3 WHERE address = ?1", (address.as_str(), at(now), how))
+                .context("verify the contact")?;
+            ensure!(changed == 1, "{address} is not in the directory");
+            note(tx, now, by, "verified", address.as_str(), how)
+        })
+    }
+
+    /// Pins another certificate. Whoever vouched for the old one did not vouch for this one: the
+    /// verification falls, unless the fingerprint is the same.
+    ///
+    /// # Errors
+    /// Where there is no such contact, or it cannot be committed.
+    pub fn pin_certificate(
+        &self,
+        address: &Address,
+        fingerprint: &Fingerprint,
+        expires_at: Option<Timestamp>,
+        by: &str,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
+        self.write(|tx| {
+            let changed = tx
+                .execute(
+                    "UPDATE contact SET verified_at = CASE WHEN fingerprint IS ?2 THEN verified_at END,
+                     verified_how = CASE WHEN fingerprint IS ?2 THEN verified_how END, fingerprint = ?2, expires_at = ?3 WHERE address = ?1",
+                    (address.as_str(), &fingerprint.0, expires_at.map(at)),
+                )
+                .context("pin the certificate")?;
+            ensure!(changed == 1, "{address} is not in the directory");
+            note(tx, now, by, "pinned", address.as_str(), &fingerprint.0)
+        })
+    }
+
+    /// Takes a contact out of the directory. Disseminations of the past keep its address.
+    ///
+    /// # Errors
+    /// Where there is no such contact, or it cannot be committed.
+    pub fn remove_contact(&self, address: &Address, by: &str, now: Timestamp) -> anyhow::Result<()> {
+        self.write(|tx| {
+            let changed = tx.execute("DELETE FROM contact WHERE address = ?1", [address.as_str()]).context("remove the contact")?;
+            ensure!(changed == 1, "{address} is not in the directory");
+            note(tx, now, by, "removed", address.as_str(), "")
+        })
+    }
+
+    /// Stores a certificate, or its refreshed form under the same fingerprint.
+    ///
+    /// # Errors
+    /// Where it cannot be committed.
+    pub fn put_certificate(&self, fingerprint: &Fingerprint, bytes: &[u8], expires_at: Option<Timestamp>, now: Timestamp) -> anyhow::Result<()> {
+        self.write(|tx| {
+            tx.execute(
+                "INSERT INTO certificate (fingerprint, content, expires_at, stored_at) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (fingerprint) DO UPDATE SET content = excluded.content, expires_at = excluded.expires_at, stored_at = excluded.stored_at",
+                (&fingerprint.0, bytes, expires_at.map(at), at(now)),
+            )
+            .context("store the certificate")?;
+            tx.execute("UPDATE contact SET expires_at = ?2 WHERE fingerprint = ?1", (&fingerprint.0, expires_at.map(at)))
+                .context("note the end of the certificate")?;
+            let digest = crate::model::Sha256::of(bytes);
+            let entry = Entry {
+                by: super::apply::SELF,
+                what: "stored",
+                thing: "certificate",
+                thing_id: &fingerprint.0,
+                detail: "",
+                cause: "directory",
+                digest: &digest.0,
+            };
+            audit::append(tx, now, &entry)
+        })
+    }
+
+    /// The certificate of that fingerprint.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn certificate(&self, fingerprint: &Fingerprint) -> anyhow::Result<Option<CertificateRow>> {
+        self.read(|db| {
+            db.query_row(
+                "SELECT fingerprint, content, expires_at, stored_at FROM certificate WHERE fingerprint = ?1",
+                [&fingerprint.0],
+                certificate_row,
+            )
+            .optional()
+            .context("read the certificate")
+        })
+    }
+
+    /// Every stored certificate.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn certificates(&self) -> anyhow::Result<Vec<CertificateRow>> {
+        self.read(|db| {
+            let mut statement = db.prepare_cached("SELECT fingerprint, content, expires_at, stored_at FROM certificate ORDER BY fingerprint")?;
+            let rows = statement.query_map([], certificate_row)?;
+            rows.collect::<Result<_, _>>().context("read the certificates")
+        })
+    }
+
+    /// Removes a certificate that no contact pins.
+    ///
+    /// # Errors
+    /// Where it is not there, a contact pins it, or it cannot be committed.
+    pub fn remove_certificate(&self, fingerprint: &Fingerprint, by: &str, now: Timestamp) -> anyhow::Result<()> {
+        self.write(|tx| {
+            let pinned: Option<String> = tx
+                .query_row("SELECT address FROM contact WHERE fingerprint = ?1 LIMIT 1", [&fingerprint.0], |row| row.get(0))
+                .optional()
+                .context("look for who pins the certificate")?;
+            if let Some(address) = pinned {
+                bail!("the certificate {fingerprint} is pinned to {address}");
+            }
+            let changed =
+                tx.execute("DELETE FROM certificate WHERE fingerprint = ?1", [&fingerprint.0]).context("remove the certificate")?;
+            ensure!(changed == 1, "there is no certificate {fingerprint}");
+            note(tx, now, by, "removed", &fingerprint.0, "certificate")
+        })
+    }
+}
+
+fn note(tx: &rusqlite::Transaction<'_>, now: Timestamp, by: &str, what: &str, thing_id: &str, detail: &str) -> anyhow::Result<()> {
+    audit::append(tx, now, &Entry { by, what, thing: "contact", thing_id, detail, cause: "directory", digest: "" })
+}
+
+fn certificate_row(row: &Row<'_>) -> rusqlite::Result<CertificateRow> {
+    Ok(CertificateRow {
+        fingerprint: Fingerprint(row.get(0)?),
+        bytes: row.get(1)?,
+        expires_at: row.get::<_, Option<At>>(2)?.map(|at| at.0),
+        stored_at: row.get::<_, At>(3)?.0,
+    })
+}
+
+pub(super) fn by_address(db: &Connection, address: &Address) -> anyhow::Result<Option<Contact>> {
+    Ok(select(db, "address = ?1", [address.as_str()])?.into_iter().next())
+}
+
+/// The contacts that a target names: `sector:NAME`, `group:NAME`, an address, else a name in full.
+pub(super) fn named(db: &Connection, target: &str) -> anyhow::Result<Vec<Contact>> {
+    let target = target.trim();
+    let label = target.split_once(':').map(|(kind, name)| (kind.trim().to_ascii_lowercase(), name.trim()));
+    match label {
+        Some((kind, name)) if kind == "sector" || kind == "group" => {
+            let condition = "id IN (SELECT contact FROM contact_label WHERE kind = ?1 AND name = ?2) ORDER BY id LIMIT ?3";
+            select(db, condition, (kind, name, TARGET_CONTACTS_MAX))
+        }
+        _ => match Address::parse(target) {
+            Some(address) => Ok(by_address(db, &address)?.into_iter().collect()),
+            // Two contacts of one name are both given: the core refuses what is not one.
+            None => select(db, "name = ?1 COLLATE NOCASE ORDER BY id LIMIT 10", [target]),
+        },
+    }
+}
+
+fn select(db: &Connection, condition: &str, parameters: impl rusqlite::Params) -> anyhow::Result<Vec<Contact>> {
+    let sql = format!(
+        "SELECT id, name, address, kind, organisation, language, fingerprint, expires_at, verified_at, verified_how FROM contact WHERE {condition}"
+    );
+    let mut statement = db.prepare_cached(&sql).context("prepare the contacts")?;
+    let rows = statement.query_map(parameters, |row| {
+        Ok(Contact {
+            id: row.get(0)?,
+            name: row.get(1)?,
+            address: row.get::<_, Word<_>>(2)?.0,
+            kind: row.get::<_, Word<_>>(3)?.0,
+            organisation: row.get(4)?,
+            sectors: Vec::new(),
+            groups: Vec::new(),
+            language: row.get::<_, Word<_>>(5)?.0,
+            fingerprint: row.get::<_, Option<Word<_>>>(6)?.map(|word| word.0),
+            expires_at: row.get::<_, Option<At>>(7)?.map(|at| at.0),
+            verified_at: row.get::<_, Option<At>>(8)?.map(|at| at.0),
+            verified_how: row.get(9)?,
+        })
+    })?;
+    let mut contacts: Vec<Contact> = rows.collect::<Result<_, _>>().context("read the contacts")?;
+    let mut statement = db.prepare_cached("SELECT kind, name FROM contact_label WHERE contact = ?1 ORDER BY kind, name")?;
+    for contact in &mut contacts {
+        let rows = statement.query_map([contact.id], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+        for label in rows {
+            let (kind, name) = label.context("read the labels of a contact")?;
+            if kind == "sector" { contact.sectors.push(name) } else { contact.groups.push(name) }
+        }
+    }
+    Ok(contacts)
+}

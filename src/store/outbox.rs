@@ -1,0 +1,312 @@
+//! The outbox ladder (DESIGN 4): queued (O1), ready (O2, the sealed bytes stand here), attempting
+//! (O3, `sending`), and what came of it. Who seals and who sends is elsewhere; here each rung is a commit.
+
+use super::audit::{self, Entry};
+use super::row::{At, Word};
+use super::{Changed, Place, Store, apply, at, snapshot};
+use crate::model::effect::Decision;
+use crate::model::letter::{Letter, LetterState};
+use crate::model::Sha256;
+use crate::model::snapshot::{Question, Snapshot};
+use anyhow::{Context as _, bail, ensure};
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{OptionalExtension as _, Transaction, named_params};
+use std::sync::Arc;
+
+/// How long an uncertain letter waits for its one sending again (DESIGN 4, rung O5).
+pub const RESEND_AFTER: SignedDuration = SignedDuration::from_mins(15);
+
+/// The number of a row in the outbox: the ID of `outbox retry`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub struct OutboxId(pub i64);
+
+impl std::fmt::Display for OutboxId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// A letter with what is known of its sending.
+#[derive(Debug, Clone)]
+pub struct QueuedLetter {
+    pub id: OutboxId,
+    /// With the content of its enclosures.
+    pub letter: Letter,
+    /// The exact bytes to send, from rung O2 on.
+    pub sealed: Option<Vec<u8>>,
+    pub state: LetterState,
+    pub attempts: u32,
+    /// How often it was sent again after an uncertain end.
+    pub resends: u32,
+    pub queued_at: Timestamp,
+    pub next_at: Option<Timestamp>,
+    pub last_error: Option<String>,
+}
+
+/// What came of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    pub state: LetterState,
+    /// When to try again; kept where the state is `queued` or `uncertain`.
+    pub next_at: Option<Timestamp>,
+    pub error: Option<String>,
+    /// The server's reply.
+    pub reply: Option<String>,
+    /// `false` where the fault was the server's as a whole: the attempt is not held against the letter (F30).
+    pub counts_attempt: bool,
+}
+
+impl Store {
+    /// At start: what was under way may have gone out (RFC 1047), so it is `uncertain`, and due once more
+    /// after [`RESEND_AFTER`] where that was not done before. Gives how many there were.
+    ///
+    /// # Errors
+    /// Where it cannot be committed.
+    pub fn recover_outbox(&self, now: Timestamp) -> anyhow::Result<usize> {
+        self.write_if(|tx| {
+            let ids: Vec<i64> = {
+                let mut statement = tx.prepare_cached("SELECT id FROM outbox WHERE state = 'sending' ORDER BY id")?;
+                let rows = statement.query_map([], |row| row.get(0))?;
+                rows.collect::<Result<_, _>>().context("look for letters under way")?
+            };
+            let error = "the program ended while this was being sent: it may have gone out";
+            for id in &ids {
+                let next_at = resend_time(tx, *id, now.checked_add(RESEND_AFTER).ok())?;
+                tx.prepare_cached("UPDATE outbox SET state = 'uncertain', next_at = ?2, last_error = ?3 WHERE id = ?1")?
+                    .execute((id, next_at.map(at), error))
+                    .with_context(|| format!("make letter {id} uncertain"))?;
+                note(tx, now, OutboxId(*id), apply::SELF, LetterState::Uncertain.word(), error, "start")?;
+            }
+            Ok((ids.len(), if ids.is_empty() { Changed::No } else { Changed::Yes }))
+        })
+    }
+
+    /// What may be sent now: acknowledgements first, disseminations last, each by its time, so that a
+    /// large dissemination delays no reporter.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn due_letters(&self, now: Timestamp, limit: usize) -> anyhow::Result<Vec<OutboxId>> {
+        self.read(|db| {
+            let mut statement = db.prepare_cached(
+                "SELECT id FROM outbox WHERE state IN ('queued', 'uncertain') AND next_at <= ?1
+                 ORDER BY CASE kind WHEN 'acknowledgement' THEN 0 WHEN 'dissemination' THEN 2 ELSE 1 END, next_at, id LIMIT ?2",
+            )?;
+            let rows = statement.query_map((at(now), i64::try_from(limit)?), |row| row.get(0).map(OutboxId))?;
+            rows.collect::<Result<_, _>>().context("read due letters")
+        })
+    }
+
+    /// When the outbox has something to do next; `None` where nothing waits.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn next_outbox_time(&self) -> anyhow::Result<Option<Timestamp>> {
+        self.read(|db| {
+            db.prepare_cached("SELECT min(next_at) FROM outbox WHERE state IN ('queued', 'uncertain')")?
+                .query_row([], |row| row.get::<_, Option<At>>(0))
+                .map(|time| time.map(|at| at.0))
+                .context("read the next time of the outbox")
+        })
+    }
+
+    /// One letter, its enclosures filled.
+    ///
+    /// # Errors
+    /// Where it is not there, or an enclosure is missing or is not the bytes that were approved.
+    pub fn letter(&self, id: OutboxId) -> anyhow::Result<QueuedLetter> {
+        self.read(|db| {
+            let found = db
+                .prepare_cached(
+                    "SELECT letter, sealed, state, attempts, resends, queued_at, next_at, last_error FROM outbox WHERE id = ?1",
+                )?
+                .query_row([id.0], |row| {
+                    let body: String = row.get(0)?;
+                    Ok(serde_json::from_str(&body).map(|letter| {
+                        Ok::<_, rusqlite::Error>(QueuedLetter {
+                            id,
+                            letter,
+                            sealed: row.get(1)?,
+                            state: row.get::<_, Word<_>>(2)?.0,
+                            attempts: row.get(3)?,
+                            resends: row.get(4)?,
+                            queued_at: row.get::<_, At>(5)?.0,
+                            next_at: row.get::<_, Option<At>>(6)?.map(|at| at.0),
+                            last_error: row.get(7)?,
+                        })
+                    }))
+                })
+                .optional()
+                .with_context(|| format!("read letter {id}"))?;
+            let Some(found) = found else { bail!("there is no letter {id}") };
+            let mut queued = found.with_context(|| format!("read letter {id}"))?.with_context(|| format!("read letter {id}"))?;
+            for enclosure in &mut queued.letter.enclosures {
+                let content: Vec<u8> = db
+                    .prepare_cached("SELECT content FROM blob WHERE sha256 = ?1")?
+                    .query_row([&enclosure.sha256.0], |row| row.get(0))
+                    .with_context(|| format!("read an attachment of letter {id}"))?;
+                ensure!(Sha256::of(&content) == enclosure.sha256, "an attachment of letter {id} was changed in the database");
+                enclosure.content = Arc::from(content);
+            }
+            Ok(queued)
+        })
+    }
+
+    /// Rung O2: the bytes that every attempt sends. Replaced where a refreshed certificate re-seals.
+    ///
+    /// # Errors
+    /// Where the letter does not wait any more, or it cannot be committed: then nothing may be sent (F60).
+    pub fn store_sealed(&self, id: OutboxId, bytes: &[u8], now: Timestamp) -> anyhow::Result<()> {
+        self.write(|tx| {
+            let changed = tx
+                .prepare_cached("UPDATE outbox SET sealed = ?2 WHERE id = ?1 AND state IN ('queued', 'uncertain')")?
+                .execute((id.0, bytes))
+                .with_context(|| format!("store the sealed letter {id}"))?;
+            ensure!(changed == 1, "letter {id} does not wait to be sent");
+            let digest = Sha256::of(bytes);
+            audit::append(
+                tx,
+                now,
+                &Entry {
+                    by: apply::SELF,
+                    what: "sealed",
+                    thing: "letter",
+                    thing_id: &id.to_string(),
+                    detail: "",
+                    cause: "outbox",
+                    digest: &digest.0,
+                },
+            )
+        })
+    }
+
+    /// Rung O3: commits the attempt before anything connects. `false` where the letter is not due any
+    /// more (cancelled, sent, held meanwhile) or not sealed.
+    ///
+    /// # Errors
+    /// Where it cannot be committed: then nothing may be sent.
+    pub fn claim(&self, id: OutboxId, now: Timestamp) -> anyhow::Result<bool> {
+        self.write_if(|tx| {
+            let changed = tx
+                .prepare_cached(
+                    "UPDATE outbox SET resends = resends + (state = 'uncertain'), state = 'sending', attempts = attempts + 1, attempted_at = ?2
+                     WHERE id = ?1 AND state IN ('queued', 'uncertain') AND next_at <= ?2 AND sealed IS NOT NULL",
+                )?
+                .execute((id.0, at(now)))
+                .with_context(|| format!("claim letter {id}"))?;
+            if changed == 0 {
+                return Ok((false, Changed::No));
+            }
+            note(tx, now, id, apply::SELF, LetterState::Sending.word(), "", "outbox")?;
+            Ok((true, Changed::Yes))
+        })
+    }
+
+    /// What came of the attempt, and in the same transaction what follows from it (`f`: a recipient's
+    /// state, a ticket's timeline, a notice). A second uncertain end gets no third sending by itself.
+    ///
+    /// # Errors
+    /// Where the letter is settled already or it cannot be committed: it is then still `sending`.
+    pub fn settle(
+        &self,
+        id: OutboxId,
+        settled: &Settled,
+        place: &Place,
+        question: &Question,
+        now: Timestamp,
+        f: impl FnOnce(&Snapshot) -> Decision,
+    ) -> anyhow::Result<Decision> {
+        self.write(|tx| {
+            let next_at = match settled.state {
+                LetterState::Queued => settled.next_at.or(Some(now)),
+                LetterState::Uncertain => resend_time(tx, id.0, settled.next_at)?,
+                _ => None,
+            };
+            let changed = tx
+                .prepare_cached(
+                    "UPDATE outbox SET attempts = max(0, attempts - (state = 'sending' AND NOT :counts)), state = :state, next_at = :next_at,
+                     last_error = :error, reply = coalesce(:reply, reply), sent_at = CASE WHEN :state = 'sent' THEN :now ELSE sent_at END
+                     WHERE id = :id AND state IN ('queued', 'sending', 'uncertain')",
+                )?
+                .execute(named_params! {
+                    ":counts": settled.counts_attempt, ":state": settled.state.word(), ":next_at": next_at.map(at), ":error": settled.error,
+                    ":reply": settled.reply, ":now": at(now), ":id": id.0,
+                })
+                .with_context(|| format!("settle letter {id}"))?;
+            ensure!(changed == 1, "letter {id} is settled already");
+            let detail = settled.error.as_deref().or(settled.reply.as_deref()).unwrap_or_default();
+            note(tx, now, id, apply::SELF, settled.state.word(), detail, "outbox")?;
+            let decision = f(&snapshot::take(tx, question, None, place, now)?);
+            let cause = format!("letter {id}");
+            apply::all(tx, &apply::Cause { text: &cause, inbox: None, content: None }, &decision, place, now)?;
+            Ok(decision)
+        })
+    }
+
+    /// A person has to look at it before it goes: no certificate, another fingerprint, a refusal to seal.
+    ///
+    /// # Errors
+    /// Where the letter has left or it cannot be committed.
+    pub fn hold(&self, id: OutboxId, because: &str, now: Timestamp) -> anyhow::Result<()> {
+        self.write(|tx| {
+            let sql = "UPDATE outbox SET state = 'held', next_at = NULL, last_error = ?2 WHERE id = ?1 AND state IN ('queued', 'sending', 'uncertain')";
+            let changed = tx.prepare_cached(sql)?.execute((id.0, because)).with_context(|| format!("hold letter {id}"))?;
+            ensure!(changed == 1, "letter {id} does not wait to be sent");
+            note(tx, now, id, apply::SELF, LetterState::Held.word(), because, "outbox")
+        })
+    }
+
+    /// `outbox retry`: due now, whatever held it back. An uncertain letter stays marked so and may go once more.
+    ///
+    /// # Errors
+    /// Where the letter is sent, cancelled, under way or not there, or it cannot be committed.
+    pub fn retry(&self, id: OutboxId, by: &str, now: Timestamp) -> anyhow::Result<()> {
+        self.by_hand(
+            id,
+            by,
+            "retry",
+            "UPDATE outbox SET state = CASE state WHEN 'uncertain' THEN 'uncertain' ELSE 'queued' END, next_at = ?2, resends = 0
+             WHERE id = ?1 AND state IN ('queued', 'uncertain', 'held', 'failed') AND ?2 IS NOT NULL",
+            now,
+        )
+    }
+
+    /// `outbox cancel`: it never leaves.
+    ///
+    /// # Errors
+    /// Where the letter is sent, cancelled, under way or not there, or it cannot be committed.
+    pub fn cancel(&self, id: OutboxId, by: &str, now: Timestamp) -> anyhow::Result<()> {
+        self.by_hand(
+            id,
+            by,
+            "cancelled",
+            "UPDATE outbox SET state = 'cancelled', next_at = NULL
+             WHERE id = ?1 AND state IN ('queued', 'uncertain', 'held', 'failed') AND ?2 IS NOT NULL",
+            now,
+        )
+    }
+
+    fn by_hand(&self, id: OutboxId, by: &str, what: &str, sql: &str, now: Timestamp) -> anyhow::Result<()> {
+        self.write(|tx| {
+            let state: Option<Word<LetterState>> =
+                tx.query_row("SELECT state FROM outbox WHERE id = ?1", [id.0], |row| row.get(0)).optional()?;
+            let Some(Word(state)) = state else { bail!("there is no letter {id}") };
+            let changed = tx.execute(sql, (id.0, at(now))).with_context(|| format!("change letter {id}"))?;
+            ensure!(changed == 1, "letter {id} is {state}");
+            note(tx, now, id, by, what, &format!("was {state}"), "command line")
+        })
+    }
+}
+
+/// The time of the one sending again, `None` where that was done before.
+fn resend_time(tx: &Transaction<'_>, id: i64, wanted: Option<Timestamp>) -> anyhow::Result<Option<Timestamp>> {
+    let resends: i64 = tx
+        .prepare_cached("SELECT resends FROM outbox WHERE id = ?1")?
+        .query_row([id], |row| row.get(0))
+        .with_context(|| format!("read letter {id}"))?;
+    Ok(wanted.filter(|_| resends == 0))
+}
+
+fn note(tx: &Transaction<'_>, now: Timestamp, id: OutboxId, by: &str, what: &str, detail: &str, cause: &str) -> anyhow::Result<()> {
+    audit::append(tx, now, &Entry { by, what, thing: "letter", thing_id: &id.to_string(), detail, cause, digest: "" })
+}

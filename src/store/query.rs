@@ -1,0 +1,633 @@
+//! What listings show, as rows that serialise to the JSON of contract 11. Reads only.
+
+use super::row::{At, Word, local};
+use super::{Store, at, snapshot};
+use crate::model::dissemination::{Dissemination, DisseminationNumber, DisseminationState, RecipientState};
+use crate::model::effect::MailKind;
+use crate::model::letter::{Letter, LetterKind, LetterState};
+use crate::model::ticket::{Channel, Direction, Priority, Service, State, Ticket, TicketNumber};
+use crate::model::{Address, Category, Document, InboxId, Sha256, Tlp, clock};
+use anyhow::Context as _;
+use jiff::{Timestamp, tz::TimeZone};
+use rusqlite::{Connection, OptionalExtension as _, Row};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How times and the centre itself are shown.
+#[derive(Debug, Clone)]
+pub struct View {
+    pub time_zone: TimeZone,
+    pub now: Timestamp,
+    /// The centre's address: `to` of what came, `from` of what went.
+    pub center_address: String,
+}
+
+/// Which tickets. Empty fields ask for nothing.
+#[derive(Debug, Clone, Default)]
+pub struct TicketFilter {
+    pub states: Vec<State>,
+    pub categories: Vec<Category>,
+    pub reporter: Option<Address>,
+    pub assignee: Option<Address>,
+    /// Opened at or after.
+    pub since: Option<Timestamp>,
+    /// The newest so many.
+    pub limit: Option<usize>,
+}
+
+/// A ticket in a listing.
+#[derive(Debug, Clone, Serialize)]
+pub struct TicketRow {
+    pub number: TicketNumber,
+    pub state: State,
+    pub service: Service,
+    pub category: Category,
+    pub priority: Priority,
+    pub tlp: Option<Tlp>,
+    pub subject: String,
+    pub reporter: Option<Address>,
+    pub channel: Channel,
+    pub assignee: Option<Address>,
+    pub opened_at: String,
+    pub updated_at: String,
+    pub missing: BTreeSet<Document>,
+    pub clocks: Vec<ClockRow>,
+}
+
+/// A clock as it stands at the time of the listing.
+#[derive(Debug, Clone, Serialize)]
+pub struct ClockRow {
+    pub name: clock::ClockName,
+    pub state: clock::ClockState,
+    pub started_at: Option<String>,
+    pub due_at: Option<String>,
+    pub met_at: Option<String>,
+}
+
+/// One ticket with all that belongs to it.
+#[derive(Debug, Clone, Serialize)]
+pub struct TicketPage {
+    #[serde(flatten)]
+    pub ticket: TicketRow,
+    pub messages: Vec<MessageRow>,
+    pub timeline: Vec<TimelineRow>,
+    /// Which documents are here.
+    pub documents: BTreeSet<Document>,
+    /// The fields of the service form.
+    pub form: BTreeMap<String, String>,
+    pub attachments: Vec<AttachmentRow>,
+    /// Values by kind; every kind is there.
+    pub indicators: BTreeMap<String, Vec<String>>,
+    pub links: BTreeSet<TicketNumber>,
+    pub merged_into: Option<TicketNumber>,
+    pub disseminations: Vec<DisseminationRow>,
+}
+
+/// A mail of a ticket, in or out.
+#[derive(Debug, Clone, Serialize)]
+pub struct MessageRow {
+    pub message_id: Option<String>,
+    pub direction: Direction,
+    pub kind: String,
+    pub from: Option<String>,
+    pub to: String,
+    pub at: String,
+    pub subject: String,
+    pub text: String,
+    /// `mail show` and `outbox` know it by this number.
+    pub id: i64,
+    /// The state of a letter; absent for what came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<LetterState>,
+}
+
+/// One line of a ticket's history.
+#[derive(Debug, Clone, Serialize)]
+pub struct TimelineRow {
+    pub at: String,
+    pub event: String,
+    pub by: String,
+    pub detail: String,
+}
+
+/// A file that stays with a ticket.
+#[derive(Debug, Clone, Serialize)]
+pub struct AttachmentRow {
+    pub name: String,
+    pub media_type: String,
+    pub bytes: i64,
+    pub sha256: String,
+    pub document: Option<String>,
+    pub at: String,
+}
+
+/// A dissemination of a ticket.
+#[derive(Debug, Clone, Serialize)]
+pub struct DisseminationRow {
+    pub number: DisseminationNumber,
+    pub tlp: Tlp,
+    pub state: DisseminationState,
+    pub approvals: Vec<ApprovalRow>,
+    pub recipients: Vec<RecipientRow>,
+}
+
+/// Who agreed, and when.
+#[derive(Debug, Clone, Serialize)]
+pub struct ApprovalRow {
+    pub by: Address,
+    pub at: String,
+}
+
+/// A recipient and how far it is.
+#[derive(Debug, Clone, Serialize)]
+pub struct RecipientRow {
+    pub address: Address,
+    pub state: RecipientState,
+    pub at: String,
+    pub because: String,
+}
+
+/// A letter in `outbox list`.
+#[derive(Debug, Clone, Serialize)]
+pub struct OutboxRow {
+    pub id: i64,
+    pub message_id: String,
+    pub to: String,
+    pub kind: LetterKind,
+    pub ticket: Option<TicketNumber>,
+    pub state: LetterState,
+    pub attempts: u32,
+    pub next_at: Option<String>,
+    pub last_error: Option<String>,
+    pub queued_at: String,
+    pub sent_at: Option<String>,
+    /// How often it was sent again after an uncertain end: the recipient may have it twice.
+    pub resends: u32,
+}
+
+/// Which stored mail. Empty fields ask for nothing.
+#[derive(Debug, Clone, Default)]
+pub struct MailFilter {
+    pub kind: Option<MailKind>,
+    pub ticket: Option<TicketNumber>,
+    /// Filed without a ticket and to be named in the digest.
+    pub in_digest: bool,
+    /// Received at or after.
+    pub since: Option<Timestamp>,
+    /// The newest so many.
+    pub limit: Option<usize>,
+}
+
+/// A mail in `mail list`.
+#[derive(Debug, Clone, Serialize)]
+pub struct MailRow {
+    pub id: InboxId,
+    pub message_id: Option<String>,
+    /// `stored`: not handled yet.
+    pub state: String,
+    pub kind: Option<MailKind>,
+    pub ticket: Option<TicketNumber>,
+    pub from: Option<String>,
+    pub subject: String,
+    pub category: Category,
+    /// Why it was filed so.
+    pub reason: String,
+    pub bytes: i64,
+    pub at: String,
+    pub quarantine: bool,
+}
+
+/// A mail in `quarantine list`.
+#[derive(Debug, Clone, Serialize)]
+pub struct QuarantineRow {
+    pub id: InboxId,
+    pub message_id: Option<String>,
+    pub from: Option<String>,
+    pub subject: String,
+    pub bytes: i64,
+    pub reason: String,
+    pub at: String,
+}
+
+/// No listing reads more rows than this at once.
+const ROWS_MAX: usize = 1_000_000;
+/// A search of more words than this is cut: nobody types more.
+const SEARCH_WORDS_MAX: usize = 20;
+
+impl Store {
+    /// One ticket as the core knows it.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn ticket_state(&self, number: &TicketNumber) -> anyhow::Result<Option<Ticket>> {
+        self.read(|db| snapshot::ticket(db, number))
+    }
+
+    /// Tickets as the core knows them, oldest first: for the figures.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn ticket_states(&self, filter: &TicketFilter) -> anyhow::Result<Vec<Ticket>> {
+        self.read(|db| select_tickets(db, filter))
+    }
+
+    /// One dissemination as the core knows it, without the content of its enclosures.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn dissemination_state(&self, number: &DisseminationNumber) -> anyhow::Result<Option<Dissemination>> {
+        self.read(|db| snapshot::dissemination(db, number))
+    }
+
+    /// Tickets that time can still do something to: open, or closed with the survey not sent.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn open_tickets(&self) -> anyhow::Result<Vec<TicketNumber>> {
+        self.read(|db| {
+            let mut statement = db.prepare_cached(
+                "SELECT number FROM ticket WHERE state NOT IN ('closed', 'rejected', 'merged')
+                     OR (state = 'closed' AND survey_sent = 0 AND service = 'complaint') ORDER BY opened_at, number",
+            )?;
+            let rows = statement.query_map([], |row| row.get(0).map(TicketNumber))?;
+            rows.collect::<Result<_, _>>().context("read open tickets")
+        })
+    }
+
+    /// Disseminations that are neither closed nor cancelled.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn open_disseminations(&self) -> anyhow::Result<Vec<DisseminationNumber>> {
+        self.read(|db| {
+            let mut statement =
+                db.prepare_cached("SELECT number FROM dissemination WHERE state NOT IN ('closed', 'cancelled') ORDER BY created_at, number")?;
+            let rows = statement.query_map([], |row| row.get(0).map(DisseminationNumber))?;
+            rows.collect::<Result<_, _>>().context("read open disseminations")
+        })
+    }
+
+    /// `ticket list`, newest last.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn tickets(&self, filter: &TicketFilter, view: &View) -> anyhow::Result<Vec<TicketRow>> {
+        Ok(self.ticket_states(filter)?.into_iter().map(|ticket| TicketRow::new(&ticket, view)).collect())
+    }
+
+    /// `ticket search`: tickets in whose words all of these stand, the best first.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn search(&self, words: &str, view: &View) -> anyhow::Result<Vec<TicketRow>> {
+        let Some(query) = fts_query(words) else { return Ok(Vec::new()) };
+        self.read(|db| {
+            // The words may stand in different mails of one ticket.
+            let mut found: Option<Vec<TicketNumber>> = None;
+            let mut statement = db.prepare_cached("SELECT DISTINCT ticket FROM words WHERE words MATCH ?1 ORDER BY rank")?;
+            for word in &query {
+                let rows = statement.query_map([word], |row| row.get(0).map(TicketNumber))?;
+                let tickets: Vec<TicketNumber> = rows.collect::<Result<_, _>>().context("search")?;
+                found = Some(match found {
+                    None => tickets,
+                    Some(before) => {
+                        let tickets: BTreeSet<_> = tickets.into_iter().collect();
+                        before.into_iter().filter(|number| tickets.contains(number)).collect()
+                    }
+                });
+            }
+            let mut rows = Vec::new();
+            for number in found.unwrap_or_default() {
+                rows.extend(snapshot::ticket(db, &number)?.map(|ticket| TicketRow::new(&ticket, view)));
+            }
+            Ok(rows)
+        })
+    }
+
+    /// `ticket show`.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn ticket(&self, number: &TicketNumber, view: &View) -> anyhow::Result<Option<TicketPage>> {
+        self.read(|db| {
+            let Some(ticket) = snapshot::ticket(db, number)? else { return Ok(None) };
+            Ok(Some(TicketPage {
+                messages: messages(db, number, view)?,
+                timeline: timeline(db, number, view)?,
+                attachments: attachments(db, number, view)?,
+                indicators: indicators(db, number)?,
+                disseminations: snapshot::disseminations_of(db, number)?.iter().map(|one| DisseminationRow::new(one, view)).collect(),
+                ticket: TicketRow::new(&ticket, view),
+                documents: ticket.documents,
+                form: ticket.form,
+                links: ticket.links,
+                merged_into: ticket.merged_into,
+            }))
+        })
+    }
+
+    /// `outbox list`: without `states`, what is not at rest (`sent`, `cancelled`).
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn outbox(&self, states: &[LetterState], view: &View) -> anyhow::Result<Vec<OutboxRow>> {
+        self.read(|db| {
+            let mut statement = db.prepare_cached(
+                "SELECT id, message_id, to_address, kind, ticket, state, attempts, next_at, last_error, queued_at, sent_at, resends
+                 FROM outbox ORDER BY id",
+            )?;
+            let rows = statement.query_map([], |row| outbox_row(row, view))?;
+            let is_wanted = |state: LetterState| {
+                if states.is_empty() { !matches!(state, LetterState::Sent | LetterState::Cancelled) } else { states.contains(&state) }
+            };
+            rows.filter(|row| row.as_ref().map_or(true, |row| is_wanted(row.state))).collect::<Result<_, _>>().context("read the outbox")
+        })
+    }
+
+    /// `mail list`, newest last.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn mail(&self, filter: &MailFilter, view: &View) -> anyhow::Result<Vec<MailRow>> {
+        self.read(|db| {
+            let mut statement = db.prepare_cached(
+                "SELECT id, message_id, state, kind, ticket, from_address, subject, category, because, bytes, received_at, quarantine FROM
+                     (SELECT * FROM inbox WHERE (?1 IS NULL OR kind = ?1) AND (?2 IS NULL OR ticket = ?2) AND (?3 = 0 OR in_digest = 1)
+                      AND (?4 IS NULL OR received_at >= ?4) ORDER BY id DESC LIMIT ?5) ORDER BY id",
+            )?;
+            let parameters = (
+                filter.kind.map(MailKind::word),
+                filter.ticket.as_ref().map(|number| &number.0),
+                filter.in_digest,
+                filter.since.map(at),
+                i64::try_from(filter.limit.unwrap_or(ROWS_MAX))?,
+            );
+            let rows = statement.query_map(parameters, |row| mail_row(row, view))?;
+            rows.collect::<Result<_, _>>().context("read the mail")
+        })
+    }
+
+    /// The raw bytes of a stored mail.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn raw(&self, id: InboxId) -> anyhow::Result<Option<Vec<u8>>> {
+        self.read(|db| {
+            db.prepare_cached("SELECT content FROM raw WHERE inbox = ?1")?
+                .query_row([id.0], |row| row.get(0))
+                .optional()
+                .with_context(|| format!("read mail {id}"))
+        })
+    }
+
+    /// The bytes of a file that was kept.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn blob(&self, sha256: &Sha256) -> anyhow::Result<Option<Vec<u8>>> {
+        self.read(|db| {
+            db.prepare_cached("SELECT content FROM blob WHERE sha256 = ?1")?
+                .query_row([&sha256.0], |row| row.get(0))
+                .optional()
+                .context("read an attachment")
+        })
+    }
+
+    /// `quarantine list`: what nobody has released.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn quarantine(&self, view: &View) -> anyhow::Result<Vec<QuarantineRow>> {
+        self.read(|db| {
+            let mut statement = db.prepare_cached(
+                "SELECT id, message_id, from_address, subject, coalesce(header_only_bytes, bytes), because, received_at FROM inbox
+                 WHERE quarantine = 1 AND released_at IS NULL ORDER BY id",
+            )?;
+            let rows = statement.query_map([], |row| {
+                Ok(QuarantineRow {
+                    id: InboxId(row.get(0)?),
+                    message_id: row.get(1)?,
+                    from: row.get(2)?,
+                    subject: row.get(3)?,
+                    bytes: row.get(4)?,
+                    reason: row.get(5)?,
+                    at: local(row.get::<_, At>(6)?.0, &view.time_zone),
+                })
+            })?;
+            rows.collect::<Result<_, _>>().context("read the quarantine")
+        })
+    }
+}
+
+impl TicketRow {
+    /// The ticket at `view.now`.
+    #[must_use]
+    pub fn new(ticket: &Ticket, view: &View) -> Self {
+        let show = |time: Timestamp| local(time, &view.time_zone);
+        Self {
+            number: ticket.number.clone(),
+            state: ticket.state,
+            service: ticket.service,
+            category: ticket.category,
+            priority: ticket.priority,
+            tlp: ticket.tlp,
+            subject: ticket.subject.clone(),
+            reporter: ticket.reporter.clone(),
+            channel: ticket.channel,
+            assignee: ticket.assignee.clone(),
+            opened_at: show(ticket.opened_at),
+            updated_at: show(ticket.updated_at),
+            missing: ticket.missing(),
+            clocks: ticket
+                .clocks
+                .iter()
+                .map(|clock| ClockRow {
+                    name: clock.name,
+                    state: clock.state(view.now),
+                    started_at: clock.started_at.map(show),
+                    due_at: clock.due_at.map(show),
+                    met_at: clock.met_at.map(show),
+                })
+                .collect(),
+        }
+    }
+}
+
+impl DisseminationRow {
+    fn new(one: &Dissemination, view: &View) -> Self {
+        Self {
+            number: one.number.clone(),
+            tlp: one.tlp,
+            state: one.state,
+            approvals: one
+                .approvals
+                .iter()
+                .map(|approval| ApprovalRow { by: approval.by.clone(), at: local(approval.at, &view.time_zone) })
+                .collect(),
+            recipients: one
+                .recipients
+                .iter()
+                .map(|recipient| RecipientRow {
+                    address: recipient.address.clone(),
+                    state: recipient.state,
+                    at: local(recipient.at, &view.time_zone),
+                    because: recipient.because.clone(),
+                })
+                .collect(),
+        }
+    }
+}
+
+/// Every word as a quoted string of FTS5: nothing that is typed is syntax (M18). `None` where no word is left.
+fn fts_query(words: &str) -> Option<Vec<String>> {
+    let quoted: Vec<String> = words
+        .split_whitespace()
+        .filter(|word| word.chars().any(char::is_alphanumeric))
+        .take(SEARCH_WORDS_MAX)
+        .map(|word| format!("\"{}\"", word.replace('"', "\"\"").replace('\0', " ")))
+        .collect();
+    (!quoted.is_empty()).then_some(quoted)
+}
+
+fn select_tickets(db: &Connection, filter: &TicketFilter) -> anyhow::Result<Vec<Ticket>> {
+    // Lists travel as JSON, so that the statement is one text whatever is asked.
+    let words = |words: Vec<&str>| (!words.is_empty()).then(|| serde_json::json!(words).to_string());
+    let mut statement = db.prepare_cached(
+        "SELECT fold FROM (SELECT fold, opened_at, number FROM ticket
+             WHERE (?1 IS NULL OR state IN (SELECT value FROM json_each(?1))) AND (?2 IS NULL OR category IN (SELECT value FROM json_each(?2)))
+             AND (?3 IS NULL OR reporter = ?3) AND (?4 IS NULL OR assignee = ?4) AND (?5 IS NULL OR opened_at >= ?5)
+             ORDER BY opened_at DESC, number DESC LIMIT ?6) ORDER BY opened_at, number",
+    )?;
+    let parameters = (
+        words(filter.states.iter().map(|state| state.word()).collect()),
+        words(filter.categories.iter().map(|category| category.word()).collect()),
+        filter.reporter.as_ref().map(Address::as_str),
+        filter.assignee.as_ref().map(Address::as_str),
+        filter.since.map(at),
+        i64::try_from(filter.limit.unwrap_or(ROWS_MAX))?,
+    );
+    let rows = statement.query_map(parameters, |row| row.get::<_, String>(0))?;
+    let mut tickets = Vec::new();
+    for fold in rows {
+        tickets.push(serde_json::from_str(&fold?).context("read a ticket")?);
+    }
+    Ok(tickets)
+}
+
+fn messages(db: &Connection, number: &TicketNumber, view: &View) -> anyhow::Result<Vec<MessageRow>> {
+    let mut messages: Vec<(Timestamp, MessageRow)> = Vec::new();
+    let mut statement = db.prepare_cached(
+        "SELECT id, message_id, kind, from_address, received_at, subject, text FROM inbox WHERE ticket = ?1 AND state = 'decided' ORDER BY id",
+    )?;
+    let rows = statement.query_map([&number.0], |row| {
+        let time = row.get::<_, At>(4)?.0;
+        let message = MessageRow {
+            message_id: row.get(1)?,
+            direction: Direction::In,
+            kind: row.get(2)?,
+            from: row.get(3)?,
+            to: view.center_address.clone(),
+            at: local(time, &view.time_zone),
+            subject: row.get(5)?,
+            text: row.get(6)?,
+            id: row.get(0)?,
+            state: None,
+        };
+        Ok((time, message))
+    })?;
+    messages.extend(rows.collect::<Result<Vec<_>, _>>().context("read the mail of a ticket")?);
+    let mut statement = db.prepare_cached("SELECT id, state, coalesce(sent_at, queued_at), letter FROM outbox WHERE ticket = ?1 ORDER BY id")?;
+    let rows = statement.query_map([&number.0], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, Word<LetterState>>(1)?.0, row.get::<_, At>(2)?.0, row.get::<_, String>(3)?))
+    })?;
+    for row in rows {
+        let (id, state, time, body) = row.context("read the letters of a ticket")?;
+        let letter: Letter = serde_json::from_str(&body).with_context(|| format!("read letter {id}"))?;
+        let message = MessageRow {
+            message_id: Some(letter.message_id),
+            direction: Direction::Out,
+            kind: letter.kind.word().to_owned(),
+            from: Some(view.center_address.clone()),
+            to: letter.to.to_string(),
+            at: local(time, &view.time_zone),
+            subject: letter.subject,
+            text: letter.text,
+            id,
+            state: Some(state),
+        };
+        messages.push((time, message));
+    }
+    messages.sort_by_key(|(time, _)| *time);
+    Ok(messages.into_iter().map(|(_, message)| message).collect())
+}
+
+fn timeline(db: &Connection, number: &TicketNumber, view: &View) -> anyhow::Result<Vec<TimelineRow>> {
+    let mut statement = db.prepare_cached("SELECT at, event, by, detail FROM event WHERE ticket = ?1 ORDER BY n")?;
+    let rows = statement.query_map([&number.0], |row| {
+        Ok(TimelineRow { at: local(row.get::<_, At>(0)?.0, &view.time_zone), event: row.get(1)?, by: row.get(2)?, detail: row.get(3)? })
+    })?;
+    rows.collect::<Result<_, _>>().context("read the timeline")
+}
+
+fn attachments(db: &Connection, number: &TicketNumber, view: &View) -> anyhow::Result<Vec<AttachmentRow>> {
+    let mut statement =
+        db.prepare_cached("SELECT name, media_type, bytes, sha256, document, at FROM attachment WHERE ticket = ?1 ORDER BY id")?;
+    let rows = statement.query_map([&number.0], |row| {
+        Ok(AttachmentRow {
+            name: row.get(0)?,
+            media_type: row.get(1)?,
+            bytes: row.get(2)?,
+            sha256: row.get(3)?,
+            document: row.get(4)?,
+            at: local(row.get::<_, At>(5)?.0, &view.time_zone),
+        })
+    })?;
+    rows.collect::<Result<_, _>>().context("read the attachments")
+}
+
+fn indicators(db: &Connection, number: &TicketNumber) -> anyhow::Result<BTreeMap<String, Vec<String>>> {
+    let mut found: BTreeMap<String, Vec<String>> =
+        ["urls", "domains", "ips", "hashes", "emails", "cves"].into_iter().map(|kind| (kind.to_owned(), Vec::new())).collect();
+    let mut statement = db.prepare_cached("SELECT kind, value FROM indicator WHERE ticket = ?1 ORDER BY kind, value")?;
+    let rows = statement.query_map([&number.0], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+    for row in rows {
+        let (kind, value) = row.context("read the indicators")?;
+        found.entry(kind).or_default().push(value);
+    }
+    Ok(found)
+}
+
+fn outbox_row(row: &Row<'_>, view: &View) -> rusqlite::Result<OutboxRow> {
+    let show = |time: At| local(time.0, &view.time_zone);
+    Ok(OutboxRow {
+        id: row.get(0)?,
+        message_id: row.get(1)?,
+        to: row.get(2)?,
+        kind: row.get::<_, Word<_>>(3)?.0,
+        ticket: row.get::<_, Option<String>>(4)?.map(TicketNumber),
+        state: row.get::<_, Word<_>>(5)?.0,
+        attempts: row.get(6)?,
+        next_at: row.get::<_, Option<At>>(7)?.map(show),
+        last_error: row.get(8)?,
+        queued_at: show(row.get(9)?),
+        sent_at: row.get::<_, Option<At>>(10)?.map(show),
+        resends: row.get(11)?,
+    })
+}
+
+fn mail_row(row: &Row<'_>, view: &View) -> rusqlite::Result<MailRow> {
+    Ok(MailRow {
+        id: InboxId(row.get(0)?),
+        message_id: row.get(1)?,
+        state: row.get(2)?,
+        kind: row.get::<_, Option<Word<_>>>(3)?.map(|word| word.0),
+        ticket: row.get::<_, Option<String>>(4)?.map(TicketNumber),
+        from: row.get(5)?,
+        subject: row.get(6)?,
+        category: row.get::<_, Word<_>>(7)?.0,
+        reason: row.get(8)?,
+        bytes: row.get(9)?,
+        at: local(row.get::<_, At>(10)?.0, &view.time_zone),
+        quarantine: row.get(11)?,
+    })
+}

@@ -1,0 +1,266 @@
+//! What a decision may know: the question answered inside the transaction that will apply the
+//! decision, so that nothing can change in between.
+
+use super::row::{At, Word};
+use super::{Place, at, directory};
+use crate::model::dissemination::{Dissemination, DisseminationNumber};
+use crate::model::effect::Filing;
+use crate::model::snapshot::{Counters, FiledMail, OurLetter, Question, Snapshot};
+use crate::model::ticket::{Ticket, TicketNumber};
+use crate::model::{Address, InboxId};
+use anyhow::Context as _;
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, OptionalExtension as _, Row};
+use std::collections::BTreeSet;
+
+/// More references than this are not looked up (a mail brings at most 60).
+const REFERENCES_MAX: usize = 100;
+/// More tickets than this are not loaded for one decision: nothing legal needs them.
+const TICKETS_MAX: usize = 100;
+
+/// What is numbered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Series {
+    Ticket,
+    Dissemination,
+}
+
+impl Series {
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Ticket => "ticket",
+            Self::Dissemination => "dissemination",
+        }
+    }
+
+    pub(super) fn number(self, prefix: &str, year: i16, serial: u32) -> String {
+        match self {
+            Self::Ticket => TicketNumber::new(prefix, year, serial).0,
+            Self::Dissemination => DisseminationNumber::new(year, serial).0,
+        }
+    }
+}
+
+/// The next year and serial. A year lower than the last used one (a clock that jumped back) goes on with the last (F70).
+pub(super) fn next(db: &Connection, series: Series, place: &Place, now: Timestamp) -> anyhow::Result<(i16, u32)> {
+    let this_year = now.to_zoned(place.time_zone.clone()).year();
+    let last: Option<(i16, u32)> = db
+        .prepare_cached("SELECT year, last FROM counter WHERE name = ?1 ORDER BY year DESC LIMIT 1")?
+        .query_row([series.word()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()
+        .context("read the counter")?;
+    Ok(match last {
+        Some((year, serial)) if year >= this_year => (year, serial.saturating_add(1)),
+        _ => (this_year, 1),
+    })
+}
+
+/// Answers the question. `inbox` is the mail itself, which is not its own duplicate.
+pub(super) fn take(db: &Connection, question: &Question, inbox: Option<InboxId>, place: &Place, now: Timestamp) -> anyhow::Result<Snapshot> {
+    let (year, serial) = next(db, Series::Ticket, place, now)?;
+    let mut world = Snapshot::empty(&place.prefix, year);
+    world.next_ticket = TicketNumber::new(&place.prefix, year, serial);
+    let (year, serial) = next(db, Series::Dissemination, place, now)?;
+    world.next_dissemination = DisseminationNumber::new(year, serial);
+    world.duplicate_of = duplicate(db, question, inbox)?;
+    world.letters = letters(db, question)?;
+    world.referred_tickets = referred(db, question, inbox)?;
+    load_tickets(db, question, &mut world)?;
+    world.counters = counters(db, question, place, now)?;
+    if let Some(key) = &question.signature {
+        world.seen_signature = db
+            .prepare_cached("SELECT inbox, used_at FROM signature WHERE key = ?1")?
+            .query_row([&key.0], |row| Ok((InboxId(row.get::<_, Option<i64>>(0)?.unwrap_or_default()), row.get::<_, At>(1)?.0)))
+            .optional()
+            .context("look for the signature")?;
+    }
+    for target in &question.targets {
+        world.targets.insert(target.clone(), directory::named(db, target)?);
+    }
+    if let Some(sender) = &question.sender {
+        world.contact = directory::by_address(db, sender)?;
+        world.is_first_letter = !db
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM outbox WHERE to_mailbox = ?1)")?
+            .query_row([sender.without_detail().as_str()], |row| row.get(0))
+            .context("look for earlier letters")?;
+    }
+    if let Some(id) = question.mail {
+        world.mail = filed(db, id)?;
+    }
+    Ok(world)
+}
+
+fn duplicate(db: &Connection, question: &Question, inbox: Option<InboxId>) -> anyhow::Result<Option<(InboxId, Option<TicketNumber>)>> {
+    let Some(content) = &question.content else { return Ok(None) };
+    db.prepare_cached("SELECT id, ticket FROM inbox WHERE content_sha256 = ?1 AND id <> ?2 AND state = 'decided' ORDER BY id LIMIT 1")?
+        .query_row((&content.0, inbox.map_or(0, |id| id.0)), |row| {
+            Ok((InboxId(row.get(0)?), row.get::<_, Option<String>>(1)?.map(TicketNumber)))
+        })
+        .optional()
+        .context("look for the same mail")
+}
+
+const LETTER_COLUMNS: &str = "message_id, kind, ticket, dissemination, to_address, state, sent_at";
+
+fn our_letter(row: &Row<'_>) -> rusqlite::Result<OurLetter> {
+    Ok(OurLetter {
+        message_id: row.get(0)?,
+        kind: row.get::<_, Word<_>>(1)?.0,
+        ticket: row.get::<_, Option<String>>(2)?.map(TicketNumber),
+        dissemination: row.get::<_, Option<String>>(3)?.map(DisseminationNumber),
+        to: row.get::<_, Word<Address>>(4)?.0,
+        state: row.get::<_, Word<_>>(5)?.0,
+        sent_at: row.get::<_, Option<At>>(6)?.map(|at| at.0),
+    })
+}
+
+/// The letter of the token in the address first, then those of the references in their order.
+fn letters(db: &Connection, question: &Question) -> anyhow::Result<Vec<OurLetter>> {
+    let mut letters: Vec<OurLetter> = Vec::new();
+    if let Some(token) = &question.token {
+        let found = db
+            .prepare_cached(&format!("SELECT {LETTER_COLUMNS} FROM outbox WHERE token = ?1 ORDER BY id DESC LIMIT 1"))?
+            .query_row([token], our_letter)
+            .optional()
+            .context("look for the letter of a token")?;
+        letters.extend(found);
+    }
+    let mut by_message_id = db.prepare_cached(&format!("SELECT {LETTER_COLUMNS} FROM outbox WHERE message_id = ?1"))?;
+    for reference in question.references.iter().take(REFERENCES_MAX) {
+        let found = by_message_id.query_row([reference], our_letter).optional().context("look for a letter of ours")?;
+        letters.extend(found.filter(|letter| letters.iter().all(|other| other.message_id != letter.message_id)));
+    }
+    Ok(letters)
+}
+
+fn referred(db: &Connection, question: &Question, inbox: Option<InboxId>) -> anyhow::Result<Vec<TicketNumber>> {
+    let mut tickets: Vec<TicketNumber> = Vec::new();
+    let mut statement =
+        db.prepare_cached("SELECT DISTINCT ticket FROM inbox WHERE message_id = ?1 AND ticket IS NOT NULL AND id <> ?2 ORDER BY id LIMIT 10")?;
+    for reference in question.references.iter().take(REFERENCES_MAX) {
+        let rows = statement.query_map((reference, inbox.map_or(0, |id| id.0)), |row| row.get(0).map(TicketNumber))?;
+        for number in rows {
+            let number = number.context("look for stored mail")?;
+            if !tickets.contains(&number) {
+                tickets.push(number);
+            }
+        }
+    }
+    Ok(tickets)
+}
+
+/// Tickets that anything in the question leads to, and the disseminations of each.
+fn load_tickets(db: &Connection, question: &Question, world: &mut Snapshot) -> anyhow::Result<()> {
+    let mut numbers: BTreeSet<TicketNumber> = question.tickets.iter().cloned().collect();
+    numbers.extend(world.referred_tickets.iter().cloned());
+    numbers.extend(world.letters.iter().filter_map(|letter| letter.ticket.clone()));
+    numbers.extend(world.duplicate_of.iter().filter_map(|(_, ticket)| ticket.clone()));
+    let named = question.disseminations.iter().chain(world.letters.iter().filter_map(|letter| letter.dissemination.as_ref()));
+    for number in named.take(TICKETS_MAX) {
+        if let Some(dissemination) = dissemination(db, number)? {
+            numbers.insert(dissemination.ticket.clone());
+            world.disseminations.insert(number.clone(), dissemination);
+        }
+    }
+    let mut wanted: Vec<TicketNumber> = numbers.into_iter().collect();
+    while let Some(number) = wanted.pop() {
+        if world.tickets.contains_key(&number) || world.tickets.len() >= TICKETS_MAX {
+            continue;
+        }
+        let Some(ticket) = ticket(db, &number)? else { continue };
+        // What concerns a merged ticket may have to go to the one that took it up.
+        wanted.extend(ticket.merged_into.clone());
+        world.tickets.insert(number, ticket);
+    }
+    for number in world.tickets.keys() {
+        let of_ticket = disseminations_of(db, number)?;
+        if !of_ticket.is_empty() {
+            world.ticket_disseminations.insert(number.clone(), of_ticket.iter().map(|one| one.number.clone()).collect());
+        }
+        world.disseminations.extend(of_ticket.into_iter().map(|one| (one.number.clone(), one)));
+    }
+    Ok(())
+}
+
+/// One ticket as it stands.
+pub(super) fn ticket(db: &Connection, number: &TicketNumber) -> anyhow::Result<Option<Ticket>> {
+    let fold: Option<String> = db
+        .prepare_cached("SELECT fold FROM ticket WHERE number = ?1")?
+        .query_row([&number.0], |row| row.get(0))
+        .optional()
+        .with_context(|| format!("read ticket {number}"))?;
+    fold.map(|fold| serde_json::from_str(&fold).with_context(|| format!("read ticket {number}"))).transpose()
+}
+
+/// One dissemination as it stands; the content of its enclosures stays in the store.
+pub(super) fn dissemination(db: &Connection, number: &DisseminationNumber) -> anyhow::Result<Option<Dissemination>> {
+    let body: Option<String> = db
+        .prepare_cached("SELECT body FROM dissemination WHERE number = ?1")?
+        .query_row([&number.0], |row| row.get(0))
+        .optional()
+        .with_context(|| format!("read dissemination {number}"))?;
+    body.map(|body| serde_json::from_str(&body).with_context(|| format!("read dissemination {number}"))).transpose()
+}
+
+/// The disseminations of a ticket, in the order of their numbers.
+pub(super) fn disseminations_of(db: &Connection, ticket: &TicketNumber) -> anyhow::Result<Vec<Dissemination>> {
+    let mut statement = db.prepare_cached("SELECT body FROM dissemination WHERE ticket = ?1 ORDER BY created_at, number")?;
+    let rows = statement.query_map([&ticket.0], |row| row.get::<_, String>(0))?;
+    let mut found = Vec::new();
+    for body in rows {
+        found.push(serde_json::from_str(&body?).with_context(|| format!("read the disseminations of {ticket}"))?);
+    }
+    Ok(found)
+}
+
+/// What counts against the limits of contract 2. A held or cancelled acknowledgement was not sent
+/// and does not count: else a forger could use up the victim's share.
+fn counters(db: &Connection, question: &Question, place: &Place, now: Timestamp) -> anyhow::Result<Counters> {
+    const COUNTED: &str = "kind = 'acknowledgement' AND state NOT IN ('held', 'cancelled') AND queued_at > ";
+    let ago = |hours: i64| at(now.saturating_sub(SignedDuration::from_hours(hours)).unwrap_or(now));
+    let mut counters = Counters::default();
+    if let Some(sender) = &question.sender {
+        counters.acks_to_sender = db
+            .prepare_cached(&format!("SELECT count(*) FROM outbox WHERE to_mailbox = ?1 AND {COUNTED} ?2"))?
+            .query_row((sender.without_detail().as_str(), ago(24)), |row| row.get(0))?;
+        counters.acks_to_domain = db
+            .prepare_cached(&format!("SELECT count(*) FROM outbox WHERE to_domain = ?1 AND {COUNTED} ?2"))?
+            .query_row((sender.domain(), ago(1)), |row| row.get(0))?;
+    }
+    counters.acks = db
+        .prepare_cached(&format!("SELECT count(*) FROM outbox WHERE {COUNTED} ?1"))?
+        .query_row([ago(1)], |row| row.get(0))?;
+    if let Some(person) = &question.person {
+        let midnight = now.to_zoned(place.time_zone.clone()).start_of_day().map_or(now, |day| day.timestamp());
+        counters.refusals = db
+            .prepare_cached("SELECT count(*) FROM refusal WHERE person = ?1 AND at >= ?2")?
+            .query_row((person.as_str(), at(midnight)), |row| row.get(0))?;
+    }
+    Ok(counters)
+}
+
+/// A decided mail with its verdict and its bytes.
+fn filed(db: &Connection, id: InboxId) -> anyhow::Result<Option<FiledMail>> {
+    db.prepare_cached(
+        "SELECT kind, ticket, from_address, message_id, subject, text, language, category, because, quarantine, in_digest, content, received_at
+         FROM inbox JOIN raw ON raw.inbox = inbox.id WHERE inbox.id = ?1 AND state = 'decided'",
+    )?
+    .query_row([id.0], |row| {
+        let filing = Filing {
+            kind: row.get::<_, Word<_>>(0)?.0,
+            ticket: row.get::<_, Option<String>>(1)?.map(TicketNumber),
+            from: row.get::<_, Option<Word<Address>>>(2)?.map(|from| from.0),
+            message_id: row.get(3)?,
+            subject: row.get(4)?,
+            text: row.get(5)?,
+            language: row.get::<_, Word<_>>(6)?.0,
+            category: row.get::<_, Word<_>>(7)?.0,
+            because: row.get(8)?,
+            quarantine: row.get(9)?,
+            in_digest: row.get(10)?,
+        };
+        Ok(FiledMail { id, filing, raw: row.get(11)?, received_at: row.get::<_, At>(12)?.0 })
+    })
+    .optional()
+    .with_context(|| format!("read mail {id}"))
+}
