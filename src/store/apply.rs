@@ -206,14 +206,15 @@ impl Applying<'_> {
                 ":ticket": letter.ticket.as_ref().map(|number| &number.0),
                 ":dissemination": letter.dissemination.as_ref().map(|number| &number.0), ":token": letter.token,
                 ":state": state.word(), ":queued_at": at(self.now),
-                ":next_at": (state == LetterState::Queued).then(|| at(self.now)), ":last_error": letter.held_because, ":letter": body,
+                ":next_at": (state == LetterState::Queued).then(|| at(letter.not_before.unwrap_or(self.now).max(self.now))), ":last_error": letter.held_because, ":letter": body,
             })
             .with_context(|| format!("queue the {} {}", letter.kind, letter.message_id))?;
         let id = self.tx.last_insert_rowid();
         if let Some(ticket) = &letter.ticket {
             self.index(ticket, &[&letter.subject, &letter.text])?;
         }
-        let detail = format!("{} {}{}", letter.kind, letter.to, letter.held_because.as_ref().map_or(String::new(), |why| format!(": {why}")));
+        let detail =
+            format!("{} {}{}", letter.kind, letter.to, letter.held_because.as_ref().map_or(String::new(), |why| format!(": {why}")));
         self.audit(SELF, state.word(), "letter", &id.to_string(), &detail, &Sha256::of(body.as_bytes()).0)
     }
 
@@ -334,7 +335,9 @@ impl Applying<'_> {
         // A letter under way is not called back; its outcome is settled as of any other.
         let cancelled = self
             .tx
-            .prepare_cached("UPDATE outbox SET state = 'cancelled', next_at = NULL WHERE dissemination = ?1 AND state IN ('queued', 'held')")?
+            .prepare_cached(
+                "UPDATE outbox SET state = 'cancelled', next_at = NULL WHERE dissemination = ?1 AND state IN ('queued', 'held')",
+            )?
             .execute([&dissemination.0])
             .context("cancel letters")?;
         self.audit(SELF, "cancelled", "dissemination", &dissemination.0, &format!("{cancelled} letters"), "")

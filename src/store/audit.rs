@@ -131,8 +131,7 @@ fn verify_chain(db: &Connection, head: &AuditHead, problems: &mut Vec<String>) -
         } else if before != previous {
             problems.push(format!("entry {id} does not follow from entry {}", id.saturating_sub(1)));
         }
-        let entry =
-            Entry { by: &by, what: &what, thing: &thing, thing_id: &thing_id, detail: &detail, cause: &cause, digest: &digest };
+        let entry = Entry { by: &by, what: &what, thing: &thing, thing_id: &thing_id, detail: &detail, cause: &cause, digest: &digest };
         if hash(id, &time, &entry, &before) != stored {
             problems.push(format!("entry {id} was changed"));
         }

@@ -92,7 +92,9 @@ pub(super) fn copy(source: &Connection, path: &Path) -> anyhow::Result<()> {
     part.push(".part");
     let part = PathBuf::from(part);
     match std::fs::remove_file(&part) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).with_context(|| format!("remove {}", part.display())),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("remove {}", part.display()));
+        }
         _ => {}
     }
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part).with_context(|| format!("make {}", part.display()))?;

@@ -178,7 +178,13 @@ impl Store {
     ///
     /// # Errors
     /// Where it cannot be committed.
-    pub fn put_certificate(&self, fingerprint: &Fingerprint, bytes: &[u8], expires_at: Option<Timestamp>, now: Timestamp) -> anyhow::Result<()> {
+    pub fn put_certificate(
+        &self,
+        fingerprint: &Fingerprint,
+        bytes: &[u8],
+        expires_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
         self.write(|tx| {
             tx.execute(
                 "INSERT INTO certificate (fingerprint, content, expires_at, stored_at) VALUES (?1, ?2, ?3, ?4)
@@ -224,7 +230,8 @@ impl Store {
     /// Where the database cannot be read.
     pub fn certificates(&self) -> anyhow::Result<Vec<CertificateRow>> {
         self.read(|db| {
-            let mut statement = db.prepare_cached("SELECT fingerprint, content, expires_at, stored_at FROM certificate ORDER BY fingerprint")?;
+            let mut statement =
+                db.prepare_cached("SELECT fingerprint, content, expires_at, stored_at FROM certificate ORDER BY fingerprint")?;
             let rows = statement.query_map([], certificate_row)?;
             rows.collect::<Result<_, _>>().context("read the certificates")
         })

@@ -150,7 +150,8 @@ impl Store {
 
     fn make_token_key(&self) -> anyhow::Result<()> {
         let is_there = self.read(|db| {
-            db.query_row("SELECT EXISTS (SELECT 1 FROM meta WHERE name = 'token_key')", [], |row| row.get::<_, bool>(0)).context("look for the token key")
+            db.query_row("SELECT EXISTS (SELECT 1 FROM meta WHERE name = 'token_key')", [], |row| row.get::<_, bool>(0))
+                .context("look for the token key")
         })?;
         if is_there {
             return Ok(());
@@ -260,7 +261,10 @@ fn lock(path: &Path) -> anyhow::Result<File> {
         .with_context(|| format!("open {}", lock_path.display()))?;
     match file.try_lock() {
         Ok(()) => {
-            file.set_len(0).and_then(|()| file.rewind()).and_then(|()| write!(file, "{}", std::process::id())).context("write the lock file")?;
+            file.set_len(0)
+                .and_then(|()| file.rewind())
+                .and_then(|()| write!(file, "{}", std::process::id()))
+                .context("write the lock file")?;
             Ok(file)
         }
         Err(std::fs::TryLockError::WouldBlock) => {

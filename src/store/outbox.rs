@@ -4,9 +4,9 @@
 use super::audit::{self, Entry};
 use super::row::{At, Word};
 use super::{Changed, Place, Store, apply, at, snapshot};
+use crate::model::Sha256;
 use crate::model::effect::Decision;
 use crate::model::letter::{Letter, LetterState};
-use crate::model::Sha256;
 use crate::model::snapshot::{Question, Snapshot};
 use anyhow::{Context as _, bail, ensure};
 use jiff::{SignedDuration, Timestamp};

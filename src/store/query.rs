@@ -260,8 +260,9 @@ impl Store {
     /// Where the database cannot be read.
     pub fn open_disseminations(&self) -> anyhow::Result<Vec<DisseminationNumber>> {
         self.read(|db| {
-            let mut statement =
-                db.prepare_cached("SELECT number FROM dissemination WHERE state NOT IN ('closed', 'cancelled') ORDER BY created_at, number")?;
+            let mut statement = db.prepare_cached(
+                "SELECT number FROM dissemination WHERE state NOT IN ('closed', 'cancelled') ORDER BY created_at, number",
+            )?;
             let rows = statement.query_map([], |row| row.get(0).map(DisseminationNumber))?;
             rows.collect::<Result<_, _>>().context("read open disseminations")
         })
@@ -536,7 +537,8 @@ fn messages(db: &Connection, number: &TicketNumber, view: &View) -> anyhow::Resu
         Ok((time, message))
     })?;
     messages.extend(rows.collect::<Result<Vec<_>, _>>().context("read the mail of a ticket")?);
-    let mut statement = db.prepare_cached("SELECT id, state, coalesce(sent_at, queued_at), letter FROM outbox WHERE ticket = ?1 ORDER BY id")?;
+    let mut statement =
+        db.prepare_cached("SELECT id, state, coalesce(sent_at, queued_at), letter FROM outbox WHERE ticket = ?1 ORDER BY id")?;
     let rows = statement.query_map([&number.0], |row| {
         Ok((row.get::<_, i64>(0)?, row.get::<_, Word<LetterState>>(1)?.0, row.get::<_, At>(2)?.0, row.get::<_, String>(3)?))
     })?;

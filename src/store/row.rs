@@ -71,5 +71,5 @@ impl FromWord for Fingerprint {
 
 /// RFC 3339 with the centre's offset, to the second (contract 11).
 pub(super) fn local(time: Timestamp, zone: &TimeZone) -> String {
-    time.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+    time.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
 }

@@ -5,7 +5,7 @@ use super::row::{At, Word};
 use super::{Place, at, directory};
 use crate::model::dissemination::{Dissemination, DisseminationNumber};
 use crate::model::effect::Filing;
-use crate::model::snapshot::{Counters, FiledMail, OurLetter, Question, Snapshot};
+use crate::model::snapshot::{Counters, FiledMail, OurLetter, Question, Snapshot, TimelineLine};
 use crate::model::ticket::{Ticket, TicketNumber};
 use crate::model::{Address, InboxId};
 use anyhow::Context as _;
@@ -17,6 +17,8 @@ use std::collections::BTreeSet;
 const REFERENCES_MAX: usize = 100;
 /// More tickets than this are not loaded for one decision: nothing legal needs them.
 const TICKETS_MAX: usize = 100;
+/// What `!status` shows of a ticket's history.
+const TIMELINE_LINES_MAX: i64 = 50;
 
 /// What is numbered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +45,7 @@ impl Series {
 
 /// The next year and serial. A year lower than the last used one (a clock that jumped back) goes on with the last (F70).
 pub(super) fn next(db: &Connection, series: Series, place: &Place, now: Timestamp) -> anyhow::Result<(i16, u32)> {
-    let this_year = now.to_zoned(place.time_zone.clone()).year();
+    let this_year = now.to_zoned_datetime(place.time_zone.clone()).year();
     let last: Option<(i16, u32)> = db
         .prepare_cached("SELECT year, last FROM counter WHERE name = ?1 ORDER BY year DESC LIMIT 1")?
         .query_row([series.word()], |row| Ok((row.get(0)?, row.get(1)?)))
@@ -56,7 +58,13 @@ pub(super) fn next(db: &Connection, series: Series, place: &Place, now: Timestam
 }
 
 /// Answers the question. `inbox` is the mail itself, which is not its own duplicate.
-pub(super) fn take(db: &Connection, question: &Question, inbox: Option<InboxId>, place: &Place, now: Timestamp) -> anyhow::Result<Snapshot> {
+pub(super) fn take(
+    db: &Connection,
+    question: &Question,
+    inbox: Option<InboxId>,
+    place: &Place,
+    now: Timestamp,
+) -> anyhow::Result<Snapshot> {
     let (year, serial) = next(db, Series::Ticket, place, now)?;
     let mut world = Snapshot::empty(&place.prefix, year);
     world.next_ticket = TicketNumber::new(&place.prefix, year, serial);
@@ -86,6 +94,9 @@ pub(super) fn take(db: &Connection, question: &Question, inbox: Option<InboxId>,
     }
     if let Some(id) = question.mail {
         world.mail = filed(db, id)?;
+    }
+    if let Some(number) = &question.timeline {
+        world.timeline = timeline(db, number)?;
     }
     Ok(world)
 }
@@ -135,8 +146,9 @@ fn letters(db: &Connection, question: &Question) -> anyhow::Result<Vec<OurLetter
 
 fn referred(db: &Connection, question: &Question, inbox: Option<InboxId>) -> anyhow::Result<Vec<TicketNumber>> {
     let mut tickets: Vec<TicketNumber> = Vec::new();
-    let mut statement =
-        db.prepare_cached("SELECT DISTINCT ticket FROM inbox WHERE message_id = ?1 AND ticket IS NOT NULL AND id <> ?2 ORDER BY id LIMIT 10")?;
+    let mut statement = db.prepare_cached(
+        "SELECT DISTINCT ticket FROM inbox WHERE message_id = ?1 AND ticket IS NOT NULL AND id <> ?2 ORDER BY id LIMIT 10",
+    )?;
     for reference in question.references.iter().take(REFERENCES_MAX) {
         let rows = statement.query_map((reference, inbox.map_or(0, |id| id.0)), |row| row.get(0).map(TicketNumber))?;
         for number in rows {
@@ -178,6 +190,12 @@ fn load_tickets(db: &Connection, question: &Question, world: &mut Snapshot) -> a
             world.ticket_disseminations.insert(number.clone(), of_ticket.iter().map(|one| one.number.clone()).collect());
         }
         world.disseminations.extend(of_ticket.into_iter().map(|one| (one.number.clone(), one)));
+    }
+    let reporters: BTreeSet<Address> = world.tickets.values().filter_map(|ticket| ticket.reporter.clone()).collect();
+    for reporter in reporters {
+        if let Some(fingerprint) = directory::by_address(db, &reporter)?.and_then(|contact| contact.fingerprint) {
+            world.certificates.insert(reporter, fingerprint);
+        }
     }
     Ok(())
 }
@@ -227,16 +245,25 @@ fn counters(db: &Connection, question: &Question, place: &Place, now: Timestamp)
             .prepare_cached(&format!("SELECT count(*) FROM outbox WHERE to_domain = ?1 AND {COUNTED} ?2"))?
             .query_row((sender.domain(), ago(1)), |row| row.get(0))?;
     }
-    counters.acks = db
-        .prepare_cached(&format!("SELECT count(*) FROM outbox WHERE {COUNTED} ?1"))?
-        .query_row([ago(1)], |row| row.get(0))?;
+    counters.acks = db.prepare_cached(&format!("SELECT count(*) FROM outbox WHERE {COUNTED} ?1"))?.query_row([ago(1)], |row| row.get(0))?;
     if let Some(person) = &question.person {
-        let midnight = now.to_zoned(place.time_zone.clone()).start_of_day().map_or(now, |day| day.timestamp());
+        let midnight = now.to_zoned_datetime(place.time_zone.clone()).start_of_day().map_or(now, |day| day.timestamp());
         counters.refusals = db
             .prepare_cached("SELECT count(*) FROM refusal WHERE person = ?1 AND at >= ?2")?
             .query_row((person.as_str(), at(midnight)), |row| row.get(0))?;
     }
     Ok(counters)
+}
+
+/// The last events of a ticket, oldest first.
+fn timeline(db: &Connection, number: &TicketNumber) -> anyhow::Result<Vec<TimelineLine>> {
+    let mut statement = db.prepare_cached(
+        "SELECT at, event, by, detail FROM (SELECT n, at, event, by, detail FROM event WHERE ticket = ?1 ORDER BY n DESC LIMIT ?2) ORDER BY n",
+    )?;
+    let rows = statement.query_map((&number.0, TIMELINE_LINES_MAX), |row| {
+        Ok(TimelineLine { at: row.get::<_, At>(0)?.0, event: row.get(1)?, by: row.get(2)?, detail: row.get(3)? })
+    })?;
+    rows.collect::<Result<_, _>>().with_context(|| format!("read the history of {number}"))
 }
 
 /// A decided mail with its verdict and its bytes.
