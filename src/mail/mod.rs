@@ -2,6 +2,7 @@
 //! damage. Nothing here decrypts, decides or stores.
 
 pub mod attachment;
+mod encode;
 pub mod entity;
 pub mod kind;
 pub mod read;

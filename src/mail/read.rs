@@ -35,16 +35,18 @@ pub fn read(raw: &[u8]) -> Reading {
         mail.headers.push(Header { name: name.to_owned(), value: value.trim().to_owned() });
     }
     mail.from_fields = mail.header_values("From").count();
-    if let Some(from) = message.from() {
-        mail.from = from
-            .iter()
+    let boxes = |field: Option<&mail_parser::Address<'_>>| -> Vec<Mailbox> {
+        field
+            .into_iter()
+            .flat_map(mail_parser::Address::iter)
             .map(|address| Mailbox {
                 name: address.name().unwrap_or_default().to_owned(),
                 typed: address.address().unwrap_or_default().to_owned(),
                 address: address.address().and_then(Address::parse),
             })
-            .collect();
-    }
+            .collect()
+    };
+    (mail.from, mail.to) = (boxes(message.from()), boxes(message.to()));
     mail.subject = message.subject().unwrap_or_default().to_owned();
     mail.message_id = message.message_id().map(str::to_owned);
     mail.text.full = message.body_text(0).unwrap_or_default().into_owned();

@@ -103,6 +103,21 @@ impl Certificate {
         armored(&self.binary())
     }
 
+    /// The certificate in binary, without the signatures of others.
+    #[must_use]
+    pub fn minimal(&self) -> Vec<u8> {
+        let own_alone = self.cert.clone().into_packets().filter(|packet| match packet {
+            Packet::Signature(signature) => {
+                signature.get_issuers().iter().any(|issuer| self.cert.keys().any(|key| issuer.aliases(key.key().key_handle())))
+            }
+            _ => true,
+        });
+        match Cert::from_packets(own_alone) {
+            Ok(cert) => Self { cert }.binary(),
+            Err(_) => self.binary(),
+        }
+    }
+
     /// The certificate in binary.
     #[must_use]
     pub fn binary(&self) -> Vec<u8> {

@@ -9,9 +9,12 @@ pub mod keyring;
 pub mod open;
 pub mod own_key;
 mod payload;
+pub mod recheck;
 pub mod seal;
 mod verify;
 
 pub use certificate::Certificate;
 pub use keyring::{KeyError, Keyring};
 pub use own_key::{OwnKey, generate_own};
+pub use recheck::recheck;
+pub use seal::{Held, SealedMail, seal};

@@ -14,7 +14,7 @@ use openpgp::packet::signature::SignatureBuilder;
 use openpgp::packet::{Key, PKESK, UserID, key};
 use openpgp::policy::StandardPolicy;
 use openpgp::serialize::SerializeInto as _;
-use openpgp::types::{HashAlgorithm, KeyFlags, SignatureType, SymmetricAlgorithm};
+use openpgp::types::{HashAlgorithm, KeyFlags, RevocationStatus, SignatureType, SymmetricAlgorithm};
 use openpgp::{Cert, KeyHandle, Profile};
 use std::time::Duration;
 
@@ -100,6 +100,25 @@ impl OwnKey {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         }
+    }
+
+    /// Why nothing can be signed at `now`, in words.
+    #[must_use]
+    pub fn signing_problem(&self, now: Timestamp) -> Option<String> {
+        let policy = policy_at(now);
+        let handle = KeyHandle::from(self.signing.public().fingerprint());
+        let valid = match self.cert.with_policy(&policy, system_time(now)) {
+            Ok(valid) => valid,
+            Err(error) => return Some(format!("it is refused: {}", cause(&error))),
+        };
+        if valid.alive().is_err() {
+            return Some("it has expired, or is not valid yet".to_owned());
+        }
+        if let RevocationStatus::Revoked(_) = valid.revocation_status() {
+            return Some("it is revoked".to_owned());
+        }
+        let fit = valid.keys().key_handle(handle).alive().revoked(false).for_signing().next().is_some();
+        (!fit).then(|| "its signing subkey has expired or is revoked".to_owned())
     }
 
     pub(super) fn signer(&self) -> KeyPair {

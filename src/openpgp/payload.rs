@@ -62,8 +62,8 @@ pub(super) fn read_payload(outer: &Mail, bytes: &[u8], trust: Trust) -> Payload 
     let protected = protected_fields(&entity);
     let from_differs = protected.from.as_ref().is_some_and(|inside| inside.is_none() || inside.as_ref() != outer.from_one());
     // The From that everybody saw stays where the two differ; it is the one that servers checked.
-    let keeps = |name: &str| !(from_differs && name.eq_ignore_ascii_case("From")) && !name.eq_ignore_ascii_case("HP-Outer");
-    let mut reading = read::read_inner(outer, &entity.with_fields(keeps));
+    let is_left_out = |name: &str| name.eq_ignore_ascii_case("HP-Outer") || from_differs && name.eq_ignore_ascii_case("From");
+    let mut reading = read::read_inner(outer, &entity.with_fields(|name| !is_left_out(name)));
     if bytes.windows(LEGACY_DISPLAY.len()).any(|window| window.eq_ignore_ascii_case(LEGACY_DISPLAY)) {
         let text = &mut reading.0.text;
         text.full = without_legacy_display(&text.full);
@@ -80,12 +80,11 @@ fn protected_fields(entity: &Entity<'_>) -> Protected {
     let mut header = entity.with_fields(|name| !is_structural(name));
     header.truncate(header.len() - entity.body().len());
     let (fields, _) = read::read(&header);
-    let once = |name: &str| entity.field_count(name) <= 1;
     Protected {
         subject: (entity.field_count("Subject") == 1).then(|| fields.subject.clone()),
         to: fields.to.iter().filter_map(|mailbox| mailbox.address.as_ref()).map(ToString::to_string).collect(),
         from: (entity.field_count("From") > 0).then(|| fields.from_one().cloned()),
-        is_ambiguous: !["Subject", "From", "To"].iter().all(|name| once(name)),
+        is_ambiguous: ["Subject", "From", "To"].iter().any(|name| entity.field_count(name) > 1),
     }
 }
 

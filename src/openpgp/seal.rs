@@ -1,1 +1,245 @@
-//! Signs and encrypts what leaves, or refuses.
+//! Signs and encrypts what leaves, or refuses. [`SealedMail`] can be made here only, and sending
+//! takes nothing else: what is marked AMBER or above cannot leave in the clear.
+
+use super::Keyring;
+use super::certificate::{Certificate, cause, encryption_keys, policy_at, system_time};
+use super::own_key::OwnKey;
+use crate::mail::write::{Body, Center, Fields, boundary, framed, is_message_id};
+use crate::model::letter::{Letter, Protection};
+use crate::model::{Address, Fingerprint};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use sequoia_openpgp as openpgp;
+
+use openpgp::armor;
+use openpgp::serialize::stream::padding::{Padder, padme};
+use openpgp::serialize::stream::{Armorer, Encryptor, LiteralWriter, Message, Signer};
+use openpgp::types::HashAlgorithm;
+use std::io::Write as _;
+use std::sync::Arc;
+
+/// The hash under our signatures, and its name in `micalg` (RFC 3156 §5).
+const HASH: HashAlgorithm = HashAlgorithm::SHA512;
+const MICALG: &str = "pgp-sha512";
+
+/// Bytes that are what their letter demands. No other way leads out of the house.
+#[derive(Debug, Clone)]
+pub struct SealedMail {
+    pub(super) bytes: Arc<[u8]>,
+    pub(super) envelope_from: Address,
+    pub(super) envelope_to: Address,
+    pub(super) message_id: String,
+}
+
+impl SealedMail {
+    /// The whole mail: only CRLF, 7-bit, lines under 998.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+    /// The envelope sender, with the letter's token where it has one.
+    #[must_use]
+    pub const fn envelope_from(&self) -> &Address {
+        &self.envelope_from
+    }
+    /// The one recipient.
+    #[must_use]
+    pub const fn envelope_to(&self) -> &Address {
+        &self.envelope_to
+    }
+    /// Without angle brackets.
+    #[must_use]
+    pub fn message_id(&self) -> &str {
+        &self.message_id
+    }
+}
+
+/// Why a letter cannot leave as it must. Nothing weaker happens instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// One line for the analyst.
+    pub because: String,
+    /// The letter is in order and its bytes are not what the keys of today ask for: sealing afresh may do.
+    pub may_reseal: bool,
+}
+
+impl Held {
+    pub(super) fn new(because: impl Into<String>) -> Self {
+        Self { because: because.into(), may_reseal: false }
+    }
+}
+
+impl std::fmt::Display for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.because)
+    }
+}
+
+impl std::error::Error for Held {}
+
+/// Makes the bytes of a letter with the protection that it demands, at `now`.
+///
+/// # Errors
+/// Where the letter's mark demands more than its protection, or a key or certificate is not fit.
+pub fn seal(letter: &Letter, center: &Center, keyring: &Keyring, now: Timestamp) -> Result<SealedMail, Held> {
+    let envelope_from = demands(letter, center)?;
+    let bytes = match &letter.protection {
+        Protection::Plain => plain(letter, center, keyring, now),
+        Protection::Signed => signed(letter, center, fit_own(keyring, now)?, now)?,
+        Protection::Sealed { recipient } => {
+            let own = fit_own(keyring, now)?;
+            let certificate = fit_recipient(letter, recipient, keyring, now)?;
+            sealed(letter, center, own, &certificate, now)?
+        }
+    };
+    // The same look that bytes from the outbox get: what leaves was parsed, not only written.
+    super::recheck::recheck(bytes, letter, center, keyring, now).map(|sealed| SealedMail { envelope_from, ..sealed })
+}
+
+/// What must hold before any key is touched; gives the envelope sender.
+pub(super) fn demands(letter: &Letter, center: &Center) -> Result<Address, Held> {
+    if let Some(tlp) = letter.tlp
+        && tlp.must_be_encrypted()
+        && !matches!(letter.protection, Protection::Sealed { .. })
+    {
+        return Err(Held::new(format!("{} leaves only encrypted, and this letter is not", tlp.label())));
+    }
+    if !is_message_id(&letter.message_id) {
+        return Err(Held::new("the letter's Message-ID is not one"));
+    }
+    center.return_address(letter.token.as_deref()).ok_or_else(|| Held::new("the token makes no address"))
+}
+
+/// The centre's key, able to sign at `now`.
+pub(super) fn fit_own(keyring: &Keyring, now: Timestamp) -> Result<&OwnKey, Held> {
+    let own = keyring.own().ok_or_else(|| Held::new("the centre has no key; make one with 'bantuan70 key generate'"))?;
+    match own.signing_problem(now) {
+        None => Ok(own),
+        Some(problem) => Err(Held::new(format!("the centre's own key cannot sign: {problem}"))),
+    }
+}
+
+/// The recipient's certificate, fit to encrypt to at `now` (ATTACKS P30).
+pub(super) fn fit_recipient(letter: &Letter, recipient: &Fingerprint, keyring: &Keyring, now: Timestamp) -> Result<Certificate, Held> {
+    let own = keyring.own().filter(|own| own.fingerprint() == *recipient).map(OwnKey::certificate);
+    let Some(certificate) = own.or_else(|| keyring.get(recipient).cloned()) else {
+        return Err(Held::new(format!("no certificate {recipient} for {} is here", letter.to)));
+    };
+    match certificate.problems(now).as_slice() {
+        [] => Ok(certificate),
+        problems => Err(Held::new(format!("the certificate {recipient} of {} cannot be used: {}", letter.to, problems.join(", ")))),
+    }
+}
+
+fn plain(letter: &Letter, center: &Center, keyring: &Keyring, now: Timestamp) -> Vec<u8> {
+    let fields = Fields::of(letter, center, &letter.subject, now);
+    let body = Body::of(letter, enclosed_certificate(letter, keyring.own()).as_deref());
+    whole(&fields, &body.with("", ""))
+}
+
+/// RFC 3156 §5, with protected header fields (RFC 9788, and for older clients `protected-headers="v1"`).
+fn signed(letter: &Letter, center: &Center, own: &OwnKey, now: Timestamp) -> Result<Vec<u8>, Held> {
+    let mut fields = Fields::of(letter, center, &letter.subject, now);
+    let body = Body::of(letter, enclosed_certificate(letter, Some(own)).as_deref());
+    let payload = body.with(";\r\n hp=\"clear\"; protected-headers=\"v1\"", &fields.lines());
+    let signature = (|| -> openpgp::Result<Vec<u8>> {
+        let mut out = Vec::new();
+        let message = Armorer::new(Message::new(&mut out)).kind(armor::Kind::Signature).build()?;
+        let signer = Signer::new(message, own.signer())?.hash_algo(HASH)?.creation_time(system_time(now)).detached();
+        let mut signer = signer.build()?;
+        signer.write_all(&payload)?;
+        signer.finalize()?;
+        Ok(out)
+    })()
+    .map_err(|error| Held::new(format!("the letter could not be signed: {}", cause(&error))))?;
+    let mut part =
+        b"Content-Type: application/pgp-signature; name=\"signature.asc\"\r\nContent-Description: OpenPGP digital signature\r\n\r\n"
+            .to_vec();
+    part.extend(crlf(&signature));
+    let (parameters, content) = framed(&boundary('s', letter), &[payload, part]);
+    let mut entity =
+        format!("Content-Type: multipart/signed; micalg={MICALG};\r\n protocol=\"application/pgp-signature\"{parameters}\r\n\r\n")
+            .into_bytes();
+    entity.extend(content);
+    fields.push("Autocrypt", autocrypt(center, own));
+    Ok(whole(&fields, &entity))
+}
+
+/// RFC 3156 §6.2: signed and encrypted in one, to the recipient and the centre alone.
+fn sealed(letter: &Letter, center: &Center, own: &OwnKey, recipient: &Certificate, now: Timestamp) -> Result<Vec<u8>, Held> {
+    let inside = Fields::of(letter, center, &letter.subject, now);
+    let outside = Fields::of(letter, center, &letter.outer_subject, now);
+    let body = Body::of(letter, enclosed_certificate(letter, Some(own)).as_deref());
+    let lines = format!("{}{}", inside.lines(), outside.outer_lines());
+    let payload = body.with(";\r\n hp=\"cipher\"; protected-headers=\"v1\"", &lines);
+    let message = encrypt(&payload, own, recipient, now)
+        .map_err(|error| Held::new(format!("the letter could not be encrypted: {}", cause(&error))))?;
+    let version =
+        b"Content-Type: application/pgp-encrypted\r\nContent-Description: PGP/MIME version identification\r\n\r\nVersion: 1\r\n".to_vec();
+    let mut part = b"Content-Type: application/octet-stream; name=\"encrypted.asc\"\r\nContent-Description: OpenPGP encrypted message\r\nContent-Disposition: inline; filename=\"encrypted.asc\"\r\n\r\n".to_vec();
+    part.extend(crlf(&message));
+    let (parameters, content) = framed(&boundary('e', letter), &[version, part]);
+    let mut entity =
+        format!("Content-Type: multipart/encrypted;\r\n protocol=\"application/pgp-encrypted\"{parameters}\r\n\r\n").into_bytes();
+    entity.extend(content);
+    Ok(whole(&outside, &entity))
+}
+
+fn encrypt(payload: &[u8], own: &OwnKey, recipient: &Certificate, now: Timestamp) -> openpgp::Result<Vec<u8>> {
+    let policy = policy_at(now);
+    let theirs = recipient.cert.with_policy(&policy, system_time(now))?;
+    let ours = own.cert.with_policy(&policy, system_time(now))?;
+    let mut keys: Vec<_> = encryption_keys(&theirs).collect();
+    for key in encryption_keys(&ours) {
+        if !keys.iter().any(|other| other.key().fingerprint() == key.key().fingerprint()) {
+            keys.push(key);
+        }
+    }
+    let mut out = Vec::new();
+    let message = Armorer::new(Message::new(&mut out)).build()?;
+    let message = Encryptor::for_recipients(message, keys).build()?;
+    let message = Padder::new(message).with_policy(padme).build()?;
+    let message = Signer::new(message, own.signer())?
+        .hash_algo(HASH)?
+        .creation_time(system_time(now))
+        // What is signed says for whom, so that it cannot be passed on as if meant for another.
+        .add_intended_recipient(&recipient.cert)
+        .add_intended_recipient(&own.cert)
+        .build()?;
+    let mut message = LiteralWriter::new(message).build()?;
+    message.write_all(payload)?;
+    message.finalize()?;
+    Ok(out)
+}
+
+fn enclosed_certificate(letter: &Letter, own: Option<&OwnKey>) -> Option<Vec<u8>> {
+    own.filter(|_| letter.encloses_certificate).map(OwnKey::armored)
+}
+
+/// Autocrypt Level 1 §2.1. It stands on signed letters, which tell nothing that must be hidden.
+fn autocrypt(center: &Center, own: &OwnKey) -> String {
+    let data = STANDARD.encode(own.certificate().minimal());
+    let pieces: Vec<&str> = data.as_bytes().chunks(70).map(|piece| std::str::from_utf8(piece).unwrap_or_default()).collect();
+    format!("addr={}; keydata= {}", center.address, pieces.join(" "))
+}
+
+fn whole(fields: &Fields, entity: &[u8]) -> Vec<u8> {
+    let mut bytes = fields.lines().into_bytes();
+    bytes.extend_from_slice(b"MIME-Version: 1.0\r\n");
+    bytes.extend_from_slice(entity);
+    bytes
+}
+
+/// Armor with CRLF.
+fn crlf(armored: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(armored.len() + armored.len() / 32);
+    for &byte in armored {
+        match byte {
+            b'\r' => {}
+            b'\n' => out.extend_from_slice(b"\r\n"),
+            _ => out.push(byte),
+        }
+    }
+    out
+}

@@ -1,1 +1,3 @@
 //! What the tests share: folders, keys, servers.
+
+pub mod gpg;

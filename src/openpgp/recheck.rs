@@ -1,0 +1,189 @@
+//! The last look at the bytes that are about to leave: they are read as a stranger would read them,
+//! and refused where they are not what their letter demands.
+
+use super::Keyring;
+use super::certificate::{encryption_keys, policy_at, system_time};
+use super::seal::{Held, SealedMail, demands, fit_own, fit_recipient};
+use super::verify;
+use crate::mail::entity::Entity;
+use crate::mail::read;
+use crate::mail::write::Center;
+use crate::model::letter::{Letter, Protection};
+use jiff::Timestamp;
+use sequoia_openpgp as openpgp;
+
+use openpgp::packet::Tag;
+use openpgp::parse::{PacketParser, PacketParserResult, Parse as _};
+use openpgp::{KeyHandle, Packet};
+use std::collections::BTreeSet;
+
+/// RFC 5321 §4.5.3.1.6 allows 998 characters before CRLF.
+const LINE_BYTES_MAX: usize = 998;
+
+/// The header fields that a letter may have, and no other.
+const FIELDS: &[&str] = &[
+    "from",
+    "to",
+    "reply-to",
+    "subject",
+    "date",
+    "message-id",
+    "in-reply-to",
+    "references",
+    "auto-submitted",
+    "x-bantuan70-ticket",
+    "autocrypt",
+    "mime-version",
+    "content-type",
+    "content-transfer-encoding",
+    "content-disposition",
+];
+
+/// Checks bytes that were stored against the letter they were made of, at `now`.
+///
+/// # Errors
+/// Where they are not what the letter demands, or a key or certificate is no longer fit.
+pub fn recheck(bytes: Vec<u8>, letter: &Letter, center: &Center, keyring: &Keyring, now: Timestamp) -> Result<SealedMail, Held> {
+    let envelope_from = demands(letter, center)?;
+    let wrong = |what: &str| Held::new(format!("the bytes to send are not the letter: {what}"));
+    wire_form(&bytes).map_err(&wrong)?;
+    let entity = Entity::read(&bytes).map_err(|ambiguity| wrong(ambiguity.words()))?;
+    header(&entity, letter, center).map_err(|what| wrong(&what))?;
+    match &letter.protection {
+        Protection::Plain => {
+            if entity.media_type().essence.starts_with("multipart/encrypted") || entity.media_type().essence == "multipart/signed" {
+                return Err(wrong("signed or encrypted, and neither was asked for"));
+            }
+        }
+        Protection::Signed => {
+            let own = fit_own(keyring, now)?;
+            let signer = own_signature(&entity, keyring, now).ok_or_else(|| wrong("not signed by the centre over all of it"))?;
+            if signer != own.fingerprint() {
+                return Err(wrong("signed by another key"));
+            }
+        }
+        Protection::Sealed { recipient } => {
+            let own = fit_own(keyring, now)?;
+            let certificate = fit_recipient(letter, recipient, keyring, now)?;
+            let named = session_keys(&entity).map_err(|what| wrong(&what))?;
+            let policy = policy_at(now);
+            let handles = |cert: &openpgp::Cert| -> Vec<KeyHandle> {
+                cert.with_policy(&policy, system_time(now))
+                    .map(|valid| encryption_keys(&valid).map(|key| key.key().key_handle()).collect())
+                    .unwrap_or_default()
+            };
+            let (theirs, ours) = (handles(&certificate.cert), handles(&own.cert));
+            let is_in = |keys: &[KeyHandle], named: &KeyHandle| keys.iter().any(|key| key.aliases(named));
+            let is_right = named.iter().all(|name| is_in(&theirs, name) || is_in(&ours, name))
+                && theirs.iter().any(|key| named.iter().any(|name| key.aliases(name)))
+                && ours.iter().any(|key| named.iter().any(|name| key.aliases(name)));
+            if !is_right {
+                let because = format!("it is not encrypted to the keys of {} and the centre alone, as they stand now", letter.to);
+                return Err(Held { because, may_reseal: true });
+            }
+        }
+    }
+    Ok(SealedMail { bytes: bytes.into(), envelope_from, envelope_to: letter.to.clone(), message_id: letter.message_id.clone() })
+}
+
+/// Only CRLF, 7-bit, no NUL, lines of at most 998 (ATTACKS D3, D4).
+fn wire_form(bytes: &[u8]) -> Result<(), &'static str> {
+    let mut previous = 0;
+    let mut length = 0_usize;
+    for &byte in bytes {
+        match byte {
+            0 => return Err("a NUL byte"),
+            0x80.. => return Err("a byte above 127"),
+            b'\n' if previous != b'\r' => return Err("a line feed without carriage return"),
+            b'\n' => length = 0,
+            _ if previous == b'\r' => return Err("a carriage return without line feed"),
+            b'\r' => {}
+            _ => length += 1,
+        }
+        if length > LINE_BYTES_MAX {
+            return Err("a line longer than 998");
+        }
+        previous = byte;
+    }
+    if previous == b'\n' { Ok(()) } else { Err("no line end at its end") }
+}
+
+fn header(entity: &Entity<'_>, letter: &Letter, center: &Center) -> Result<(), String> {
+    let mut seen = BTreeSet::new();
+    for field in entity.fields() {
+        let name = field.name.to_ascii_lowercase();
+        if !FIELDS.contains(&name.as_str()) {
+            return Err(format!("a field {name}"));
+        }
+        if !seen.insert(name.clone()) {
+            return Err(format!("two fields {name}"));
+        }
+    }
+    let mut head = entity.with_fields(|_| true);
+    head.truncate(head.len() - entity.body().len());
+    let (mail, _) = read::read(&head);
+    let only_to = matches!(mail.to.as_slice(), [only] if only.address.as_ref() == Some(&letter.to));
+    if mail.from_one() != Some(&center.address) {
+        return Err("another sender".to_owned());
+    }
+    if !only_to {
+        return Err("another recipient, or more than one".to_owned());
+    }
+    if entity.field_once("Message-ID").map(str::trim) != Some(&format!("<{}>", letter.message_id)) {
+        return Err("another Message-ID".to_owned());
+    }
+    Ok(())
+}
+
+/// The certificate of the centre's signature, where it is good and over the whole.
+fn own_signature(entity: &Entity<'_>, keyring: &Keyring, now: Timestamp) -> Option<crate::model::Fingerprint> {
+    if entity.media_type().essence != "multipart/signed" || !entity.media_type().parameter_is("protocol", "application/pgp-signature") {
+        return None;
+    }
+    let parts = entity.parts().ok()?;
+    let [signed, signature] = parts.as_slice() else { return None };
+    let signature = Entity::read(signature).ok()?;
+    let found = verify::detached(&signature.content(), signed, keyring, now);
+    let is_ours = |named: &Option<crate::model::Fingerprint>| named.as_ref() == keyring.own().map(|own| own.fingerprint()).as_ref();
+    // A letter may wait longer than a command may be old: age alone is no fault here.
+    let old = found.faults.iter().filter(|fault| fault.is_checksum_good).map(|fault| fault.named.clone());
+    found.proofs.iter().map(|proof| Some(proof.signer.clone())).chain(old).find(is_ours).flatten()
+}
+
+/// The keys that a sealed mail is encrypted to, once it is shown to be nothing but that.
+fn session_keys(entity: &Entity<'_>) -> Result<Vec<KeyHandle>, String> {
+    let media_type = entity.media_type();
+    if media_type.essence != "multipart/encrypted" || !media_type.parameter_is("protocol", "application/pgp-encrypted") {
+        return Err("not multipart/encrypted".to_owned());
+    }
+    let parts = entity.parts().map_err(|ambiguity| ambiguity.words().to_owned())?;
+    let [version, message] = parts.as_slice() else { return Err("not two parts".to_owned()) };
+    let read = |part| Entity::read(part).map_err(|ambiguity| ambiguity.words().to_owned());
+    let (version, message) = (read(version)?, read(message)?);
+    if version.media_type().essence != "application/pgp-encrypted" || version.body().trim_ascii() != b"Version: 1" {
+        return Err("text in the first part".to_owned());
+    }
+    let armor = message.body();
+    let is_armor =
+        armor.starts_with(b"-----BEGIN PGP MESSAGE-----\r\n\r\n") && armor.trim_ascii_end().ends_with(b"-----END PGP MESSAGE-----");
+    if message.media_type().essence != "application/octet-stream" || !is_armor {
+        return Err("the second part is not one OpenPGP message without comments".to_owned());
+    }
+    recipients(armor).map_err(|error| format!("the OpenPGP message cannot be read: {}", super::certificate::cause(&error)))
+}
+
+/// The top-level packets are session keys for named keys and one container with integrity protection.
+fn recipients(message: &[u8]) -> openpgp::Result<Vec<KeyHandle>> {
+    let mut keys = Vec::new();
+    let mut containers = 0;
+    let mut result = PacketParser::from_bytes(message)?;
+    while let PacketParserResult::Some(parser) = result {
+        match &parser.packet {
+            Packet::PKESK(pkesk) => keys.push(pkesk.recipient().ok_or_else(|| anyhow::anyhow!("a recipient without name"))?),
+            packet if packet.tag() == Tag::SEIP => containers += 1,
+            packet => return Err(anyhow::anyhow!("a packet {}", packet.tag())),
+        }
+        result = parser.next()?.1;
+    }
+    if containers == 1 && !keys.is_empty() { Ok(keys) } else { Err(anyhow::anyhow!("not one encrypted container")) }
+}

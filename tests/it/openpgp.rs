@@ -1,0 +1,3 @@
+//! OpenPGP against the real gpg, both ways, and the rows P and D of the attacks.
+
+mod outgoing;
