@@ -27,6 +27,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// A configuration to start from, with every key and its default: what `init` writes.
+pub const START: &str = include_str!("start.toml");
+
 /// The configuration as the program uses it: every path absolute, every value legal.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -218,6 +221,15 @@ impl Config {
     /// One line with file, line, key, reason and remedy: unreadable file, no TOML, unknown key, illegal value.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         read::load(path)
+    }
+
+    /// Validates the text of a configuration that may not be written yet; `file` is for errors
+    /// and the place that relative paths are meant from.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(file: &Path, text: &str) -> Result<Self, ConfigError> {
+        read::parse(file, text)
     }
 
     /// The contract's defaults with the built-in rules and templates: for `inspect` and `rules`

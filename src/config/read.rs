@@ -24,8 +24,13 @@ pub(super) fn load(path: &Path) -> Result<Config, ConfigError> {
         return Err(whole("is larger than 1 MiB and no configuration".to_owned()));
     }
     let text = std::fs::read_to_string(path).map_err(|error| whole(format!("cannot read the configuration: {error}")))?;
+    parse(path, &text)
+}
+
+/// See [`Config::parse`].
+pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let folder = std::path::absolute(path).ok().and_then(|path| path.parent().map(Path::to_owned)).unwrap_or_default();
-    Reading { file: path.to_owned(), folder, text: &text }.config()
+    Reading { file: path.to_owned(), folder, text }.config()
 }
 
 /// See [`Config::defaults`].
