@@ -1,1 +1,521 @@
-//! Which required documents are here, by name, type and the words around (contract 8).
+//! Which documents are here (contract 8): by the name, the sort and the text of each attachment and
+//! by the words around; and the service form, filled in in the text or in a file. Nothing is read
+//! off pictures. What is promised is not here, and a blank form is none.
+
+use crate::model::Document;
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use super::form::fields_of_form;
+
+/// An attachment as this module sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct File<'a> {
+    pub name: &'a str,
+    pub media_type: &'a str,
+    /// A picture of the layout.
+    pub is_layout: bool,
+    pub text: Option<&'a str>,
+}
+
+/// What was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Each document that is here, with the evidence: the attachment or the words.
+    pub documents: BTreeMap<Document, String>,
+    /// For each attachment, in their order: what it is; `None` for what is no document.
+    pub files: Vec<Option<Document>>,
+    /// The fields of the service form: `name`, `organisation`, `telephone`, `system`, `time`, `event`, `impact`.
+    pub form: BTreeMap<String, String>,
+}
+
+impl Found {
+    /// The documents alone.
+    #[must_use]
+    pub fn set(&self) -> BTreeSet<Document> {
+        self.documents.keys().copied().collect()
+    }
+}
+
+/// Finds the documents of a message.
+#[must_use]
+pub fn find(new_text: &str, files: &[File<'_>]) -> Found {
+    let mut found = Found { files: vec![None; files.len()], ..Found::default() };
+    if let Some(form) = fields_of_form(new_text) {
+        found.form = form;
+        found.documents.insert(Document::Form, "the service form, filled in in the text".to_owned());
+    }
+    let mut unnamed: Vec<usize> = Vec::new();
+    for (at, file) in files.iter().enumerate() {
+        if is_no_document(file) {
+            continue;
+        }
+        let sorts = sorts_of_file(file, new_text, &mut found);
+        if sorts.is_empty() {
+            unnamed.push(at);
+        }
+        for sort in sorts {
+            note(&mut found, at, sort, file.name);
+        }
+    }
+    assign_by_words(new_text, files, &unnamed, &mut found);
+    found
+}
+
+fn note(found: &mut Found, at: usize, sort: Document, evidence: &str) {
+    if let Some(slot) = found.files.get_mut(at) {
+        *slot = slot.or(Some(sort));
+    }
+    found.documents.entry(sort).or_insert_with(|| evidence.to_owned());
+}
+
+/// Signatures, keys, calendars, cards, layout and the parts of a delivery report.
+fn is_no_document(file: &File<'_>) -> bool {
+    const TYPES: &[&str] = &[
+        "application/pgp-signature",
+        "application/pgp-keys",
+        "application/pgp-encrypted",
+        "application/pkcs7-signature",
+        "application/x-pkcs7-signature",
+        "text/calendar",
+        "application/ics",
+        "text/vcard",
+        "text/x-vcard",
+        "text/directory",
+        "message/delivery-status",
+        "message/disposition-notification",
+        "message/feedback-report",
+        "text/rfc822-headers",
+        "message/partial",
+        "message/external-body",
+    ];
+    let name = file.name.to_lowercase();
+    file.is_layout
+        || TYPES.contains(&file.media_type)
+        || name.ends_with(".ics")
+        || name.ends_with(".vcf")
+        || name == "signature.asc"
+        || name == "smime.p7s"
+}
+
+/// What one file is, by its name, then by what the text says of it by name, then by its own text.
+fn sorts_of_file(file: &File<'_>, new_text: &str, found: &mut Found) -> Vec<Document> {
+    if let Some(text) = file.text
+        && file.media_type != "message/rfc822"
+        && super::form::looks_like_form(text)
+    {
+        // A form is known by its questions; blank it is no document at all.
+        return match fields_of_form(text) {
+            Some(form) => {
+                found.form.extend(form);
+                vec![Document::Form]
+            }
+            None => Vec::new(),
+        };
+    }
+    let by_name = sorts_in_name(file.name);
+    if !by_name.is_empty() {
+        return by_name;
+    }
+    if let Some(sort) = sort_said_of(file.name, new_text) {
+        return vec![sort];
+    }
+    file.text.and_then(sort_of_title).into_iter().collect()
+}
+
+/// The words by which each document is called, in names and in sentences. Longer ones first where
+/// one holds another.
+const WORDS: &[(Document, &[&str])] = &[
+    (
+        Document::Identity,
+        &[
+            "ktp",
+            "ektp",
+            "e-ktp",
+            "paspor",
+            "passport",
+            "identitas",
+            "identity",
+            "kartu pegawai",
+            "kartu anggota",
+            "kartu tanda penduduk",
+            "kartu pelajar",
+            "id card",
+            "idcard",
+            "kitas",
+            "sim a",
+            "sim c",
+            "nik",
+        ],
+    ),
+    (Document::Form, &["formulir", "formnya", "form", "blangko", "fomulir", "formulirnya"]),
+    (
+        Document::Topology,
+        &[
+            "topologi",
+            "topology",
+            "topo",
+            "diagram jaringan",
+            "gambar jaringan",
+            "denah jaringan",
+            "skema jaringan",
+            "network diagram",
+            "network map",
+            "arsitektur jaringan",
+            "jaringan",
+        ],
+    ),
+    (
+        Document::AssetInfo,
+        &[
+            "informasi aset",
+            "info aset",
+            "daftar aset",
+            "data aset",
+            "aset",
+            "asset",
+            "assets",
+            "inventaris",
+            "inventory",
+            "daftar server",
+            "daftar perangkat",
+            "perangkat terdampak",
+            "daftar sistem",
+            "spesifikasi server",
+            "spesifikasi",
+        ],
+    ),
+    (
+        Document::VulnerabilityInfo,
+        &[
+            "kerentanan",
+            "vulnerability",
+            "vulnerabilities",
+            "vuln",
+            "va report",
+            "laporan va",
+            "va",
+            "pentest",
+            "uji tembus",
+            "penetration test",
+            "nessus",
+            "poc",
+            "proof of concept",
+            "cve",
+            "idor",
+            "sqli",
+            "xss",
+            "hasil pemindaian",
+            "temuan celah",
+            "celah",
+        ],
+    ),
+    (
+        Document::ImpactAnalysis,
+        &["analisis dampak", "analisa dampak", "dampak", "impact", "impact assessment", "impact analysis", "kerugian", "adr", "bia"],
+    ),
+];
+
+/// The documents that a file name names, in the order of the contract.
+fn sorts_in_name(name: &str) -> Vec<Document> {
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    let words = normal(stem);
+    let found: Vec<Document> =
+        WORDS.iter().filter(|(_, words_of)| words_of.iter().any(|word| holds(&words, word))).map(|(sort, _)| *sort).collect();
+    // "KTP + Surat kuasa" is still one picture; the first that fits is what counts.
+    found.into_iter().take(1).collect()
+}
+
+/// Lower case, words apart by single spaces, with a space at both ends. Capitals inside a word and
+/// the step from letters to digits part words too.
+fn normal(text: &str) -> String {
+    let mut out = String::from(" ");
+    let mut before = ' ';
+    for c in text.chars() {
+        let is_step = before.is_lowercase() && c.is_uppercase() || before.is_alphabetic() && c.is_ascii_digit();
+        if is_step && !out.ends_with(' ') {
+            out.push(' ');
+        }
+        if c.is_alphanumeric() {
+            out.extend(c.to_lowercase());
+        } else if !out.ends_with(' ') {
+            out.push(' ');
+        }
+        before = c;
+    }
+    if !out.ends_with(' ') {
+        out.push(' ');
+    }
+    out
+}
+
+fn holds(normal_text: &str, word: &str) -> bool {
+    let word = normal(word);
+    normal_text.contains(word.as_str())
+}
+
+/// What the text says of a file that it names: "KTP saya (yang IMG-20260108-WA0007)".
+fn sort_said_of(name: &str, text: &str) -> Option<Document> {
+    const STEM_BYTES_MIN: usize = 5;
+    let lower = text.to_lowercase();
+    let name = name.to_lowercase();
+    let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
+    if stem.len() < STEM_BYTES_MIN {
+        return None;
+    }
+    let line = lower
+        .lines()
+        .flat_map(|line| line.split(['.', ';', ',']).map(str::to_owned).chain(std::iter::once(line.to_owned())).collect::<Vec<_>>())
+        .find(|piece| piece.contains(stem))?;
+    let rest = normal(&line.replace(name.as_str(), " ").replace(stem, " "));
+    WORDS.iter().find(|(_, words)| words.iter().any(|word| holds(&rest, word))).map(|(sort, _)| *sort)
+}
+
+/// What the first lines of a file call it.
+fn sort_of_title(text: &str) -> Option<Document> {
+    const TITLE_CHARS_MAX: usize = 120;
+    let title: String = text.lines().map(str::trim).find(|line| !line.is_empty())?.chars().take(TITLE_CHARS_MAX).collect();
+    let title = normal(&title);
+    [
+        (Document::ImpactAnalysis, &["analisis dampak", "analisa dampak", "impact assessment", "impact analysis", "penilaian dampak"][..]),
+        (Document::AssetInfo, &["informasi aset", "daftar aset", "daftar server", "asset inventory", "asset list", "daftar perangkat"][..]),
+        (
+            Document::VulnerabilityInfo,
+            &[
+                "laporan kerentanan",
+                "vulnerability assessment",
+                "vulnerability report",
+                "penetration test",
+                "laporan uji tembus",
+                "laporan pentest",
+            ][..],
+        ),
+        (Document::Topology, &["topologi jaringan", "network topology"][..]),
+    ]
+    .into_iter()
+    .find(|(_, words)| words.iter().any(|word| holds(&title, word)))
+    .map(|(sort, _)| sort)
+}
+
+const SUPPLYING: &[&str] = &[
+    "lampir",
+    "attach",
+    "enclos",
+    "sertakan",
+    "disertakan",
+    "berikut",
+    "bersama ini",
+    "kirimkan",
+    "saya kirim",
+    "kami kirim",
+    "sampaikan",
+    "ini ktp",
+    "ini form",
+    "ini foto",
+    "here is",
+    "here are",
+    "find the",
+    "included",
+    "lampiran",
+    "unggah",
+];
+const NOT_HERE: &[&str] = &[
+    "menyusul",
+    "belum",
+    "nanti",
+    "besok",
+    "tidak dapat",
+    "tidak bisa",
+    "siap melampirkan",
+    "siap dilampirkan",
+    "will send",
+    "will be sent",
+    "will follow",
+    "upon request",
+    "to follow",
+    "apakah",
+    "bisa dikirim",
+    "akan kami",
+    "akan saya",
+    "jika diperlukan",
+    "bila diperlukan",
+    "kalau perlu",
+    "apabila diperlukan",
+    "if needed",
+    "on request",
+    "later",
+    "not attached",
+    "tidak melampirkan",
+    "tidak kami lampirkan",
+    "lupa",
+    "mohon dikirim",
+    "?",
+];
+
+/// Attachments whose names say nothing are what the text says it brings, in its order: pictures
+/// first take what is photographed, and what is left over supports the report.
+fn assign_by_words(new_text: &str, files: &[File<'_>], unnamed: &[usize], found: &mut Found) {
+    let mut promised = mentioned(new_text);
+    promised.retain(|sort| {
+        !found.documents.contains_key(sort)
+            || *sort == Document::Form && !found.files.contains(&Some(Document::Form)) && found.form.is_empty()
+    });
+    // A form that the text itself fills in is not in a picture as well.
+    promised.retain(|sort| *sort != Document::Form || found.form.is_empty());
+    let mut free: Vec<usize> = unnamed.iter().copied().filter(|at| files.get(*at).is_some_and(says_nothing)).collect();
+    for sort in promised {
+        let fits = |at: &usize| files.get(*at).is_some_and(|file| may_be(file, sort));
+        if let Some(place) = free.iter().position(fits) {
+            let at = free.remove(place);
+            let name = files.get(at).map_or("", |file| file.name);
+            note(found, at, sort, &format!("{name}, by the words of the text"));
+        }
+    }
+    for at in unnamed {
+        let is_taken = found.files.get(*at).is_some_and(Option::is_some);
+        let is_blank_form =
+            files.get(*at).is_some_and(|file| file.text.is_some_and(super::form::looks_like_form) && file.media_type != "message/rfc822");
+        if !is_taken && !is_blank_form {
+            note(found, *at, Document::Other, files.get(*at).map_or("", |file| file.name));
+        }
+    }
+}
+
+/// Whether a file of this sort could be that document.
+fn may_be(file: &File<'_>, sort: Document) -> bool {
+    let is_picture = file.media_type.starts_with("image/") || is_extension(file.name, &["jpg", "jpeg", "png", "heic", "webp", "gif"]);
+    let is_scan = is_picture || file.media_type == "application/pdf" || is_extension(file.name, &["pdf"]);
+    let holds_text = file.text.is_some_and(|text| text.trim().chars().count() > 40);
+    match sort {
+        Document::Identity => is_picture || is_scan && !holds_text,
+        Document::Topology => is_scan,
+        Document::Form => is_scan && !holds_text || is_extension(file.name, &["docx", "doc", "odt"]) && !holds_text,
+        Document::AssetInfo | Document::ImpactAnalysis | Document::VulnerabilityInfo => {
+            !file.media_type.starts_with("message/") && !is_picture
+        }
+        Document::Other => false,
+    }
+}
+
+fn is_extension(name: &str, known: &[&str]) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, extension)| known.contains(&extension.to_ascii_lowercase().as_str()))
+}
+
+/// Names that cameras, scanners and clients give, and those that say no more than "document".
+fn says_nothing(file: &File<'_>) -> bool {
+    let words = normal(file.name.rsplit_once('.').map_or(file.name, |(stem, _)| stem));
+    let telling = words.split(' ').filter(|word| {
+        !word.is_empty()
+            && !word.chars().all(|c| c.is_ascii_digit())
+            && ![
+                "img",
+                "image",
+                "gambar",
+                "foto",
+                "photo",
+                "scan",
+                "scanned",
+                "scanner",
+                "doc",
+                "document",
+                "dokumen",
+                "file",
+                "berkas",
+                "lampiran",
+                "attachment",
+                "part",
+                "whatsapp",
+                "whats",
+                "app",
+                "wa",
+                "at",
+                "pm",
+                "am",
+                "fb",
+                "dsc",
+                "dscn",
+                "pict",
+                "pic",
+                "cam",
+                "camscanner",
+                "heic",
+                "jpg",
+                "jpeg",
+                "png",
+                "pdf",
+                "copy",
+                "final",
+                "new",
+                "baru",
+                "rev",
+                "untitled",
+                "unnamed",
+                "noname",
+                "telegram",
+                "line",
+                "album",
+                "adobe",
+                "p",
+                "vid",
+                "report",
+                "assessment",
+                "surat",
+                "laporan",
+                "analisis",
+                "analisa",
+            ]
+            .contains(word)
+    });
+    telling.count() == 0
+}
+
+/// The documents that the text says it brings, in its order, each once.
+fn mentioned(text: &str) -> Vec<Document> {
+    let mut all: Vec<Document> = Vec::new();
+    let mut brings = false;
+    for line in text.lines() {
+        let item = line.trim_start().starts_with(['-', '*', '•', '–']) || line.trim_start().starts_with(|c: char| c.is_ascii_digit());
+        // A list that follows "Yang kami lampirkan:" is part of that sentence.
+        brings = brings && (item || line.trim().is_empty());
+        for sentence in line.split_inclusive(['.', '!', '?', ';']) {
+            let lower = sentence.to_lowercase();
+            let is_supplying = SUPPLYING.iter().any(|word| lower.contains(word));
+            let is_absent = NOT_HERE.iter().any(|word| lower.contains(word));
+            let is_brought = is_supplying || brings && item || is_photographed(&lower);
+            if is_absent || !is_brought {
+                continue;
+            }
+            brings = brings || is_supplying && lower.trim_end().ends_with(':');
+            for sort in in_order(&lower) {
+                if !all.contains(&sort) {
+                    all.push(sort);
+                }
+            }
+        }
+        brings = brings || SUPPLYING.iter().any(|word| line.to_lowercase().contains(word)) && line.trim_end().ends_with(':');
+    }
+    all
+}
+
+/// "sudah saya isi, lalu saya foto": a form that was filled in by hand.
+fn is_photographed(lower: &str) -> bool {
+    (lower.contains("saya foto")
+        || lower.contains("kami foto")
+        || lower.contains("saya scan")
+        || lower.contains("di scan")
+        || lower.contains("discan"))
+        && lower.contains("isi")
+}
+
+/// The documents of a sentence by the place of their first word.
+fn in_order(sentence: &str) -> Vec<Document> {
+    let words = normal(sentence);
+    let mut places: Vec<(usize, Document)> = Vec::new();
+    for (sort, words_of) in WORDS {
+        let first = words_of.iter().filter_map(|word| words.find(normal(word).as_str())).min();
+        if let Some(place) = first {
+            places.push((place, *sort));
+        }
+    }
+    places.sort();
+    places.into_iter().map(|(_, sort)| sort).collect()
+}

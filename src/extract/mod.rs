@@ -1,5 +1,12 @@
-//! Facts out of plain text: language, documents, indicators. Pure functions over strings.
+//! Facts out of plain text: language, documents, indicators, the TLP mark; and plain text out of
+//! files. Pure functions; nothing here knows of mail.
 
 pub mod document;
+pub mod file;
+pub mod form;
 pub mod indicator;
 pub mod language;
+pub mod mark;
+mod office;
+mod pdf;
+mod rtf;

@@ -2,17 +2,25 @@
 //! damage. Nothing here decrypts, decides or stores.
 
 pub mod attachment;
+pub mod body;
+pub mod dsn;
 mod encode;
 pub mod entity;
+pub mod field;
+pub mod html;
 pub mod kind;
+pub mod part;
+mod quote;
 pub mod read;
 pub mod template;
 pub mod text;
+pub mod thread;
 pub mod token;
 pub mod write;
 
 use crate::model::{Address, Damage, Sha256};
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// One message, read.
@@ -44,6 +52,12 @@ pub struct Mail {
     pub text: Text,
     /// The text was made from HTML because there is no text/plain.
     pub is_html_only: bool,
+    /// Where the links of the HTML body point to, whether or not its text was taken.
+    pub links: BTreeSet<String>,
+    /// `type/subtype` of the whole, lower case.
+    pub media_type: String,
+    /// The `report-type` of a multipart/report, lower case.
+    pub report_type: Option<String>,
     pub attachments: Vec<Attachment>,
 }
 

@@ -1,0 +1,290 @@
+//! HTML to text by the html2text crate, with what is hidden from a reader's eye taken out first and
+//! with the targets of links kept (ATTACKS M13). Nothing is ever fetched.
+
+use super::body::TEXT_BYTES_MAX;
+use super::part::Budget;
+use html2text::config;
+use html2text::render::{TaggedLine, TextDecorator};
+use std::collections::BTreeSet;
+
+/// HTML is read to here; the markup of office programs is some ten times its text.
+const HTML_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Deeper nesting is stripped of its tags without being parsed: parsers slow down with the square
+/// of the depth, and mail programs nest some fifty levels.
+const DEPTH_MAX: usize = 512;
+/// More tags than this: as for the depth.
+const TAGS_MAX: usize = 200_000;
+/// More link targets than this are not kept (M15).
+pub const LINKS_MAX: usize = 5_000;
+/// A link target is cut here (M15).
+const LINK_BYTES_MAX: usize = 2_048;
+/// Wide enough that no paragraph of a mail is broken: broken lines would look like quoted or signature lines.
+const WIDTH: usize = 100_000;
+
+/// What an HTML body says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Html {
+    pub text: String,
+    /// The targets of its links, unique, sorted.
+    pub links: BTreeSet<String>,
+}
+
+/// Turns HTML to text.
+#[must_use]
+pub fn to_text(html: &str, budget: &mut Budget) -> Html {
+    let mut end = html.len().min(HTML_BYTES_MAX);
+    while !html.is_char_boundary(end) {
+        end -= 1;
+    }
+    if end < html.len() {
+        budget.note("text-too-long", "the HTML was cut");
+    }
+    let html = html.get(..end).unwrap_or(html);
+    let rendered = if is_wild(html) { None } else { render(html, budget) };
+    let (text, links) = match rendered {
+        Some(rendered) => rendered,
+        None => {
+            budget.note("wild-html", "too deep or broken to be parsed; its tags were taken off");
+            (strip(html), BTreeSet::new())
+        }
+    };
+    let mut text = tidy(&text);
+    if text.len() > TEXT_BYTES_MAX {
+        let mut end = TEXT_BYTES_MAX;
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+    }
+    Html { text, links }
+}
+
+/// Whether parsing would cost too much: counted over the tags, before any tree is made.
+fn is_wild(html: &str) -> bool {
+    let (mut depth, mut tags) = (0_usize, 0_usize);
+    let mut bytes = html.as_bytes();
+    while let Some(at) = memchr::memchr(b'<', bytes) {
+        bytes = bytes.get(at + 1..).unwrap_or_default();
+        match bytes.first() {
+            Some(b'/') => depth = depth.saturating_sub(1),
+            Some(first) if first.is_ascii_alphabetic() => {
+                let name_len = bytes.iter().take(12).take_while(|byte| byte.is_ascii_alphanumeric()).count();
+                let name = bytes.get(..name_len).unwrap_or_default().to_ascii_lowercase();
+                // These never hold anything, and an open paragraph or cell is closed by the next one.
+                let is_void = matches!(
+                    name.as_slice(),
+                    b"br"
+                        | b"img"
+                        | b"hr"
+                        | b"meta"
+                        | b"link"
+                        | b"input"
+                        | b"col"
+                        | b"area"
+                        | b"base"
+                        | b"wbr"
+                        | b"p"
+                        | b"li"
+                        | b"td"
+                        | b"tr"
+                        | b"th"
+                );
+                if !is_void {
+                    depth += 1;
+                }
+            }
+            _ => continue,
+        }
+        tags += 1;
+        if depth > DEPTH_MAX || tags > TAGS_MAX {
+            return true;
+        }
+    }
+    false
+}
+
+fn render(html: &str, budget: &mut Budget) -> Option<(String, BTreeSet<String>)> {
+    let config = config::with_decorator(Plain::default()).raw_mode(true).no_link_wrapping().allow_width_overflow().link_footnotes(false);
+    // The parser is other people's code over a stranger's bytes: a panic there is a finding.
+    let outcome = std::panic::catch_unwind(|| {
+        let dom = config.parse_html(html.as_bytes()).ok()?;
+        let (links, hidden) = prune(&dom.document);
+        let tree = config.dom_to_render_tree(&dom).ok()?;
+        config.render_to_string(tree, WIDTH).ok().map(|text| (text, links, hidden))
+    });
+    let (text, links, hidden) = outcome.ok().flatten()?;
+    if hidden > 0 {
+        budget.note("hidden-text", &format!("{hidden} hidden elements were left out"));
+    }
+    Some((text, links))
+}
+
+/// Takes hidden elements out of the tree and gathers the link targets of the rest. The tree is
+/// walked with a list, not by recursion.
+fn prune(document: &html2text::Handle) -> (BTreeSet<String>, usize) {
+    let (mut links, mut hidden) = (BTreeSet::new(), 0);
+    let mut open = vec![document.clone()];
+    while let Some(node) = open.pop() {
+        let mut children = node.children.borrow_mut();
+        let before = children.len();
+        children.retain(|child| !is_hidden(child));
+        hidden += before - children.len();
+        for child in children.iter() {
+            if let html2text::Element { ref attrs, .. } = child.data {
+                for attribute in attrs.borrow().iter() {
+                    if matches!(&*attribute.name.local, "href" | "action" | "formaction") && links.len() < LINKS_MAX {
+                        let target: String = attribute.value.trim().chars().take(LINK_BYTES_MAX).collect();
+                        if is_link(&target) {
+                            links.insert(target);
+                        }
+                    }
+                }
+            }
+            open.push(child.clone());
+        }
+    }
+    (links, hidden)
+}
+
+fn is_link(target: &str) -> bool {
+    let lower: String = target.chars().take(8).collect::<String>().to_ascii_lowercase();
+    ["http:", "https:", "hxxp", "ftp:", "//"].iter().any(|scheme| lower.starts_with(scheme))
+}
+
+/// Whether a reader would not see this element: by attribute or inline style.
+fn is_hidden(node: &html2text::Handle) -> bool {
+    let html2text::Element { ref name, ref attrs, .. } = node.data else { return false };
+    if matches!(&*name.local, "script" | "style" | "template" | "noscript" | "title" | "svg" | "math" | "object" | "head") {
+        return false;
+    }
+    attrs.borrow().iter().any(|attribute| match &*attribute.name.local {
+        "hidden" => true,
+        "style" => {
+            let style: String = attribute.value.chars().take(4_096).filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase();
+            style.split(';').any(hides)
+        }
+        _ => false,
+    })
+}
+
+/// One declaration, without white space, lower case.
+fn hides(declaration: &str) -> bool {
+    let declaration = declaration.trim_end_matches("!important");
+    let Some((property, value)) = declaration.split_once(':') else { return false };
+    let is_zero = || value.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == '%').parse::<f32>().is_ok_and(|n| n == 0.0);
+    match property {
+        "display" => value == "none",
+        "visibility" => matches!(value, "hidden" | "collapse"),
+        "font-size" | "opacity" | "max-height" | "max-width" => is_zero(),
+        "mso-hide" => value == "all",
+        _ => false,
+    }
+}
+
+/// The tags taken off by hand, for what is too wild to parse.
+fn strip(html: &str) -> String {
+    let mut out = String::with_capacity(html.len() / 2);
+    let mut rest = html;
+    while let Some((text, tag)) = rest.split_once('<') {
+        out.push_str(text);
+        let Some((tag, after)) = tag.split_once('>') else { return out };
+        let name: String = tag.chars().take(6).collect::<String>().to_ascii_lowercase();
+        rest = after;
+        for skipped in ["script", "style"] {
+            if name.starts_with(skipped) {
+                let end = format!("</{skipped}");
+                rest = after.split_once(end.as_str()).map_or("", |(_, rest)| rest.split_once('>').map_or("", |(_, rest)| rest));
+            }
+        }
+        if ["br", "p", "/p", "div", "/div", "tr", "/tr", "li"].contains(&name.split([' ', '/']).next().unwrap_or_default()) {
+            out.push('\n');
+        }
+    }
+    out.push_str(rest);
+    out.replace("&nbsp;", " ").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+}
+
+/// Trailing blanks off, no-break spaces as spaces, never more than one empty line.
+fn tidy(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut empty = 1;
+    for line in text.lines() {
+        let line = line.replace(['\u{a0}', '\u{200b}', '\u{200c}', '\u{feff}', '\u{ad}'], " ");
+        // A signature mark is the one line whose trailing blank means something.
+        let line = if line.trim_end() == "--" { "-- " } else { line.trim_end() };
+        empty = if line.is_empty() { empty + 1 } else { 0 };
+        if empty <= 1 {
+            out.push_str(line);
+            out.push('\n');
+        }
+    }
+    out.truncate(out.trim_end_matches(['\n', ' ']).len());
+    out.push('\n');
+    out
+}
+
+/// Text as a person would type it: no marks for emphasis, `> ` for quotations, link targets beside
+/// the words that hide them.
+#[derive(Debug, Clone, Default)]
+struct Plain {
+    targets: Vec<String>,
+}
+
+impl TextDecorator for Plain {
+    type Annotation = ();
+
+    fn decorate_link_start(&mut self, url: &str) -> (String, ()) {
+        self.targets.push(url.trim().chars().take(LINK_BYTES_MAX).collect());
+        (String::new(), ())
+    }
+    fn decorate_link_end(&mut self) -> String {
+        self.targets.pop().filter(|url| is_link(url)).map_or_else(String::new, |url| format!(" <{url}>"))
+    }
+    fn decorate_em_start(&self) -> (String, ()) {
+        (String::new(), ())
+    }
+    fn decorate_em_end(&self) -> String {
+        String::new()
+    }
+    fn decorate_strong_start(&self) -> (String, ()) {
+        (String::new(), ())
+    }
+    fn decorate_strong_end(&self) -> String {
+        String::new()
+    }
+    fn decorate_strikeout_start(&self) -> (String, ()) {
+        (String::new(), ())
+    }
+    fn decorate_strikeout_end(&self) -> String {
+        String::new()
+    }
+    fn decorate_code_start(&self) -> (String, ()) {
+        (String::new(), ())
+    }
+    fn decorate_code_end(&self) -> String {
+        String::new()
+    }
+    fn decorate_preformat_first(&self) {}
+    fn decorate_preformat_cont(&self) {}
+    fn decorate_image(&mut self, _src: &str, title: &str) -> (String, ()) {
+        (title.to_owned(), ())
+    }
+    fn header_prefix(&self, _level: usize) -> String {
+        String::new()
+    }
+    fn quote_prefix(&self) -> String {
+        "> ".to_owned()
+    }
+    fn unordered_item_prefix(&self) -> String {
+        "- ".to_owned()
+    }
+    fn ordered_item_prefix(&self, i: i64) -> String {
+        format!("{i}. ")
+    }
+    fn make_subblock_decorator(&self) -> Self {
+        Self::default()
+    }
+    fn finalise(&mut self, _urls: Vec<String>) -> Vec<TaggedLine<()>> {
+        Vec::new()
+    }
+}
