@@ -11,3 +11,4 @@
 mod harness;
 mod openpgp;
 mod store;
+mod wire;

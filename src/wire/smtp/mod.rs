@@ -7,6 +7,7 @@ mod replies;
 use super::connect::{self, Place, Speech};
 use super::{Endpoint, Login, Timeouts, WireError, shown};
 use crate::model::{Fault, SendOutcome};
+use crate::openpgp::seal::SealedMail;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
@@ -115,8 +116,13 @@ impl Connection {
         }
     }
 
-    /// One transaction. The bytes go out as they are, but for the doubling of dots that the protocol undoes.
-    pub(crate) async fn send_bytes(&mut self, from: &str, to: &str, bytes: &[u8]) -> SendOutcome {
+    /// Gives one letter to the server. The bytes go out as they are, but for the doubling of dots that the
+    /// protocol undoes. After an outcome of the server's fault the connection is closed.
+    pub async fn send(&mut self, mail: &SealedMail) -> SendOutcome {
+        self.transact(mail.envelope_from().as_str(), mail.envelope_to().as_str(), mail.bytes()).await
+    }
+
+    async fn transact(&mut self, from: &str, to: &str, bytes: &[u8]) -> SendOutcome {
         let (from, to) = match (letter::check(bytes), letter::sender(from), letter::recipient(to)) {
             (Ok(()), Ok(from), Ok(to)) => (from, to),
             (Err(reason), ..) | (_, Err(reason), _) | (.., Err(reason)) => return SendOutcome::Never { reason },
