@@ -1,15 +1,21 @@
-//! `bantuan70 inspect`: what the daemon would make of a raw message, without storing or sending.
+//! `bantuan70 inspect`: what the daemon would make of a raw message, without storing or sending
+//! anything. It needs no key and no server; with a configuration it uses what that names.
 
 use super::{Common, Exit, Failure, Outcome, print};
+use crate::config::Config;
 use crate::extract::{document, language, mark};
 use crate::mail::{Mail, kind, read};
-use crate::model::{Address, document::missing, effect::MailKind};
+use crate::model::{document::missing, effect::MailKind};
+use crate::openpgp::keyring::Keyring;
+use crate::openpgp::open::{Findings, open};
+use crate::openpgp::own_key::OwnKey;
 use clap::Args;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-/// A larger file is not read at all; the mailbox's own limit is lower.
+/// A larger file is not read: no mailbox of the centre would hold it (`max_message`).
 const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 #[derive(Debug, Args)]
@@ -20,83 +26,118 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
-    let house = house(common)?;
+    let config = match common.config_path() {
+        Some(path) => Config::load(&path).map_err(|error| Failure::usage(error.to_string()))?,
+        None => Config::defaults(),
+    };
+    let view = View { house: house_of(&config), keyring: keyring_of(&config), plaintext_limit: limit_of(&config), now: Timestamp::now() };
     for path in &arguments.files {
-        print(object(path, &house))?;
+        print(view.object(path))?;
     }
     Ok(Exit::Done)
 }
 
-/// The centre of the configuration, or the defaults of the contract where there is none.
-fn house(_common: &Common) -> Result<kind::House, Failure> {
-    let center = Address::parse("bantuan70@bssn.test").ok_or_else(|| Failure::usage("the default address is none"))?;
-    Ok(kind::House { center, ticket_prefix: "BANTUAN70".to_owned(), people: Vec::new(), authserv_id: None })
+/// What inspection knows beside the message.
+struct View {
+    house: kind::House,
+    keyring: Keyring,
+    plaintext_limit: usize,
+    now: Timestamp,
 }
 
-fn object(path: &Path, house: &kind::House) -> Value {
-    match bytes_of(path) {
-        Ok(raw) => {
-            let (mail, damage) = read::read(&raw);
-            let mut object = describe(&mail, house);
-            if let Value::Object(fields) = &mut object {
-                fields.insert("file".to_owned(), json!(path.to_string_lossy()));
-                fields.insert("damage".to_owned(), json!(damage));
-            }
-            object
+/// The centre as recognition sees it.
+fn house_of(config: &Config) -> kind::House {
+    kind::House {
+        center: config.center.address.clone(),
+        ticket_prefix: config.center.ticket_prefix.clone(),
+        people: config.people.iter().map(|member| member.address.clone()).collect(),
+        authserv_id: config.intake.authserv_id.clone(),
+    }
+}
+
+fn limit_of(config: &Config) -> usize {
+    usize::try_from(config.intake.message_bytes_max).unwrap_or(usize::MAX)
+}
+
+/// The keys and certificates that the configuration names, as far as they can be read: who may not
+/// read the centre's key can inspect mail all the same.
+fn keyring_of(config: &Config) -> Keyring {
+    let mut keyring = Keyring::new();
+    if let Some(bytes) = config.openpgp.key_file.as_deref().and_then(|path| std::fs::read(path).ok())
+        && let Ok(password) = config.openpgp.password()
+        && let Ok(own) = OwnKey::read(&bytes, password.as_ref().map(|secret| secret.expose()), Timestamp::now())
+    {
+        keyring.set_own(own);
+    }
+    for member in &config.people {
+        if let Ok(bytes) = std::fs::read(&member.certificate) {
+            // A certificate that cannot be used shows in `check`; here its signatures are unknown ones.
+            let _unusable = keyring.add(&bytes);
         }
-        Err(error) => json!({ "file": path.to_string_lossy(), "kind": "unreadable", "error": error }),
+    }
+    keyring
+}
+
+impl View {
+    fn object(&self, path: &Path) -> Value {
+        match bytes_of(path) {
+            Ok(raw) => {
+                let opened = open(read::read(&raw), &self.keyring, self.now, self.plaintext_limit);
+                let mut object = self.describe(&opened.mail);
+                if let Value::Object(fields) = &mut object {
+                    fields.insert("file".to_owned(), json!(path.to_string_lossy()));
+                    fields.insert("damage".to_owned(), json!(opened.damage));
+                    fields.insert("openpgp".to_owned(), openpgp_of(&opened.findings));
+                }
+                object
+            }
+            Err(error) => json!({ "file": path.to_string_lossy(), "kind": MailKind::Unreadable, "error": error }),
+        }
+    }
+
+    fn describe(&self, mail: &Mail) -> Value {
+        let recognised = kind::recognise(mail, &self.house);
+        // The parts of a robot's mail or of a bounce are no documents of a report.
+        let is_filed = matches!(recognised.kind, MailKind::Report | MailKind::Reply | MailKind::Analyst);
+        let found = if is_filed { document::find(&mail.text.new, &files_of(mail)) } else { document::Found::default() };
+        json!({
+            "kind": recognised.kind,
+            "because": recognised.because,
+            "subject": mail.subject,
+            "from": mail.from.first().map(|from| from.address.as_ref().map_or(from.typed.as_str(), |address| address.as_str())),
+            "language": language::of_message(&mail.subject, &mail.text.new),
+            "category": Value::Null,
+            "score": Value::Null,
+            "rules": [],
+            "priority": Value::Null,
+            "tlp": mark::tlp_stated(&mail.subject, &mail.text.new, mail.stated_in_files()),
+            "indicators": {},
+            "attachments": attachments_of(mail),
+            "documents": found.set(),
+            "form": found.form,
+            "missing": missing(&found.set()),
+            "new_text": mail.text.new,
+            "should_ack": recognised.may_answer,
+            "ack_reason": recognised.answer_because,
+        })
     }
 }
 
 fn bytes_of(path: &Path) -> Result<Vec<u8>, String> {
-    let file = std::fs::File::open(path).map_err(|error| format!("cannot open: {error}"))?;
+    let file = std::fs::File::open(path).map_err(|error| format!("cannot open the file: {error}"))?;
     let mut raw = Vec::new();
-    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut raw).map_err(|error| format!("cannot read: {error}"))?;
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut raw).map_err(|error| format!("cannot read the file: {error}"))?;
     match raw.len() {
         0 => Err("the file is empty".to_owned()),
-        len if len as u64 > FILE_BYTES_MAX => Err(format!("larger than {FILE_BYTES_MAX} bytes")),
+        len if len as u64 > FILE_BYTES_MAX => Err(format!("the file is larger than {FILE_BYTES_MAX} bytes")),
         _ => Ok(raw),
     }
 }
 
-fn describe(mail: &Mail, house: &kind::House) -> Value {
-    let recognised = kind::recognise(mail, house);
-    // A robot's or a bounce's parts are no documents of a report.
-    let is_filed = matches!(recognised.kind, MailKind::Report | MailKind::Reply | MailKind::Analyst);
-    let found = if is_filed { document::find(&mail.text.new, &files_of(mail)) } else { document::Found::default() };
-    let stated = mail.attachments.iter().filter(|a| !a.media_type.starts_with("message/")).filter_map(|a| a.text.as_deref());
-    let tlp = mark::tlp_stated(&mail.subject, &mail.text.new, stated);
-    let attachments: Vec<Value> = mail
-        .attachments
-        .iter()
-        .map(|a| json!({ "name": a.name, "media_type": a.media_type, "bytes": a.content.len(), "sha256": a.sha256 }))
-        .collect();
-    json!({
-        "kind": recognised.kind,
-        "because": recognised.because,
-        "subject": mail.subject,
-        "from": mail.from.first().map(|from| from.address.as_ref().map_or(from.typed.as_str(), |address| address.as_str())),
-        "language": language_of(mail),
-        "category": Value::Null,
-        "score": Value::Null,
-        "rules": [],
-        "priority": Value::Null,
-        "tlp": tlp,
-        "indicators": {},
-        "attachments": attachments,
-        "documents": found.set(),
-        "form": found.form,
-        "missing": missing(&found.set()),
-        "new_text": mail.text.new,
-        "should_ack": recognised.may_answer,
-        "ack_reason": recognised.answer_because,
-        "openpgp": { "encrypted": false, "signed": false, "signer": null, "valid": null },
-    })
-}
-
-/// The language of what was newly written; of the subject where nothing was.
-fn language_of(mail: &Mail) -> crate::model::Language {
-    language::of_message(&mail.subject, &mail.text.new)
+fn attachments_of(mail: &Mail) -> Vec<Value> {
+    let describe =
+        |a: &crate::mail::Attachment| json!({ "name": a.name, "media_type": a.media_type, "bytes": a.content.len(), "sha256": a.sha256 });
+    mail.attachments.iter().map(describe).collect()
 }
 
 fn files_of(mail: &Mail) -> Vec<document::File<'_>> {
@@ -104,4 +145,13 @@ fn files_of(mail: &Mail) -> Vec<document::File<'_>> {
         .iter()
         .map(|a| document::File { name: &a.name, media_type: &a.media_type, is_layout: a.is_layout, text: a.text.as_deref() })
         .collect()
+}
+
+fn openpgp_of(findings: &Findings) -> Value {
+    json!({
+        "encrypted": findings.is_encrypted,
+        "signed": findings.is_signed,
+        "signer": findings.signer,
+        "valid": findings.is_valid,
+    })
 }

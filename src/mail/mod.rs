@@ -115,6 +115,12 @@ impl Mail {
         }
     }
 
+    /// The texts of attachments in which the sender could have stated a TLP mark: not of attached
+    /// messages, which are somebody else's.
+    pub fn stated_in_files(&self) -> impl Iterator<Item = &str> {
+        self.attachments.iter().filter(|a| !a.media_type.starts_with("message/")).filter_map(|a| a.text.as_deref())
+    }
+
     /// The values of all top-level fields of that name, in their order.
     pub fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value.as_str())
