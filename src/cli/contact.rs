@@ -1,11 +1,380 @@
-//! `bantuan70 contact`.
+//! `bantuan70 contact`: the stakeholder directory. A contact is added unverified; who vouches for
+//! it says so with `verify`.
 
-use super::{Common, Failure, Outcome};
-use clap::Args;
+use super::listing::{Desk, cell, escaped, not_found, open, print_fields, print_json, print_rows, who};
+use super::ticket::{address, words};
+use super::{Common, Exit, Failure, Outcome, print};
+use crate::model::contact::{Contact, ContactKind};
+use crate::model::{Address, Language};
+use crate::openpgp::Certificate;
+use crate::openpgp::certificate::CERTIFICATE_BYTES_MAX;
+use crate::store::{ContactRow, NewContact};
+use clap::{Args, Subcommand};
+use std::collections::BTreeSet;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+/// A directory of more rows is no directory of people.
+const ROWS_MAX: usize = 100_000;
+/// More wrong rows than this are not listed one by one.
+const PROBLEMS_MAX: usize = 50;
+/// Characters of a name, an organisation, a label.
+const FIELD_CHARS_MAX: usize = 200;
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {}
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
 
-pub(super) fn run(_common: &Common, _arguments: Arguments) -> Outcome {
-    Err(Failure::usage("contact: not built yet"))
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Add a contact, not yet verified
+    Add(Add),
+    /// List all contacts
+    List,
+    /// Show one contact
+    Show {
+        #[arg(value_parser = address)]
+        address: Address,
+    },
+    /// Vouch for a contact; it ages out after 365 days
+    Verify {
+        #[arg(value_parser = address)]
+        address: Address,
+        /// By which way: "call-back", "letter"
+        #[arg(long, value_name = "TEXT", default_value = "not said")]
+        how: String,
+    },
+    /// Add contacts from a CSV file; one wrong row, and none is added
+    Import {
+        /// Columns name, address, kind, organisation, and where wanted sectors, groups (names with ; between), language, certificate (a file)
+        file: PathBuf,
+        /// Say what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Take a contact out of the directory
+    Remove {
+        #[arg(value_parser = address)]
+        address: Address,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Add {
+    #[arg(long)]
+    name: String,
+    #[arg(long, value_parser = address)]
+    address: Address,
+    /// person or role; TLP:RED goes to persons alone
+    #[arg(long, value_parser = kind)]
+    kind: ContactKind,
+    #[arg(long)]
+    organisation: String,
+    /// May be given more than once
+    #[arg(long, value_name = "SECTOR")]
+    sector: Vec<String>,
+    /// May be given more than once
+    #[arg(long, value_name = "GROUP")]
+    group: Vec<String>,
+    /// id or en
+    #[arg(long, value_parser = language, default_value = "id")]
+    language: Language,
+    /// OpenPGP certificate, armored or binary
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
+}
+
+fn kind(word: &str) -> Result<ContactKind, String> {
+    ContactKind::parse(word).ok_or_else(|| format!("a kind is one of {}", words(ContactKind::ALL.iter().map(|kind| kind.word()))))
+}
+
+fn language(word: &str) -> Result<Language, String> {
+    Language::parse(word)
+        .filter(|language| matches!(language, Language::Id | Language::En))
+        .ok_or_else(|| "a language is id or en".to_owned())
+}
+
+pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
+    let desk = open(common)?;
+    match arguments.verb {
+        Verb::Add(add) => run_add(common, &desk, add),
+        Verb::List => {
+            let rows: Vec<ContactRow> =
+                desk.store.contacts()?.into_iter().map(|contact| ContactRow::new(contact, &desk.view.time_zone)).collect();
+            print_rows(
+                common,
+                &rows,
+                &["ID", "NAME", "ADDRESS", "KIND", "ORGANISATION", "SECTORS", "GROUPS", "CERTIFICATE", "VERIFIED"],
+                |row| {
+                    vec![
+                        row.id.to_string(),
+                        row.name.clone(),
+                        row.address.to_string(),
+                        row.kind.to_string(),
+                        row.organisation.clone(),
+                        row.sectors.join(", "),
+                        row.groups.join(", "),
+                        row.fingerprint.as_ref().map_or_else(
+                            || "none".to_owned(),
+                            |print| print.0.chars().rev().take(16).collect::<Vec<_>>().into_iter().rev().collect(),
+                        ),
+                        row.verified_at.clone().unwrap_or_else(|| "no".to_owned()),
+                    ]
+                },
+            )
+        }
+        Verb::Show { address } => {
+            let contact = desk.store.contact(&address)?.ok_or_else(|| not_found(format!("{address} is not in the directory")))?;
+            show(common, &desk, contact)
+        }
+        Verb::Verify { address, how } => {
+            let how = field("--how", &how).map_err(Failure::usage)?;
+            desk.store.verify_contact(&address, &how, &who(), desk.view.now).map_err(Failure::from_refusal)?;
+            print(format!("{address} is verified"))?;
+            Ok(Exit::Done)
+        }
+        Verb::Import { file, dry_run } => import(&desk, &file, dry_run),
+        Verb::Remove { address } => {
+            desk.store.remove_contact(&address, &who(), desk.view.now).map_err(Failure::from_refusal)?;
+            print(format!("{address} is removed"))?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn show(common: &Common, desk: &Desk, contact: Contact) -> Outcome {
+    let how = contact.verified_how.clone();
+    let is_verified = contact.is_verified(desk.view.now);
+    let row = ContactRow::new(contact, &desk.view.time_zone);
+    if common.json {
+        print_json(&row)?;
+        return Ok(Exit::Done);
+    }
+    let verified = match (&row.verified_at, is_verified) {
+        (None, _) => "no".to_owned(),
+        (Some(at), true) => format!("{at} ({})", how.unwrap_or_default()),
+        (Some(at), false) => format!("{at}, aged out after 365 days: verify again"),
+    };
+    print_fields(&[
+        ("id", row.id.to_string()),
+        ("name", row.name),
+        ("address", row.address.to_string()),
+        ("kind", row.kind.to_string()),
+        ("organisation", row.organisation),
+        ("sectors", row.sectors.join(", ")),
+        ("groups", row.groups.join(", ")),
+        ("language", row.language.to_string()),
+        ("certificate", row.fingerprint.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string)),
+        ("expires", cell(row.expires_at.as_ref())),
+        ("verified", verified),
+    ])?;
+    Ok(Exit::Done)
+}
+
+fn run_add(common: &Common, desk: &Desk, add: Add) -> Outcome {
+    let typed = Typed {
+        name: add.name,
+        organisation: add.organisation,
+        sectors: add.sector,
+        groups: add.group,
+        certificate: add.certificate,
+        address: add.address,
+        kind: add.kind,
+        language: add.language,
+    };
+    let (contact, certificate) = typed.read(desk).map_err(Failure::usage)?;
+    store_certificates(desk, certificate.iter())?;
+    desk.store.add_contact(&contact, &who(), desk.view.now).map_err(Failure::from_refusal)?;
+    let stored = desk.store.contact(&contact.address)?.ok_or_else(|| not_found("the contact is gone again"))?;
+    show(common, desk, stored)
+}
+
+/// A contact as typed or as it stands in a row.
+struct Typed {
+    name: String,
+    address: Address,
+    kind: ContactKind,
+    organisation: String,
+    sectors: Vec<String>,
+    groups: Vec<String>,
+    language: Language,
+    certificate: Option<PathBuf>,
+}
+
+impl Typed {
+    /// The contact and its certificate, or one line on what is wrong with them.
+    fn read(self, desk: &Desk) -> Result<(NewContact, Option<Certificate>), String> {
+        let labels = |what: &str, names: &[String]| names.iter().map(|name| field(what, name)).collect::<Result<Vec<_>, _>>();
+        let certificate = self.certificate.as_deref().map(|path| read_certificate(desk, path, &self.address)).transpose()?;
+        let contact = NewContact {
+            name: field("name", &self.name)?,
+            address: self.address,
+            kind: self.kind,
+            organisation: field("organisation", &self.organisation)?,
+            sectors: labels("sector", &self.sectors)?,
+            groups: labels("group", &self.groups)?,
+            language: self.language,
+            fingerprint: certificate.as_ref().map(Certificate::fingerprint),
+            expires_at: certificate.as_ref().and_then(|certificate| certificate.expires_at(desk.view.now)),
+        };
+        Ok((contact, certificate))
+    }
+}
+
+/// A field that stands in mails and listings later: not empty, one line, of a person's length.
+fn field(what: &str, text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(format!("{what} is empty"));
+    }
+    if text.chars().count() > FIELD_CHARS_MAX {
+        return Err(format!("{what} has more than {FIELD_CHARS_MAX} characters"));
+    }
+    if escaped(text) != text {
+        return Err(format!("{what} holds characters that nobody sees: '{}'", escaped(text)));
+    }
+    Ok(text.to_owned())
+}
+
+/// Reads a certificate; what keeps mail from being encrypted to it refuses it here, not on the day it is needed.
+fn read_certificate(desk: &Desk, path: &Path, address: &Address) -> Result<Certificate, String> {
+    let bytes = read_limited(path, CERTIFICATE_BYTES_MAX)?;
+    let certificate = Certificate::read(&bytes).map_err(|error| format!("{}: {error}", path.display()))?;
+    let problems = certificate.problems(desk.view.now);
+    if !problems.is_empty() {
+        return Err(format!("{}: nothing can be encrypted to it: {}", path.display(), problems.join("; ")));
+    }
+    let user_ids = certificate.user_ids();
+    if !user_ids.iter().any(|user_id| user_id.to_ascii_lowercase().contains(address.as_str())) {
+        eprintln!("bantuan70: warning: {}: none of its user IDs names {address}: {}", path.display(), user_ids.join(", "));
+    }
+    Ok(certificate)
+}
+
+fn read_limited(path: &Path, bytes_max: usize) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
+    std::fs::File::open(path)
+        .and_then(|file| file.take(limit).read_to_end(&mut bytes))
+        .map_err(|error| format!("read {}: {error}", path.display()))?;
+    if bytes.len() > bytes_max { Err(format!("{} has more than {bytes_max} bytes", path.display())) } else { Ok(bytes) }
+}
+
+fn store_certificates<'a>(desk: &Desk, certificates: impl Iterator<Item = &'a Certificate>) -> Result<(), Failure> {
+    for certificate in certificates {
+        let (bytes, ends) = (certificate.binary(), certificate.expires_at(desk.view.now));
+        desk.store.put_certificate(&certificate.fingerprint(), &bytes, ends, desk.view.now)?;
+    }
+    Ok(())
+}
+
+/// A CSV file of more bytes is not read.
+const CSV_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+fn import(desk: &Desk, file: &Path, dry_run: bool) -> Outcome {
+    let bytes = read_limited(file, CSV_BYTES_MAX).map_err(Failure::usage)?;
+    let known: BTreeSet<Address> = desk.store.contacts()?.into_iter().map(|contact| contact.address).collect();
+    let mut rows = read_rows(desk, file, &bytes).map_err(Failure::usage)?;
+    let mut seen = BTreeSet::new();
+    let (mut contacts, mut certificates) = (Vec::new(), Vec::new());
+    let mut problems = Vec::new();
+    let mut already = 0_usize;
+    for (line, row) in rows.drain(..) {
+        match row {
+            Err(problem) => problems.push(format!("line {line}: {problem}")),
+            Ok((contact, _)) if !seen.insert(contact.address.clone()) => {
+                problems.push(format!("line {line}: {} stands twice", contact.address))
+            }
+            Ok((contact, _)) if known.contains(&contact.address) => {
+                already += 1;
+                print(format!("line {line}: {} is in the directory already and stays as it is", contact.address))?;
+            }
+            Ok((contact, certificate)) => {
+                print(format!(
+                    "line {line}: {} {} ({}, {})",
+                    if dry_run { "would add" } else { "adds" },
+                    contact.address,
+                    contact.kind,
+                    escaped(&contact.organisation)
+                ))?;
+                contacts.push(contact);
+                certificates.extend(certificate);
+            }
+        }
+    }
+    if !problems.is_empty() {
+        problems.iter().take(PROBLEMS_MAX).try_for_each(|problem| print(format!("FAIL {}", escaped(problem))))?;
+        return Err(not_found(format!("{}: {} wrong rows, nothing was added", file.display(), problems.len())));
+    }
+    if !dry_run && !contacts.is_empty() {
+        store_certificates(desk, certificates.iter())?;
+        desk.store.add_contacts(&contacts, &who(), desk.view.now).map_err(Failure::from_refusal)?;
+    }
+    let done = if dry_run { "would be added" } else { "added" };
+    print(format!("{} contacts {done}, {already} were there already", contacts.len()))?;
+    Ok(Exit::Done)
+}
+
+type ReadRow = Result<(NewContact, Option<Certificate>), String>;
+
+fn read_rows(desk: &Desk, file: &Path, bytes: &[u8]) -> Result<Vec<(u64, ReadRow)>, String> {
+    // What spreadsheets write before UTF-8.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(bytes);
+    let headings: Vec<String> = reader
+        .headers()
+        .map_err(|error| format!("{}: {error}", file.display()))?
+        .iter()
+        .map(|heading| heading.trim().to_ascii_lowercase())
+        .collect();
+    const COLUMNS: &[&str] = &["name", "address", "kind", "organisation", "sectors", "groups", "language", "certificate"];
+    for required in COLUMNS.iter().take(4) {
+        if !headings.iter().any(|heading| heading == required) {
+            return Err(format!("{}: the first line names no column '{required}'", file.display()));
+        }
+    }
+    if let Some(unknown) = headings.iter().find(|heading| !COLUMNS.contains(&heading.as_str())) {
+        return Err(format!("{}: unknown column '{}': known are {}", file.display(), escaped(unknown), COLUMNS.join(", ")));
+    }
+    let folder = file.parent().unwrap_or_else(|| Path::new(""));
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|error| format!("{}: {error}", file.display()))?;
+        let line = record.position().map_or(0, csv::Position::line);
+        if rows.len() >= ROWS_MAX {
+            return Err(format!("{} has more than {ROWS_MAX} rows", file.display()));
+        }
+        let value = |column: &str| {
+            let index = headings.iter().position(|heading| heading == column);
+            index.and_then(|index| record.get(index)).map(without_guard).unwrap_or_default().to_owned()
+        };
+        rows.push((line, read_row(desk, folder, value)));
+    }
+    Ok(rows)
+}
+
+fn read_row(desk: &Desk, folder: &Path, value: impl Fn(&str) -> String) -> ReadRow {
+    let list = |column: &str| value(column).split(';').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    let (typed_address, typed_language, certificate) = (value("address"), value("language"), value("certificate"));
+    let typed = Typed {
+        name: value("name"),
+        address: Address::parse(&typed_address).ok_or_else(|| format!("'{}' is not a mail address", escaped(&typed_address)))?,
+        kind: kind(&value("kind"))?,
+        organisation: value("organisation"),
+        sectors: list("sectors"),
+        groups: list("groups"),
+        language: if typed_language.is_empty() { Language::Id } else { language(&typed_language)? },
+        certificate: (!certificate.is_empty()).then(|| folder.join(certificate)),
+    };
+    typed.read(desk)
+}
+
+/// A cell without the `'` that a careful export writes before what a spreadsheet would compute (M20).
+fn without_guard(cell: &str) -> &str {
+    match cell.strip_prefix('\'') {
+        Some(rest) if rest.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '|']) => rest,
+        _ => cell,
+    }
 }

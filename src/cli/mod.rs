@@ -7,6 +7,7 @@ mod demo;
 mod init;
 mod inspect;
 mod key;
+mod listing;
 mod mail;
 mod outbox;
 mod rules;
@@ -15,6 +16,7 @@ mod store;
 mod ticket;
 
 use crate::config::Config;
+use crate::store::{Unfit, is_refusal as store_refuses};
 use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -132,6 +134,11 @@ impl Failure {
     pub fn usage(line: impl Into<String>) -> Self {
         Self { exit: Exit::Usage, line: line.into() }
     }
+    /// The store refuses a change to one row, as what was asked about is not there or not in that
+    /// state: exit 1. What the database itself says keeps its own status.
+    pub fn from_refusal(error: anyhow::Error) -> Self {
+        if store_refuses(&error) { Self { exit: Exit::NotInOrder, line: format!("{error:#}") } } else { Self::from(error) }
+    }
     /// A service (IMAP, SMTP, disk) could not be reached or refused: exit 3.
     pub fn service(line: impl Into<String>) -> Self {
         Self { exit: Exit::Service, line: line.into() }
@@ -143,7 +150,15 @@ impl From<anyhow::Error> for Failure {
         // A listing whose reader went away (`| head`) is done, not failed (ATTACKS F68).
         let is_broken_pipe =
             error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe));
-        if is_broken_pipe { Self { exit: Exit::Done, line: String::new() } } else { Self::service(format!("{error:#}")) }
+        if is_broken_pipe {
+            return Self { exit: Exit::Done, line: String::new() };
+        }
+        let exit = match error.downcast_ref::<Unfit>() {
+            Some(Unfit::Absent { .. } | Unfit::Corrupt { .. }) => Exit::NotInOrder,
+            Some(Unfit::Newer { .. }) => Exit::Usage,
+            Some(Unfit::InUse { .. }) | None => Exit::Service,
+        };
+        Self { exit, line: format!("{error:#}") }
     }
 }
 

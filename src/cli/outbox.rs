@@ -1,11 +1,73 @@
-//! `bantuan70 outbox`.
+//! `bantuan70 outbox`: mail that waits, failed or is uncertain. What is changed here a running
+//! daemon sees within 5 s.
 
-use super::{Common, Failure, Outcome};
-use clap::Args;
+use super::listing::{cell, open, print_rows, who};
+use super::ticket::words;
+use super::{Common, Exit, Failure, Outcome, print};
+use crate::model::letter::LetterState;
+use crate::store::{OutboxId, Store};
+use clap::{Args, Subcommand};
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {}
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
 
-pub(super) fn run(_common: &Common, _arguments: Arguments) -> Outcome {
-    Err(Failure::usage("outbox: not built yet"))
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// List letters that are neither sent nor cancelled
+    List {
+        /// Only this state; may be given more than once
+        #[arg(long, value_name = "STATE", value_parser = state)]
+        state: Vec<LetterState>,
+        /// Every letter
+        #[arg(long, conflicts_with = "state")]
+        all: bool,
+    },
+    /// Send a letter now: one that waits, failed, is held or uncertain
+    Retry {
+        /// ID of `outbox list`
+        id: i64,
+    },
+    /// Never send a letter
+    Cancel {
+        /// ID of `outbox list`
+        id: i64,
+    },
+}
+
+fn state(word: &str) -> Result<LetterState, String> {
+    LetterState::parse(word).ok_or_else(|| format!("a state is one of {}", words(LetterState::ALL.iter().map(|state| state.word()))))
+}
+
+pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
+    let desk = open(common)?;
+    match arguments.verb {
+        Verb::List { state, all } => {
+            let states = if all { LetterState::ALL.to_vec() } else { state };
+            let rows = desk.store.outbox(&states, &desk.view)?;
+            print_rows(common, &rows, &["ID", "STATE", "KIND", "TO", "TICKET", "TRIES", "NEXT", "REASON"], |row| {
+                let again = if row.resends > 0 { "sent again, possible duplicate; " } else { "" };
+                vec![
+                    row.id.to_string(),
+                    row.state.to_string(),
+                    row.kind.to_string(),
+                    row.to.clone(),
+                    cell(row.ticket.as_ref()),
+                    row.attempts.to_string(),
+                    cell(row.next_at.as_ref()),
+                    format!("{again}{}", row.last_error.as_deref().unwrap_or_default()),
+                ]
+            })
+        }
+        Verb::Retry { id } => change(&desk.store, id, "is due now", |store, id| store.retry(id, &who(), desk.view.now)),
+        Verb::Cancel { id } => change(&desk.store, id, "is cancelled", |store, id| store.cancel(id, &who(), desk.view.now)),
+    }
+}
+
+fn change(store: &Store, id: i64, done: &str, f: impl FnOnce(&Store, OutboxId) -> anyhow::Result<()>) -> Outcome {
+    f(store, OutboxId(id)).map_err(Failure::from_refusal)?;
+    print(format!("letter {id} {done}"))?;
+    Ok(Exit::Done)
 }

@@ -1,21 +1,74 @@
 //! `bantuan70 audit`, `backup`, `restore`: the database as a whole.
 
-use super::{Common, Failure, Outcome};
-use clap::Args;
+use super::listing::{database, open, print_json};
+use super::{Common, Exit, Failure, Outcome, print};
+use crate::store::{FILE_NAME, Store};
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use std::path::PathBuf;
 
 #[derive(Debug, Args)]
-pub(super) struct AuditArguments {}
-#[derive(Debug, Args)]
-pub(super) struct BackupArguments {}
-#[derive(Debug, Args)]
-pub(super) struct RestoreArguments {}
+pub(super) struct AuditArguments {
+    #[command(subcommand)]
+    verb: AuditVerb,
+}
 
-pub(super) fn run_audit(_common: &Common, _arguments: AuditArguments) -> Outcome {
-    Err(Failure::usage("audit: not built yet"))
+#[derive(Debug, Subcommand)]
+enum AuditVerb {
+    /// Walk the chain of hashes and rebuild every ticket from its events
+    Verify,
 }
-pub(super) fn run_backup(_common: &Common, _arguments: BackupArguments) -> Outcome {
-    Err(Failure::usage("backup: not built yet"))
+
+#[derive(Debug, Args)]
+pub(super) struct BackupArguments {
+    /// File to write; it must not exist
+    file: PathBuf,
 }
-pub(super) fn run_restore(_common: &Common, _arguments: RestoreArguments) -> Outcome {
-    Err(Failure::usage("restore: not built yet"))
+
+#[derive(Debug, Args)]
+pub(super) struct RestoreArguments {
+    /// Backup to put into the data directory of the configuration, which must be empty
+    file: PathBuf,
+}
+
+pub(super) fn run_audit(common: &Common, arguments: AuditArguments) -> Outcome {
+    let AuditVerb::Verify = arguments.verb;
+    let desk = open(common)?;
+    let report = desk.store.audit_verify()?;
+    let is_whole = report.problems.is_empty();
+    if common.json {
+        print_json(&report)?;
+    } else {
+        report.problems.iter().try_for_each(|problem| print(format!("FAIL {}", super::listing::escaped(problem))))?;
+        let word = if is_whole { "ok" } else { "FAIL" };
+        print(format!("{word} {} entries, head {}", report.entries, report.head))?;
+    }
+    Ok(if is_whole { Exit::Done } else { Exit::NotInOrder })
+}
+
+pub(super) fn run_backup(common: &Common, arguments: BackupArguments) -> Outcome {
+    if arguments.file.exists() {
+        return Err(Failure::usage(format!("{} exists already", arguments.file.display())));
+    }
+    let desk = open(common)?;
+    desk.store.backup(&arguments.file)?;
+    let head = desk.store.audit_head()?;
+    print(format!("{} written; audit chain: {} entries, head {}", arguments.file.display(), head.entries, head.hash))?;
+    Ok(Exit::Done)
+}
+
+pub(super) fn run_restore(common: &Common, arguments: RestoreArguments) -> Outcome {
+    let config = common.load()?;
+    let folder = config.center.data_dir.clone();
+    let is_empty = std::fs::read_dir(&folder).map_or(true, |mut entries| entries.next().is_none());
+    if !is_empty {
+        return Err(Failure::usage(format!(
+            "{} is not empty: move what is there away first, a backup is put back into an empty directory alone",
+            folder.display()
+        )));
+    }
+    let path = Store::restore(&arguments.file, &folder, Timestamp::now())?;
+    debug_assert_eq!(path, database(&config), "{FILE_NAME}");
+    print(format!("{} restored", path.display()))?;
+    Ok(Exit::Done)
 }

@@ -8,7 +8,7 @@ use crate::model::contact::{Contact, ContactKind};
 use crate::model::{Address, Fingerprint, Language};
 use anyhow::{Context as _, bail, ensure};
 use jiff::{Timestamp, tz::TimeZone};
-use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, named_params};
 use serde::Serialize;
 
 /// More contacts than this are not named by one target.
@@ -80,30 +80,15 @@ impl Store {
     /// # Errors
     /// Where the address is in the directory already, or it cannot be committed.
     pub fn add_contact(&self, contact: &NewContact, by: &str, now: Timestamp) -> anyhow::Result<i64> {
-        self.write(|tx| {
-            let is_there: bool = tx
-                .query_row("SELECT EXISTS (SELECT 1 FROM contact WHERE address = ?1)", [contact.address.as_str()], |row| row.get(0))
-                .context("look for the contact")?;
-            ensure!(!is_there, "{} is in the directory already", contact.address);
-            tx.execute(
-                "INSERT INTO contact (name, address, kind, organisation, language, fingerprint, expires_at)
-                 VALUES (:name, :address, :kind, :organisation, :language, :fingerprint, :expires_at)",
-                named_params! {
-                    ":name": contact.name, ":address": contact.address.as_str(), ":kind": contact.kind.word(),
-                    ":organisation": contact.organisation, ":language": contact.language.word(),
-                    ":fingerprint": contact.fingerprint.as_ref().map(|fingerprint| &fingerprint.0), ":expires_at": contact.expires_at.map(at),
-                },
-            )
-            .context("store the contact")?;
-            let id = tx.last_insert_rowid();
-            let labels = contact.sectors.iter().map(|name| ("sector", name)).chain(contact.groups.iter().map(|name| ("group", name)));
-            for (kind, name) in labels {
-                tx.execute("INSERT INTO contact_label (contact, kind, name) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING", (id, kind, name.trim()))
-                    .context("store a label of the contact")?;
-            }
-            note(tx, now, by, "added", contact.address.as_str(), contact.fingerprint.as_ref().map_or("no certificate", |f| f.0.as_str()))?;
-            Ok(id)
-        })
+        self.write(|tx| add(tx, contact, by, now))
+    }
+
+    /// Adds all of these in one commit, or none.
+    ///
+    /// # Errors
+    /// As for [`Store::add_contact`].
+    pub fn add_contacts(&self, contacts: &[NewContact], by: &str, now: Timestamp) -> anyhow::Result<()> {
+        self.write(|tx| contacts.iter().try_for_each(|contact| add(tx, contact, by, now).map(|_| ())))
     }
 
     /// All contacts, by organisation and name.
@@ -258,7 +243,32 @@ impl Store {
     }
 }
 
-fn note(tx: &rusqlite::Transaction<'_>, now: Timestamp, by: &str, what: &str, thing_id: &str, detail: &str) -> anyhow::Result<()> {
+fn add(tx: &Transaction<'_>, contact: &NewContact, by: &str, now: Timestamp) -> anyhow::Result<i64> {
+    let is_there: bool = tx
+        .query_row("SELECT EXISTS (SELECT 1 FROM contact WHERE address = ?1)", [contact.address.as_str()], |row| row.get(0))
+        .context("look for the contact")?;
+    ensure!(!is_there, "{} is in the directory already", contact.address);
+    tx.execute(
+        "INSERT INTO contact (name, address, kind, organisation, language, fingerprint, expires_at)
+         VALUES (:name, :address, :kind, :organisation, :language, :fingerprint, :expires_at)",
+        named_params! {
+            ":name": contact.name, ":address": contact.address.as_str(), ":kind": contact.kind.word(),
+            ":organisation": contact.organisation, ":language": contact.language.word(),
+            ":fingerprint": contact.fingerprint.as_ref().map(|fingerprint| &fingerprint.0), ":expires_at": contact.expires_at.map(at),
+        },
+    )
+    .context("store the contact")?;
+    let id = tx.last_insert_rowid();
+    let labels = contact.sectors.iter().map(|name| ("sector", name)).chain(contact.groups.iter().map(|name| ("group", name)));
+    for (kind, name) in labels {
+        tx.execute("INSERT INTO contact_label (contact, kind, name) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING", (id, kind, name.trim()))
+            .context("store a label of the contact")?;
+    }
+    note(tx, now, by, "added", contact.address.as_str(), contact.fingerprint.as_ref().map_or("no certificate", |f| f.0.as_str()))?;
+    Ok(id)
+}
+
+fn note(tx: &Transaction<'_>, now: Timestamp, by: &str, what: &str, thing_id: &str, detail: &str) -> anyhow::Result<()> {
     audit::append(tx, now, &Entry { by, what, thing: "contact", thing_id, detail, cause: "directory", digest: "" })
 }
 

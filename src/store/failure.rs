@@ -42,6 +42,13 @@ pub(super) fn at_open(error: rusqlite::Error, path: &Path) -> anyhow::Error {
     }
 }
 
+/// Whether the store itself said no, for what was asked is not there or not in that state; neither
+/// disk nor database is at fault.
+#[must_use]
+pub fn is_refusal(error: &anyhow::Error) -> bool {
+    !error.chain().any(|cause| cause.is::<rusqlite::Error>() || cause.is::<std::io::Error>() || cause.is::<Unfit>())
+}
+
 fn code(error: &anyhow::Error) -> Option<rusqlite::ErrorCode> {
     error.chain().find_map(|cause| cause.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code))
 }

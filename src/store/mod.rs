@@ -8,6 +8,7 @@ mod backup;
 mod directory;
 mod failure;
 mod inbox;
+mod listing;
 mod migrate;
 mod outbox;
 mod query;
@@ -16,13 +17,13 @@ mod snapshot;
 
 pub use audit::{AuditHead, AuditReport};
 pub use directory::{CertificateRow, ContactRow, NewContact};
-pub use failure::{Unfit, is_busy, is_full};
+pub use failure::{Unfit, is_busy, is_full, is_refusal};
 pub use inbox::{Arrival, Released, Unfiled, WaitingMail};
-pub use outbox::{OutboxId, QueuedLetter, Settled};
-pub use query::{
-    ApprovalRow, AttachmentRow, ClockRow, DisseminationRow, MailFilter, MailRow, MessageRow, OutboxRow, QuarantineRow, RecipientRow,
-    TicketFilter, TicketPage, TicketRow, TimelineRow, View,
+pub use listing::{
+    ApprovalRow, AttachmentRow, ClockRow, DisseminationRow, MailFilter, MailPage, MailRow, MessageRow, OutboxRow, QuarantineRow,
+    RecipientRow, TicketFilter, TicketPage, TicketRow, TimelineRow, View,
 };
+pub use outbox::{OutboxId, QueuedLetter, Settled};
 
 use crate::mail::token::TokenKey;
 use anyhow::{Context as _, bail};

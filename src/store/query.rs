@@ -1,213 +1,20 @@
-//! What listings show, as rows that serialise to the JSON of contract 11. Reads only.
+//! What listings and figures ask of the database. Reads only.
 
+use super::listing::{
+    AttachmentRow, DisseminationRow, MailFilter, MailPage, MailRow, MessageRow, OutboxRow, QuarantineRow, TicketFilter, TicketPage,
+    TicketRow, TimelineRow, View,
+};
 use super::row::{At, Word, local};
 use super::{Store, at, snapshot};
-use crate::model::dissemination::{Dissemination, DisseminationNumber, DisseminationState, RecipientState};
+use crate::model::dissemination::{Dissemination, DisseminationNumber};
 use crate::model::effect::MailKind;
-use crate::model::letter::{Letter, LetterKind, LetterState};
-use crate::model::ticket::{Channel, Direction, Priority, Service, State, Ticket, TicketNumber};
-use crate::model::{Address, Category, Document, InboxId, Sha256, Tlp, clock};
+use crate::model::letter::{Letter, LetterState};
+use crate::model::ticket::{Direction, Ticket, TicketNumber};
+use crate::model::{Address, InboxId, Sha256};
 use anyhow::Context as _;
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row};
-use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// How times and the centre itself are shown.
-#[derive(Debug, Clone)]
-pub struct View {
-    pub time_zone: TimeZone,
-    pub now: Timestamp,
-    /// The centre's address: `to` of what came, `from` of what went.
-    pub center_address: String,
-}
-
-/// Which tickets. Empty fields ask for nothing.
-#[derive(Debug, Clone, Default)]
-pub struct TicketFilter {
-    pub states: Vec<State>,
-    pub categories: Vec<Category>,
-    pub reporter: Option<Address>,
-    pub assignee: Option<Address>,
-    /// Opened at or after.
-    pub since: Option<Timestamp>,
-    /// The newest so many.
-    pub limit: Option<usize>,
-}
-
-/// A ticket in a listing.
-#[derive(Debug, Clone, Serialize)]
-pub struct TicketRow {
-    pub number: TicketNumber,
-    pub state: State,
-    pub service: Service,
-    pub category: Category,
-    pub priority: Priority,
-    pub tlp: Option<Tlp>,
-    pub subject: String,
-    pub reporter: Option<Address>,
-    pub channel: Channel,
-    pub assignee: Option<Address>,
-    pub opened_at: String,
-    pub updated_at: String,
-    pub missing: BTreeSet<Document>,
-    pub clocks: Vec<ClockRow>,
-}
-
-/// A clock as it stands at the time of the listing.
-#[derive(Debug, Clone, Serialize)]
-pub struct ClockRow {
-    pub name: clock::ClockName,
-    pub state: clock::ClockState,
-    pub started_at: Option<String>,
-    pub due_at: Option<String>,
-    pub met_at: Option<String>,
-}
-
-/// One ticket with all that belongs to it.
-#[derive(Debug, Clone, Serialize)]
-pub struct TicketPage {
-    #[serde(flatten)]
-    pub ticket: TicketRow,
-    pub messages: Vec<MessageRow>,
-    pub timeline: Vec<TimelineRow>,
-    /// Which documents are here.
-    pub documents: BTreeSet<Document>,
-    /// The fields of the service form.
-    pub form: BTreeMap<String, String>,
-    pub attachments: Vec<AttachmentRow>,
-    /// Values by kind; every kind is there.
-    pub indicators: BTreeMap<String, Vec<String>>,
-    pub links: BTreeSet<TicketNumber>,
-    pub merged_into: Option<TicketNumber>,
-    pub disseminations: Vec<DisseminationRow>,
-}
-
-/// A mail of a ticket, in or out.
-#[derive(Debug, Clone, Serialize)]
-pub struct MessageRow {
-    pub message_id: Option<String>,
-    pub direction: Direction,
-    pub kind: String,
-    pub from: Option<String>,
-    pub to: String,
-    pub at: String,
-    pub subject: String,
-    pub text: String,
-    /// `mail show` and `outbox` know it by this number.
-    pub id: i64,
-    /// The state of a letter; absent for what came.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub state: Option<LetterState>,
-}
-
-/// One line of a ticket's history.
-#[derive(Debug, Clone, Serialize)]
-pub struct TimelineRow {
-    pub at: String,
-    pub event: String,
-    pub by: String,
-    pub detail: String,
-}
-
-/// A file that stays with a ticket.
-#[derive(Debug, Clone, Serialize)]
-pub struct AttachmentRow {
-    pub name: String,
-    pub media_type: String,
-    pub bytes: i64,
-    pub sha256: String,
-    pub document: Option<String>,
-    pub at: String,
-}
-
-/// A dissemination of a ticket.
-#[derive(Debug, Clone, Serialize)]
-pub struct DisseminationRow {
-    pub number: DisseminationNumber,
-    pub tlp: Tlp,
-    pub state: DisseminationState,
-    pub approvals: Vec<ApprovalRow>,
-    pub recipients: Vec<RecipientRow>,
-}
-
-/// Who agreed, and when.
-#[derive(Debug, Clone, Serialize)]
-pub struct ApprovalRow {
-    pub by: Address,
-    pub at: String,
-}
-
-/// A recipient and how far it is.
-#[derive(Debug, Clone, Serialize)]
-pub struct RecipientRow {
-    pub address: Address,
-    pub state: RecipientState,
-    pub at: String,
-    pub because: String,
-}
-
-/// A letter in `outbox list`.
-#[derive(Debug, Clone, Serialize)]
-pub struct OutboxRow {
-    pub id: i64,
-    pub message_id: String,
-    pub to: String,
-    pub kind: LetterKind,
-    pub ticket: Option<TicketNumber>,
-    pub state: LetterState,
-    pub attempts: u32,
-    pub next_at: Option<String>,
-    pub last_error: Option<String>,
-    pub queued_at: String,
-    pub sent_at: Option<String>,
-    /// How often it was sent again after an uncertain end: the recipient may have it twice.
-    pub resends: u32,
-}
-
-/// Which stored mail. Empty fields ask for nothing.
-#[derive(Debug, Clone, Default)]
-pub struct MailFilter {
-    pub kind: Option<MailKind>,
-    pub ticket: Option<TicketNumber>,
-    /// Filed without a ticket and to be named in the digest.
-    pub in_digest: bool,
-    /// Received at or after.
-    pub since: Option<Timestamp>,
-    /// The newest so many.
-    pub limit: Option<usize>,
-}
-
-/// A mail in `mail list`.
-#[derive(Debug, Clone, Serialize)]
-pub struct MailRow {
-    pub id: InboxId,
-    pub message_id: Option<String>,
-    /// `stored`: not handled yet.
-    pub state: String,
-    pub kind: Option<MailKind>,
-    pub ticket: Option<TicketNumber>,
-    pub from: Option<String>,
-    pub subject: String,
-    pub category: Category,
-    /// Why it was filed so.
-    pub reason: String,
-    pub bytes: i64,
-    pub at: String,
-    pub quarantine: bool,
-}
-
-/// A mail in `quarantine list`.
-#[derive(Debug, Clone, Serialize)]
-pub struct QuarantineRow {
-    pub id: InboxId,
-    pub message_id: Option<String>,
-    pub from: Option<String>,
-    pub subject: String,
-    pub bytes: i64,
-    pub reason: String,
-    pub at: String,
-}
 
 /// No listing reads more rows than this at once.
 const ROWS_MAX: usize = 1_000_000;
@@ -351,11 +158,11 @@ impl Store {
     /// Where the database cannot be read.
     pub fn mail(&self, filter: &MailFilter, view: &View) -> anyhow::Result<Vec<MailRow>> {
         self.read(|db| {
-            let mut statement = db.prepare_cached(
-                "SELECT id, message_id, state, kind, ticket, from_address, subject, category, because, bytes, received_at, quarantine FROM
+            let mut statement = db.prepare_cached(&format!(
+                "SELECT {MAIL_COLUMNS} FROM
                      (SELECT * FROM inbox WHERE (?1 IS NULL OR kind = ?1) AND (?2 IS NULL OR ticket = ?2) AND (?3 = 0 OR in_digest = 1)
                       AND (?4 IS NULL OR received_at >= ?4) ORDER BY id DESC LIMIT ?5) ORDER BY id",
-            )?;
+            ))?;
             let parameters = (
                 filter.kind.map(MailKind::word),
                 filter.ticket.as_ref().map(|number| &number.0),
@@ -365,6 +172,28 @@ impl Store {
             );
             let rows = statement.query_map(parameters, |row| mail_row(row, view))?;
             rows.collect::<Result<_, _>>().context("read the mail")
+        })
+    }
+
+    /// `mail show`.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn mail_page(&self, id: InboxId, view: &View) -> anyhow::Result<Option<MailPage>> {
+        self.read(|db| {
+            let mut statement =
+                db.prepare_cached("SELECT source, uid_validity, uid, state FROM arrival WHERE inbox = ?1 ORDER BY id LIMIT 100")?;
+            let rows = statement.query_map([id.0], |row| {
+                let (source, validity, uid, state): (String, u32, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+                Ok(format!("{source} {validity} {uid} {state}"))
+            })?;
+            let places: Vec<String> = rows.collect::<Result<_, _>>().context("read where the mail lies")?;
+            db.prepare_cached(&format!("SELECT {MAIL_COLUMNS}, text, sha256, attempts FROM inbox WHERE id = ?1"))?
+                .query_row([id.0], |row| {
+                    Ok(MailPage { mail: mail_row(row, view)?, text: row.get(12)?, sha256: row.get(13)?, attempts: row.get(14)?, places })
+                })
+                .optional()
+                .with_context(|| format!("read mail {id}"))
         })
     }
 
@@ -420,65 +249,6 @@ impl Store {
     }
 }
 
-impl TicketRow {
-    /// The ticket at `view.now`.
-    #[must_use]
-    pub fn new(ticket: &Ticket, view: &View) -> Self {
-        let show = |time: Timestamp| local(time, &view.time_zone);
-        Self {
-            number: ticket.number.clone(),
-            state: ticket.state,
-            service: ticket.service,
-            category: ticket.category,
-            priority: ticket.priority,
-            tlp: ticket.tlp,
-            subject: ticket.subject.clone(),
-            reporter: ticket.reporter.clone(),
-            channel: ticket.channel,
-            assignee: ticket.assignee.clone(),
-            opened_at: show(ticket.opened_at),
-            updated_at: show(ticket.updated_at),
-            missing: ticket.missing(),
-            clocks: ticket
-                .clocks
-                .iter()
-                .map(|clock| ClockRow {
-                    name: clock.name,
-                    state: clock.state(view.now),
-                    started_at: clock.started_at.map(show),
-                    due_at: clock.due_at.map(show),
-                    met_at: clock.met_at.map(show),
-                })
-                .collect(),
-        }
-    }
-}
-
-impl DisseminationRow {
-    fn new(one: &Dissemination, view: &View) -> Self {
-        Self {
-            number: one.number.clone(),
-            tlp: one.tlp,
-            state: one.state,
-            approvals: one
-                .approvals
-                .iter()
-                .map(|approval| ApprovalRow { by: approval.by.clone(), at: local(approval.at, &view.time_zone) })
-                .collect(),
-            recipients: one
-                .recipients
-                .iter()
-                .map(|recipient| RecipientRow {
-                    address: recipient.address.clone(),
-                    state: recipient.state,
-                    at: local(recipient.at, &view.time_zone),
-                    because: recipient.because.clone(),
-                })
-                .collect(),
-        }
-    }
-}
-
 /// Every word as a quoted string of FTS5: nothing that is typed is syntax (M18). `None` where no word is left.
 fn fts_query(words: &str) -> Option<Vec<String>> {
     let quoted: Vec<String> = words
@@ -518,10 +288,12 @@ fn select_tickets(db: &Connection, filter: &TicketFilter) -> anyhow::Result<Vec<
 fn messages(db: &Connection, number: &TicketNumber, view: &View) -> anyhow::Result<Vec<MessageRow>> {
     let mut messages: Vec<(Timestamp, MessageRow)> = Vec::new();
     let mut statement = db.prepare_cached(
-        "SELECT id, message_id, kind, from_address, received_at, subject, text FROM inbox WHERE ticket = ?1 AND state = 'decided' ORDER BY id",
+        "SELECT id, message_id, kind, from_address, received_at, subject, text, decided_at FROM inbox WHERE ticket = ?1 AND state = 'decided' ORDER BY id",
     )?;
     let rows = statement.query_map([&number.0], |row| {
         let time = row.get::<_, At>(4)?.0;
+        // Ordered by our own clock: that of the mail server may differ, and an answer never stands before its cause.
+        let order = row.get::<_, At>(7)?.0;
         let message = MessageRow {
             message_id: row.get(1)?,
             direction: Direction::In,
@@ -534,16 +306,17 @@ fn messages(db: &Connection, number: &TicketNumber, view: &View) -> anyhow::Resu
             id: row.get(0)?,
             state: None,
         };
-        Ok((time, message))
+        Ok((order, message))
     })?;
     messages.extend(rows.collect::<Result<Vec<_>, _>>().context("read the mail of a ticket")?);
     let mut statement =
-        db.prepare_cached("SELECT id, state, coalesce(sent_at, queued_at), letter FROM outbox WHERE ticket = ?1 ORDER BY id")?;
+        db.prepare_cached("SELECT id, state, coalesce(sent_at, queued_at), letter, queued_at FROM outbox WHERE ticket = ?1 ORDER BY id")?;
     let rows = statement.query_map([&number.0], |row| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, Word<LetterState>>(1)?.0, row.get::<_, At>(2)?.0, row.get::<_, String>(3)?))
+        let times = (row.get::<_, At>(2)?.0, row.get::<_, At>(4)?.0);
+        Ok((row.get::<_, i64>(0)?, row.get::<_, Word<LetterState>>(1)?.0, times, row.get::<_, String>(3)?))
     })?;
     for row in rows {
-        let (id, state, time, body) = row.context("read the letters of a ticket")?;
+        let (id, state, (time, order), body) = row.context("read the letters of a ticket")?;
         let letter: Letter = serde_json::from_str(&body).with_context(|| format!("read letter {id}"))?;
         let message = MessageRow {
             message_id: Some(letter.message_id),
@@ -557,9 +330,9 @@ fn messages(db: &Connection, number: &TicketNumber, view: &View) -> anyhow::Resu
             id,
             state: Some(state),
         };
-        messages.push((time, message));
+        messages.push((order, message));
     }
-    messages.sort_by_key(|(time, _)| *time);
+    messages.sort_by_key(|(order, _)| *order);
     Ok(messages.into_iter().map(|(_, message)| message).collect())
 }
 
@@ -616,6 +389,8 @@ fn outbox_row(row: &Row<'_>, view: &View) -> rusqlite::Result<OutboxRow> {
         resends: row.get(11)?,
     })
 }
+
+const MAIL_COLUMNS: &str = "id, message_id, state, kind, ticket, from_address, subject, category, because, bytes, received_at, quarantine";
 
 fn mail_row(row: &Row<'_>, view: &View) -> rusqlite::Result<MailRow> {
     Ok(MailRow {

@@ -11,4 +11,5 @@
 mod harness;
 mod openpgp;
 mod store;
+mod store_cli;
 mod wire;

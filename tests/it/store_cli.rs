@@ -1,0 +1,317 @@
+//! The verbs that read the database, as an administrator types them: exit status, JSON, what is
+//! escaped, and that they work beside a daemon that has the database open.
+
+use crate::store::{arrival, opens, place, time};
+use bantuan70::model::effect::{Decision, Effect};
+use bantuan70::model::snapshot::Question;
+use bantuan70::store::Store;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A data directory with its configuration, and the binary run against it.
+struct Center {
+    folder: tempfile::TempDir,
+}
+
+impl Center {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = format!(
+            "[center]\nname = \"Pusat Kontak\"\naddress = \"bantuan70@bssn.test\"\nticket_prefix = \"BANTUAN70\"\ntime_zone = \"Asia/Jakarta\"\ndata_dir = \"{}\"\n",
+            folder.path().join("data").display()
+        );
+        std::fs::write(folder.path().join("bantuan70.toml"), config).unwrap();
+        Self { folder }
+    }
+
+    fn database(&self) -> PathBuf {
+        self.folder.path().join("data").join("bantuan70.db")
+    }
+
+    fn daemon(&self) -> Store {
+        Store::open(&self.database()).unwrap()
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_bantuan70"))
+            .args(["--config".as_ref(), self.folder.path().join("bantuan70.toml").as_os_str()])
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .output()
+            .unwrap()
+    }
+
+    /// The answer's lines, where the verb ended with `exit`.
+    fn lines(&self, exit: i32, arguments: &[&str]) -> Vec<String> {
+        let output = self.run(arguments);
+        let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr).into_owned());
+        assert_eq!(output.status.code(), Some(exit), "{arguments:?}\n{stdout}\n{stderr}");
+        assert!(!stderr.contains("panicked"), "{stderr}");
+        stdout.lines().map(str::to_owned).collect()
+    }
+
+    fn json(&self, arguments: &[&str]) -> Vec<Value> {
+        self.lines(0, arguments).iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    fn write(&self, name: &str, content: &str) -> String {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.display().to_string()
+    }
+}
+
+fn one_ticket(store: &Store) {
+    let now = time("2026-11-24T06:00:00Z");
+    let id = store.insert_mail(&[arrival(1, "Subject: satu\r\n\r\nisi\r\n")], now).unwrap()[0];
+    store.decide(id, &Question::default(), &place(), now, |world| opens(world, now)).unwrap();
+}
+
+fn keys(value: &Value) -> Vec<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+#[test]
+fn listings_have_the_fields_of_the_contract() {
+    let center = Center::new();
+    let daemon = center.daemon();
+    one_ticket(&daemon);
+    let ticket = &center.json(&["ticket", "list", "--json"])[0];
+    for key in [
+        "number",
+        "state",
+        "service",
+        "category",
+        "priority",
+        "tlp",
+        "subject",
+        "reporter",
+        "channel",
+        "assignee",
+        "opened_at",
+        "updated_at",
+        "missing",
+        "clocks",
+    ] {
+        assert!(keys(ticket).contains(&key), "{key}");
+    }
+    assert_eq!(ticket["number"], "BANTUAN70-2026-000001");
+    assert_eq!(ticket["opened_at"], "2026-11-24T13:00:00+07:00");
+    assert_eq!(ticket["missing"], serde_json::json!(["identity", "form", "other"]));
+
+    let page = &center.json(&["ticket", "show", "bantuan70-2026-000001", "--json"])[0];
+    for key in ["messages", "timeline", "documents", "indicators", "links", "disseminations"] {
+        assert!(keys(page).contains(&key), "{key}");
+    }
+    let messages = page["messages"].as_array().unwrap();
+    assert_eq!(messages.iter().map(|message| message["direction"].as_str().unwrap()).collect::<Vec<_>>(), ["in", "out"]);
+    assert_eq!(messages[1]["from"], "bantuan70@bssn.test");
+    assert_eq!(page["timeline"][0]["event"], "opened");
+
+    let letter = &center.json(&["outbox", "list", "--json"])[0];
+    for key in ["id", "message_id", "to", "kind", "ticket", "state", "attempts", "next_at", "last_error"] {
+        assert!(keys(letter).contains(&key), "{key}");
+    }
+    assert_eq!(center.json(&["mail", "list", "--json"])[0]["kind"], "report");
+    assert_eq!(center.json(&["ticket", "search", "contoh.go.test", "--json"]).len(), 1);
+    let exported = center.lines(0, &["ticket", "export", "BANTUAN70-2026-000001", "--format", "eml"]).join("\n");
+    assert!(exported.contains("Content-Type: message/rfc822") && exported.contains("Subject: satu"), "{exported}");
+}
+
+#[test]
+fn what_is_not_there_is_exit_1_and_what_is_mistyped_exit_2() {
+    let center = Center::new();
+    center.lines(1, &["ticket", "list"]);
+    let _daemon = center.daemon();
+    center.lines(0, &["ticket", "list"]);
+    center.lines(1, &["ticket", "show", "BANTUAN70-2026-000009"]);
+    center.lines(2, &["ticket", "show", "nine"]);
+    center.lines(1, &["ticket", "search", "tidak ada"]);
+    center.lines(2, &["ticket", "list", "--state", "sleeping"]);
+    center.lines(2, &["ticket", "export", "BANTUAN70-2026-000009", "--format", "misp"]);
+    center.lines(1, &["outbox", "retry", "7"]);
+    center.lines(1, &["mail", "show", "7"]);
+    center.lines(1, &["quarantine", "release", "7"]);
+    center.lines(1, &["contact", "show", "a@b.test"]);
+    center.lines(1, &["contact", "remove", "a@b.test"]);
+    center.lines(2, &["contact", "show", "no address"]);
+}
+
+#[test]
+fn m18_search_words_are_words_whatever_they_look_like() {
+    let center = Center::new();
+    one_ticket(&center.daemon());
+    for hostile in [
+        "\" OR 1=1 --",
+        "NEAR(a b)",
+        "*",
+        "halaman*",
+        "palsu\" OR \"x",
+        "ticket:BANTUAN70",
+        "^palsu",
+        "'; DROP TABLE ticket; --",
+        "-palsu zzz",
+    ] {
+        let status = center.run(&["ticket", "search", "--", hostile]).status.code();
+        assert!(matches!(status, Some(0 | 1)), "{hostile}: {status:?}");
+    }
+    center.lines(1, &["ticket", "search", "--", "halaman* zzz"]);
+    assert_eq!(center.lines(0, &["ticket", "search", "PALSU", "halaman", "--json"]).len(), 1);
+}
+
+#[test]
+fn outbox_verbs_change_what_a_running_daemon_sees() {
+    let center = Center::new();
+    let daemon = center.daemon();
+    one_ticket(&daemon);
+    let id = daemon.due_letters(time("2026-11-24T06:00:00Z"), 1).unwrap()[0];
+    daemon.hold(id, "no certificate", time("2026-11-24T06:01:00Z")).unwrap();
+    let before = daemon.outbox_generation().unwrap();
+    center.lines(0, &["outbox", "retry", &id.to_string()]);
+    assert_ne!(daemon.outbox_generation().unwrap(), before);
+    assert_eq!(center.json(&["outbox", "list", "--json"])[0]["state"], "queued");
+    center.lines(0, &["outbox", "cancel", &id.to_string()]);
+    assert_eq!(center.lines(0, &["outbox", "list"]), [""; 0]);
+    center.lines(1, &["outbox", "retry", &id.to_string()]);
+    assert_eq!(center.json(&["outbox", "list", "--all", "--json"])[0]["state"], "cancelled");
+}
+
+#[test]
+fn a_contact_is_added_verified_and_removed() {
+    let center = Center::new();
+    let _daemon = center.daemon();
+    let add = |address: &str| {
+        center.run(&[
+            "contact",
+            "add",
+            "--name",
+            "Sari",
+            "--address",
+            address,
+            "--kind",
+            "person",
+            "--organisation",
+            "Bank Contoh",
+            "--sector",
+            "keuangan",
+            "--group",
+            "perbankan",
+        ])
+    };
+    assert_eq!(add("sari@bank.test").status.code(), Some(0));
+    assert_eq!(add("SARI@bank.test").status.code(), Some(1), "one address is one contact");
+    assert_eq!(add("sari").status.code(), Some(2));
+    let contact = &center.json(&["contact", "list", "--json"])[0];
+    for key in
+        ["id", "name", "address", "kind", "organisation", "sectors", "groups", "language", "fingerprint", "expires_at", "verified_at"]
+    {
+        assert!(keys(contact).contains(&key), "{key}");
+    }
+    assert_eq!((&contact["sectors"], &contact["verified_at"]), (&serde_json::json!(["keuangan"]), &Value::Null));
+    center.lines(0, &["contact", "verify", "sari@bank.test", "--how", "call-back"]);
+    assert!(center.json(&["contact", "show", "sari@bank.test", "--json"])[0]["verified_at"].is_string());
+    center.lines(0, &["contact", "remove", "sari@bank.test"]);
+    assert_eq!(center.lines(0, &["contact", "list"]), [""; 0]);
+}
+
+#[test]
+fn m20_a_csv_is_imported_as_a_whole_or_not_at_all() {
+    let center = Center::new();
+    let _daemon = center.daemon();
+    let good = center.write(
+        "good.csv",
+        "\u{feff}Name,Address,Kind,Organisation,Sectors,Groups\r\n\"Sari, S.H.\",sari@bank.test,person,'=Bank,keuangan; energi,\r\nSOC,soc@bank.test,role,Bank,,\r\n",
+    );
+    let lines = center.lines(0, &["contact", "import", &good, "--dry-run"]);
+    assert_eq!(lines.last().unwrap(), "2 contacts would be added, 0 were there already");
+    assert_eq!(center.lines(0, &["contact", "list"]), [""; 0]);
+    center.lines(0, &["contact", "import", &good]);
+    let contacts = center.json(&["contact", "list", "--json"]);
+    let sari = contacts.iter().find(|contact| contact["address"] == "sari@bank.test").unwrap();
+    assert_eq!((&sari["name"], &sari["organisation"]), (&Value::from("Sari, S.H."), &Value::from("=Bank")));
+    assert_eq!(sari["sectors"], serde_json::json!(["energi", "keuangan"]));
+    assert_eq!(center.lines(0, &["contact", "import", &good]).last().unwrap(), "0 contacts added, 2 were there already");
+
+    for (name, wrong) in [
+        ("address", "name,address,kind,organisation\nA,a@b.test,person,B\nC,not an address,person,B\n"),
+        ("nul", "name,address,kind,organisation\nA\u{0},a@b.test,person,B\n"),
+        ("bidi", "name,address,kind,organisation\nA\u{202e},a@b.test,person,B\n"),
+        ("twice", "name,address,kind,organisation\nA,a@b.test,person,B\nA,a@b.test,person,B\n"),
+        ("kind", "name,address,kind,organisation\nA,a@b.test,robot,B\n"),
+        ("line break", "name,address,kind,organisation\n\"A\nB\",a@b.test,person,B\n"),
+    ] {
+        let file = center.write("wrong.csv", wrong);
+        let lines = center.lines(1, &["contact", "import", &file]);
+        assert!(lines.iter().any(|line| line.starts_with("FAIL line ")), "{name}: {lines:?}");
+        assert_eq!(center.json(&["contact", "list", "--json"]).len(), 2, "{name}");
+    }
+    let file = center.write("wrong.csv", "name,adress,kind,organisation\n");
+    center.lines(2, &["contact", "import", &file]);
+}
+
+#[test]
+fn m16_what_a_stranger_wrote_moves_no_terminal() {
+    let center = Center::new();
+    let daemon = center.daemon();
+    let now = time("2026-11-24T06:00:00Z");
+    let id = daemon.insert_mail(&[arrival(1, "x")], now).unwrap()[0];
+    let hostile = "moc.\u{202e}exe\u{1b}]8;;http://x\u{7}\u{200b}\u{85}";
+    daemon
+        .decide(id, &Question::default(), &place(), now, |world| {
+            let Decision { effects, because } = opens(world, now);
+            let effects = effects
+                .into_iter()
+                .map(|effect| match effect {
+                    Effect::File(mut filing) => {
+                        filing.subject = hostile.into();
+                        filing.text = hostile.into();
+                        Effect::File(filing)
+                    }
+                    other => other,
+                })
+                .collect();
+            Decision { effects, because }
+        })
+        .unwrap();
+    for arguments in [
+        &["mail", "list"][..],
+        &["mail", "list", "--json"],
+        &["mail", "show", "1"],
+        &["ticket", "show", "BANTUAN70-2026-000001"],
+        &["ticket", "show", "BANTUAN70-2026-000001", "--json"],
+    ] {
+        let output = String::from_utf8(center.run(arguments).stdout).unwrap();
+        assert!(output.contains("moc."), "{output}");
+        assert!(!output.chars().any(|c| (c.is_control() && c != '\n') || "\u{202e}\u{200b}".contains(c)), "{arguments:?} {output:?}");
+    }
+    assert_eq!(center.json(&["mail", "show", "1", "--json"])[0]["subject"], hostile);
+}
+
+#[test]
+fn a_backup_is_put_back_into_an_empty_directory_alone() {
+    let center = Center::new();
+    let daemon = center.daemon();
+    one_ticket(&daemon);
+    let file = center.folder.path().join("copy.db").display().to_string();
+    center.lines(0, &["backup", &file]);
+    center.lines(2, &["backup", &file]);
+    center.lines(2, &["restore", &file]);
+    center.lines(0, &["audit", "verify"]);
+    drop(daemon);
+    let other = Center::new();
+    other.lines(0, &["restore", &file]);
+    assert_eq!(other.json(&["ticket", "list", "--json"]).len(), 1);
+    let report = &other.json(&["audit", "verify", "--json"])[0];
+    assert_eq!(report["problems"], serde_json::json!([]));
+    assert!(!Path::new(&other.database()).with_extension("db.part").exists());
+}
+
+#[test]
+fn f66_a_second_daemon_is_refused_and_names_the_first() {
+    let center = Center::new();
+    let _daemon = center.daemon();
+    let error = Store::open(&center.database()).unwrap_err();
+    assert!(error.to_string().contains(&std::process::id().to_string()), "{error:#}");
+    center.lines(0, &["audit", "verify"]);
+}
