@@ -4,6 +4,8 @@
 mod carried;
 pub mod certificate;
 mod decrypt;
+#[cfg(test)]
+mod hostile;
 mod inline;
 pub mod keyring;
 pub mod open;

@@ -1,3 +1,4 @@
 //! OpenPGP against the real gpg, both ways, and the rows P and D of the attacks.
 
+mod incoming;
 mod outgoing;

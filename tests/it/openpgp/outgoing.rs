@@ -78,12 +78,26 @@ fn gpg_finds_the_signature_of_a_signed_letter_good() {
 }
 
 #[test]
-fn each_recipients_gpg_opens_its_own_letter_and_no_other() {
+fn gpg_takes_the_key_that_was_generated() {
     let now = Timestamp::now();
-    let (mut keyring, _) = keyring(now);
+    let (keyring, secret) = keyring(now);
+    let gpg = Gpg::new();
+    gpg.import(&secret);
+    let own = keyring.own().unwrap();
+    let key = own.fingerprint().0;
+    let message = gpg.encrypt_sign(Some(&key), &[&key], b"pulang");
+    assert_eq!(gpg.decrypt(&message).good_signer(), Some(key));
+    let days = own.expires_at(now).unwrap().duration_since(now).as_hours() / 24;
+    assert!((1094..=1095).contains(&days), "{days}");
+}
+
+#[test]
+fn each_recipients_gpg_opens_its_own_letter_and_no_other() {
+    let (mut keyring, _) = keyring(Timestamp::now());
     let (curve, rsa) = (Gpg::new(), Gpg::new());
     for (gpg, algorithm, other) in [(&curve, "future-default", &rsa), (&rsa, "default", &curve)] {
         let key = gpg.new_key("Bank <csirt@bank.example>", algorithm);
+        let now = Timestamp::now();
         gpg.import(&keyring.own().unwrap().armored());
         keyring.add(&gpg.export(&key)).unwrap();
         let mut letter = letter(Protection::Sealed { recipient: Fingerprint(key) });
@@ -106,8 +120,7 @@ fn each_recipients_gpg_opens_its_own_letter_and_no_other() {
 
 #[test]
 fn p30_nothing_weaker_happens_where_the_certificate_is_not_fit() {
-    let now = Timestamp::now();
-    let (mut keyring, _) = keyring(now);
+    let (mut keyring, _) = keyring(Timestamp::now());
     let gpg = Gpg::new();
     let short = gpg.new_key_until("A <a@x.example>", "future-default", "2d");
     let sign_only = gpg.new_key("B <b@x.example>", "ed25519");
@@ -115,6 +128,8 @@ fn p30_nothing_weaker_happens_where_the_certificate_is_not_fit() {
     let certificate = std::fs::read_to_string(gpg.home().join(format!("openpgp-revocs.d/{revoked}.rev"))).unwrap();
     let good = gpg.export(&revoked);
     gpg.import(certificate.replace(":-----BEGIN", "-----BEGIN").as_bytes());
+    // Later than the keys, whose times are whole seconds.
+    let now = Timestamp::now();
     for key in [&short, &sign_only, &revoked] {
         keyring.add(&gpg.export(key)).unwrap();
     }
@@ -184,10 +199,11 @@ fn d1_the_header_has_the_fields_of_the_contract_and_no_other() {
 
 #[test]
 fn bytes_that_are_not_the_letter_are_refused() {
-    let now = Timestamp::now();
-    let (mut keyring, _) = keyring(now);
+    let (mut keyring, _) = keyring(Timestamp::now());
     let gpg = Gpg::new();
     let (theirs, others) = (gpg.new_key("A <a@x.example>", "future-default"), gpg.new_key("B <b@x.example>", "future-default"));
+    // Later than the keys, whose times are whole seconds.
+    let now = Timestamp::now();
     let mine = keyring.add(&gpg.export(&theirs)).unwrap();
     keyring.add(&gpg.export(&others)).unwrap();
     let wanted = letter(Protection::Sealed { recipient: mine });
