@@ -1,11 +1,165 @@
-//! `bantuan70 check`.
+//! `bantuan70 check`: one line a check, `ok` or `FAIL` with the cause and what to do. It changes
+//! nothing and sends nothing.
 
-use super::{Common, Failure, Outcome};
+mod keys;
+mod servers;
+
+use super::{Common, Exit, Failure, Outcome, print};
+use crate::config::Config;
+use crate::mail::template::Templates;
+use crate::store::Store;
 use clap::Args;
+use jiff::Timestamp;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {}
+pub(super) struct Arguments {
+    /// Leave the network out: no log-in at the mail servers
+    #[arg(long)]
+    offline: bool,
+}
 
-pub(super) fn run(_common: &Common, _arguments: Arguments) -> Outcome {
-    Err(Failure::usage("check: not built yet"))
+/// Keys whose function this version does not have yet: they may stand in the file and do nothing.
+const WITHOUT_EFFECT: &[&str] =
+    &["report.daily_at", "report.weekly_on", "retention.identity_documents", "retention.messages", "metrics.listen"];
+
+pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
+    let mut report = Report { json: common.json, worst: Exit::Done };
+    let config = match common.load() {
+        Ok(config) => config,
+        Err(failure) => {
+            report.fail("configuration", Exit::Usage, &failure.line)?;
+            return Ok(report.worst);
+        }
+    };
+    report.ok("configuration", &config.file.display().to_string())?;
+    if let Err(error) = config.require_run() {
+        report.fail("needed to run", Exit::Usage, &error.to_string())?;
+    }
+    for key in WITHOUT_EFFECT.iter().filter(|key| config.keys_set.contains(**key)) {
+        report.ok(key, "is set, and has no effect in this version")?;
+    }
+    let now = Timestamp::now();
+    data_dir(&mut report, &config)?;
+    templates(&mut report, &config)?;
+    keys::check(&mut report, &config, now)?;
+    let database = database(&mut report, &config)?;
+    if let Some(store) = &database {
+        keys::check_contacts(&mut report, store, now)?;
+    }
+    servers::check(&mut report, &config, arguments.offline)?;
+    Ok(report.worst)
+}
+
+/// What was found so far.
+struct Report {
+    json: bool,
+    worst: Exit,
+}
+
+impl Report {
+    fn ok(&mut self, what: &str, detail: &str) -> Result<(), Failure> {
+        self.line(what, "ok", detail)
+    }
+
+    /// One failed check; the gravest of the causes is the exit status.
+    fn fail(&mut self, what: &str, exit: Exit, cause: &str) -> Result<(), Failure> {
+        if rank(exit) > rank(self.worst) {
+            self.worst = exit;
+        }
+        self.line(what, "FAIL", cause)
+    }
+
+    fn line(&self, what: &str, result: &str, detail: &str) -> Result<(), Failure> {
+        if self.json {
+            return print(serde_json::json!({ "check": what, "result": result, "detail": detail }));
+        }
+        print(format_args!("{result:<4}  {what:<22}  {detail}"))
+    }
+}
+
+/// A configuration that is wrong explains servers that do not answer, not the other way round.
+const fn rank(exit: Exit) -> u8 {
+    match exit {
+        Exit::Done => 0,
+        Exit::NotInOrder => 1,
+        Exit::Service => 2,
+        Exit::Usage => 3,
+    }
+}
+
+/// The data directory must be there, ours to write and nobody else's to read.
+fn data_dir(report: &mut Report, config: &Config) -> Result<(), Failure> {
+    let dir = &config.center.data_dir;
+    match std::fs::metadata(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => match existing_parent(dir) {
+            Some(parent) => report.ok("data_dir", &format!("{} is not there yet; 'run' makes it in {}", dir.display(), parent.display())),
+            None => report.fail("data_dir", Exit::Usage, &format!("{} has no folder that exists above it", dir.display())),
+        },
+        Err(error) => report.fail("data_dir", Exit::Usage, &format!("cannot read {}: {error}", dir.display())),
+        Ok(about) if !about.is_dir() => report.fail("data_dir", Exit::Usage, &format!("{} is no folder; name another", dir.display())),
+        Ok(about) => {
+            let mode = about.permissions().mode() & 0o777;
+            if mode & 0o007 != 0 {
+                let cause = format!("{} has mode {mode:04o}, so that others can look into it; run: chmod 700 {0}", dir.display());
+                return report.fail("data_dir", Exit::NotInOrder, &cause);
+            }
+            // Asking the system is the one way that counts file systems mounted read-only too.
+            match tempfile_in(dir) {
+                Ok(()) => report.ok("data_dir", &format!("{} (mode {mode:04o})", dir.display())),
+                Err(error) => report.fail("data_dir", Exit::Usage, &format!("cannot write into {}: {error}", dir.display())),
+            }
+        }
+    }
+}
+
+fn existing_parent(dir: &Path) -> Option<&Path> {
+    dir.ancestors().skip(1).find(|folder| folder.is_dir())
+}
+
+/// Makes and removes an empty file.
+fn tempfile_in(dir: &Path) -> std::io::Result<()> {
+    let path = dir.join(format!(".check-{}", std::process::id()));
+    std::fs::OpenOptions::new().write(true).create_new(true).open(&path)?;
+    std::fs::remove_file(&path)
+}
+
+fn templates(report: &mut Report, config: &Config) -> Result<(), Failure> {
+    let dir = config.center.templates_dir.as_deref();
+    match Templates::load(dir) {
+        Ok(_) => report.ok("templates", &dir.map_or_else(|| "built in".to_owned(), |dir| dir.display().to_string())),
+        Err(error) => report.fail("templates", Exit::Usage, &error.to_string()),
+    }
+}
+
+/// Every page and index of the database, beside a daemon that may be running.
+fn database(report: &mut Report, config: &Config) -> Result<Option<Store>, Failure> {
+    let path = config.center.data_dir.join(crate::store::FILE_NAME);
+    if !path.exists() {
+        report.ok("database", &format!("{} is not there yet; 'run' makes it", path.display()))?;
+        return Ok(None);
+    }
+    let checked = Store::open_read(&path).and_then(|store| Ok((store.check_integrity()?, store)));
+    match checked {
+        Ok((problems, store)) => {
+            match problems.first() {
+                None => report.ok("database", &path.display().to_string())?,
+                Some(first) => report.fail(
+                    "database",
+                    Exit::NotInOrder,
+                    &format!(
+                        "{} is damaged ({} problems, the first: {first}); stop the daemon and restore a backup",
+                        path.display(),
+                        problems.len()
+                    ),
+                )?,
+            }
+            Ok(Some(store))
+        }
+        Err(error) => {
+            report.fail("database", Exit::Service, &format!("{error:#}"))?;
+            Ok(None)
+        }
+    }
 }

@@ -1,0 +1,143 @@
+//! Where mail comes from and goes to: the secrets, and a log-in at each server.
+
+use super::Report;
+use crate::cli::{Exit, Failure};
+use crate::config::{self, Config, Secret, Source, Target};
+use crate::wire::{self, Endpoint, Timeouts, WireError, imap, smtp};
+use std::path::Path;
+use std::time::Duration;
+
+/// A person waits for the answer: shorter than what the daemon allows.
+const CONNECT_WITHIN: Duration = Duration::from_secs(15);
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// How long `token_command` may take.
+const TOKEN_WITHIN: Duration = Duration::from_secs(30);
+
+pub(super) fn check(report: &mut Report, config: &Config, is_offline: bool) -> Result<(), Failure> {
+    let intake = config.intake.password();
+    let outgoing = config.outgoing.password();
+    for (what, password) in [("intake.password", &intake), ("outgoing.password", &outgoing)] {
+        match password {
+            Err(error) => report.fail(what, Exit::Usage, &error.to_string())?,
+            Ok(Some(_)) => report.ok(what, "can be read, and by nobody else")?,
+            Ok(None) => {}
+        }
+    }
+    if config.intake.source.is_some() {
+        match &config.intake.authserv_id {
+            Some(id) => {
+                report.ok("intake.authserv_id", &format!("{id} is believed: it must remove this name from mail that comes from outside"))?
+            }
+            None => report.ok("intake.authserv_id", "none: no DMARC verdict is known, so no acknowledgement is held for one")?,
+        }
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::service(format!("cannot start the network: {error}")))?;
+    match (&config.intake.source, intake) {
+        (Some(Source::Maildir { path }), _) => maildir(report, "intake", path)?,
+        (Some(Source::Imap { server, login }), Ok(password)) if !is_offline => {
+            let found = runtime.block_on(async {
+                let login = logged_in(login, password).await?.ok_or_else(|| WireError::Refused("intake has no log-in".to_owned()))?;
+                let intake = &config.intake;
+                imap::login_check(&endpoint(server), &login, &intake.mailbox, &intake.processed, &intake.quarantine, timeouts()).await
+            });
+            let what = format!("imap {}:{}", server.host, server.port);
+            match found {
+                Err(error) => report.fail(&what, Exit::Service, &error.to_string())?,
+                Ok(checked) => report.ok(&what, &said(&checked, config))?,
+            }
+        }
+        _ => {}
+    }
+    match (&config.outgoing.target, outgoing) {
+        (Some(Target::Maildir { path }), _) => maildir(report, "outgoing", path)?,
+        (Some(Target::Smtp { server, login }), Ok(password)) if !is_offline => {
+            let name = config.center.address.domain();
+            let found = runtime.block_on(async {
+                let login = logged_in(login, password).await?;
+                smtp::login_check(&endpoint(server), login.as_ref(), name, timeouts()).await
+            });
+            let what = format!("smtp {}:{}", server.host, server.port);
+            match found {
+                Err(error) => report.fail(&what, Exit::Service, &error.to_string())?,
+                Ok(()) => report.ok(&what, "log-in accepted")?,
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn said(checked: &imap::Checked, config: &Config) -> String {
+    let mut parts = vec![format!("log-in accepted, {} messages wait in {}", checked.waiting, config.intake.mailbox)];
+    if !checked.can_idle {
+        parts.push(format!("no IDLE: new mail is looked for every {} s", config.intake.poll_interval.as_secs()));
+    }
+    match (checked.can_move, checked.can_expunge_one) {
+        (true, _) => {}
+        (false, true) => parts.push("no MOVE: mail is copied, then removed".to_owned()),
+        (false, false) => parts.push("neither MOVE nor UIDPLUS: mail is copied, and stays in the mailbox marked as deleted".to_owned()),
+    }
+    if !checked.missing_folders.is_empty() {
+        parts.push(format!("made when first needed: {}", checked.missing_folders.join(", ")));
+    }
+    parts.join("; ")
+}
+
+fn maildir(report: &mut Report, section: &str, path: &Path) -> Result<(), Failure> {
+    let what = format!("{section} maildir");
+    match std::fs::metadata(path) {
+        Ok(about) if about.is_dir() => report.ok(&what, &path.display().to_string()),
+        Ok(_) => report.fail(&what, Exit::Usage, &format!("{} is no folder; name a Maildir", path.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            report.ok(&what, &format!("{} is not there yet; 'run' makes it", path.display()))
+        }
+        Err(error) => report.fail(&what, Exit::Usage, &format!("cannot read {}: {error}", path.display())),
+    }
+}
+
+fn endpoint(server: &config::Server) -> Endpoint {
+    let tls = match server.tls {
+        config::Tls::Implicit => wire::Tls::Implicit,
+        config::Tls::StartTls => wire::Tls::StartTls,
+        config::Tls::None => wire::Tls::None,
+    };
+    Endpoint { host: server.host.clone(), port: server.port, tls, ca_file: server.ca_file.clone() }
+}
+
+async fn logged_in(login: &config::Login, password: Option<Secret>) -> Result<Option<wire::Login>, WireError> {
+    match login {
+        config::Login::None => Ok(None),
+        config::Login::Password { user, .. } => {
+            let password = password.map(|secret| secret.expose().to_owned()).unwrap_or_default();
+            Ok(Some(wire::Login::Password { user: user.clone(), password }))
+        }
+        config::Login::XOauth2 { user, token_command } => {
+            let refused = |reason: String| WireError::Refused(format!("token_command: {reason}"));
+            let (program, arguments) = token_command.split_first().ok_or_else(|| refused("is empty".to_owned()))?;
+            let mut command = tokio::process::Command::new(program);
+            command.args(arguments).stdin(std::process::Stdio::null()).kill_on_drop(true);
+            let output = tokio::time::timeout(TOKEN_WITHIN, command.output())
+                .await
+                .map_err(|_| refused(format!("{program} did not end within 30 s")))?
+                .map_err(|error| refused(format!("cannot run {program}: {error}")))?;
+            let token = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+            if !output.status.success() || token.is_empty() {
+                return Err(refused(format!("{program} printed no token ({})", output.status)));
+            }
+            Ok(Some(wire::Login::XOAuth2 { user: user.clone(), token }))
+        }
+    }
+}
+
+fn timeouts() -> Timeouts {
+    Timeouts {
+        connect: CONNECT_WITHIN,
+        greeting: ANSWER_WITHIN,
+        command: ANSWER_WITHIN,
+        operation: 2 * ANSWER_WITHIN,
+        ..Timeouts::default()
+    }
+}
