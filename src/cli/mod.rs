@@ -16,7 +16,7 @@ mod store;
 mod ticket;
 
 use crate::config::Config;
-use crate::store::{Unfit, is_refusal as store_refuses};
+use crate::store::{Unfit, is_corrupt, is_refusal};
 use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -137,7 +137,7 @@ impl Failure {
     /// The store refuses a change to one row, as what was asked about is not there or not in that
     /// state: exit 1. What the database itself says keeps its own status.
     pub fn from_refusal(error: anyhow::Error) -> Self {
-        if store_refuses(&error) { Self { exit: Exit::NotInOrder, line: format!("{error:#}") } } else { Self::from(error) }
+        if is_refusal(&error) { Self { exit: Exit::NotInOrder, line: format!("{error:#}") } } else { Self::from(error) }
     }
     /// A service (IMAP, SMTP, disk) could not be reached or refused: exit 3.
     pub fn service(line: impl Into<String>) -> Self {
@@ -154,9 +154,10 @@ impl From<anyhow::Error> for Failure {
             return Self { exit: Exit::Done, line: String::new() };
         }
         let exit = match error.downcast_ref::<Unfit>() {
-            Some(Unfit::Absent { .. } | Unfit::Corrupt { .. }) => Exit::NotInOrder,
+            _ if is_corrupt(&error) => Exit::NotInOrder,
+            Some(Unfit::Absent { .. }) => Exit::NotInOrder,
             Some(Unfit::Newer { .. }) => Exit::Usage,
-            Some(Unfit::InUse { .. }) | None => Exit::Service,
+            _ => Exit::Service,
         };
         Self { exit, line: format!("{error:#}") }
     }

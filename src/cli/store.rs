@@ -1,8 +1,8 @@
 //! `bantuan70 audit`, `backup`, `restore`: the database as a whole.
 
-use super::listing::{database, open, print_json};
+use super::listing::{open, print_json};
 use super::{Common, Exit, Failure, Outcome, print};
-use crate::store::{FILE_NAME, Store};
+use crate::store::{Store, is_refusal};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use std::path::PathBuf;
@@ -59,16 +59,10 @@ pub(super) fn run_backup(common: &Common, arguments: BackupArguments) -> Outcome
 
 pub(super) fn run_restore(common: &Common, arguments: RestoreArguments) -> Outcome {
     let config = common.load()?;
-    let folder = config.center.data_dir.clone();
-    let is_empty = std::fs::read_dir(&folder).map_or(true, |mut entries| entries.next().is_none());
-    if !is_empty {
-        return Err(Failure::usage(format!(
-            "{} is not empty: move what is there away first, a backup is put back into an empty directory alone",
-            folder.display()
-        )));
-    }
-    let path = Store::restore(&arguments.file, &folder, Timestamp::now())?;
-    debug_assert_eq!(path, database(&config), "{FILE_NAME}");
+    let path = Store::restore(&arguments.file, &config.center.data_dir, Timestamp::now()).map_err(|error| {
+        // What the store itself refuses here is the choice of the directory or of the file.
+        if is_refusal(&error) { Failure::usage(format!("{error:#}")) } else { Failure::from(error) }
+    })?;
     print(format!("{} restored", path.display()))?;
     Ok(Exit::Done)
 }

@@ -62,7 +62,9 @@ impl Store {
             let head = head(db)?;
             let mut problems = Vec::new();
             let digests = verify_chain(db, &head, &mut problems)?;
-            verify_events(db, digests, &mut problems)?;
+            verify_events(db, digests.events, &mut problems)?;
+            verify_letters(db, digests.letters, &mut problems)?;
+            verify_mail(db, digests.mail, &mut problems)?;
             verify_tickets(db, &mut problems)?;
             if problems.len() > PROBLEMS_MAX {
                 let more = problems.len() - PROBLEMS_MAX;
@@ -112,9 +114,31 @@ pub(super) fn append(tx: &Transaction<'_>, now: Timestamp, entry: &Entry<'_>) ->
     Ok(())
 }
 
-/// Walks the chain; gives the digests that entries hold of event rows.
-fn verify_chain(db: &Connection, head: &AuditHead, problems: &mut Vec<String>) -> anyhow::Result<BTreeMap<i64, String>> {
-    let mut digests = BTreeMap::new();
+/// What the chain says that rows hold, by the number of the row.
+#[derive(Default)]
+struct Digests {
+    events: BTreeMap<i64, String>,
+    letters: BTreeMap<i64, String>,
+    mail: BTreeMap<i64, String>,
+}
+
+impl Digests {
+    fn take(&mut self, thing: &str, thing_id: &str, what: &str, digest: String) {
+        let of = match (thing, what) {
+            ("event", _) => &mut self.events,
+            ("letter", "queued" | "held") if !digest.is_empty() => &mut self.letters,
+            ("mail", "stored") => &mut self.mail,
+            _ => return,
+        };
+        if let Ok(id) = thing_id.parse() {
+            of.insert(id, digest);
+        }
+    }
+}
+
+/// Walks the chain; gives what it says of the rows.
+fn verify_chain(db: &Connection, head: &AuditHead, problems: &mut Vec<String>) -> anyhow::Result<Digests> {
+    let mut digests = Digests::default();
     let mut expected: u64 = 1;
     let mut previous = "0".repeat(64);
     let mut statement = db
@@ -135,11 +159,7 @@ fn verify_chain(db: &Connection, head: &AuditHead, problems: &mut Vec<String>) -
         if hash(id, &time, &entry, &before) != stored {
             problems.push(format!("entry {id} was changed"));
         }
-        if thing == "event"
-            && let Ok(event) = thing_id.parse()
-        {
-            digests.insert(event, digest);
-        }
+        digests.take(&thing, &thing_id, &what, digest);
         expected = id.saturating_add(1);
         previous = stored;
         if problems.len() > PROBLEMS_MAX {
@@ -173,6 +193,43 @@ fn verify_events(db: &Connection, mut digests: BTreeMap<i64, String>, problems: 
         }
     }
     problems.extend(digests.keys().map(|id| format!("event row {id} is missing")));
+    Ok(())
+}
+
+/// A letter is sent as it was decided.
+fn verify_letters(db: &Connection, mut digests: BTreeMap<i64, String>, problems: &mut Vec<String>) -> anyhow::Result<()> {
+    let mut statement = db.prepare("SELECT id, letter FROM outbox ORDER BY id").context("prepare the letters")?;
+    let mut rows = statement.query([]).context("walk the letters")?;
+    while let Some(row) = rows.next().context("read the letters")? {
+        let (id, letter): (i64, String) = (row.get(0)?, row.get(1)?);
+        match digests.remove(&id) {
+            None => problems.push(format!("letter {id} has no audit entry")),
+            Some(digest) if digest != Sha256::of(letter.as_bytes()).0 => problems.push(format!("letter {id} was changed")),
+            Some(_) => {}
+        }
+    }
+    problems.extend(digests.keys().map(|id| format!("letter {id} is missing")));
+    Ok(())
+}
+
+/// Mail stands as it came.
+fn verify_mail(db: &Connection, mut digests: BTreeMap<i64, String>, problems: &mut Vec<String>) -> anyhow::Result<()> {
+    let mut statement = db
+        .prepare("SELECT inbox.id, content FROM inbox LEFT JOIN raw ON raw.inbox = inbox.id ORDER BY inbox.id")
+        .context("prepare the mail")?;
+    let mut rows = statement.query([]).context("walk the mail")?;
+    while let Some(row) = rows.next().context("read the mail")? {
+        let (id, content): (i64, Option<Vec<u8>>) = (row.get(0)?, row.get(1)?);
+        match (digests.remove(&id), content) {
+            (None, _) => problems.push(format!("mail {id} has no audit entry")),
+            (_, None) => problems.push(format!("the bytes of mail {id} are missing")),
+            (Some(digest), Some(content)) if digest != Sha256::of(&content).0 => {
+                problems.push(format!("the bytes of mail {id} were changed"))
+            }
+            _ => {}
+        }
+    }
+    problems.extend(digests.keys().map(|id| format!("mail {id} is missing")));
     Ok(())
 }
 

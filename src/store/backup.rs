@@ -2,7 +2,7 @@
 //! directory.
 
 use super::audit::{self, Entry};
-use super::{FILE_NAME, Store, Unfit, migrate};
+use super::{FILE_NAME, LOCK_NAME, Store, Unfit, migrate};
 use anyhow::{Context as _, bail, ensure};
 use jiff::Timestamp;
 use rusqlite::backup::{Backup, StepResult};
@@ -30,12 +30,9 @@ impl Store {
     /// # Errors
     /// Where the folder holds anything, the backup is damaged or newer than this program, or the disk refuses.
     pub fn restore(from: &Path, folder: &Path, now: Timestamp) -> anyhow::Result<PathBuf> {
-        if folder.exists() {
-            let is_empty = std::fs::read_dir(folder).with_context(|| format!("read {}", folder.display()))?.next().is_none();
-            ensure!(is_empty, "{} is not empty: a backup is put back into an empty directory alone", folder.display());
-        }
         let source = open_backup(from)?;
         let part = folder.join(format!("{FILE_NAME}.part"));
+        clear_leftovers(folder)?;
         super::make_file(&part)?;
         copy_into(&source, &part)?;
         let old_head = {
@@ -64,10 +61,28 @@ impl Store {
         tracing::info!(entries = old_head.entries, "restored");
         let path = folder.join(FILE_NAME);
         std::fs::rename(&part, &path).with_context(|| format!("rename {}", part.display()))?;
-        let _ = std::fs::remove_file(part.with_extension("lock"));
         File::open(folder).and_then(|folder| folder.sync_all()).with_context(|| format!("sync {}", folder.display()))?;
         Ok(path)
     }
+}
+
+/// Removes what a killed restore left behind; anything else in the folder is a reason to refuse.
+fn clear_leftovers(folder: &Path) -> anyhow::Result<()> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.with_context(|| format!("read {}", folder.display()))?,
+    };
+    let mut leftovers = Vec::new();
+    for entry in entries {
+        let entry = entry.with_context(|| format!("read {}", folder.display()))?;
+        let is_ours = entry.file_name().to_string_lossy().starts_with(&format!("{FILE_NAME}.part")) || entry.file_name() == LOCK_NAME;
+        ensure!(is_ours, "{} is not empty: a backup is put back into an empty directory alone", folder.display());
+        leftovers.push(entry.path());
+    }
+    for path in leftovers {
+        std::fs::remove_file(&path).with_context(|| format!("remove {}", path.display()))?;
+    }
+    Ok(())
 }
 
 /// A backup as it lies on the disk, checked.

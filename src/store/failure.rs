@@ -59,6 +59,13 @@ pub fn is_full(error: &anyhow::Error) -> bool {
     code(error) == Some(rusqlite::ErrorCode::DiskFull)
 }
 
+/// Whether the file turned out damaged (F62): nothing more is fetched or sent.
+#[must_use]
+pub fn is_corrupt(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref::<Unfit>(), Some(Unfit::Corrupt { .. }))
+        || matches!(code(error), Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase))
+}
+
 /// Whether another writer was in the way for longer than the time-out (F61): the step is done again later.
 #[must_use]
 pub fn is_busy(error: &anyhow::Error) -> bool {

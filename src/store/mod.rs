@@ -14,10 +14,12 @@ mod outbox;
 mod query;
 mod row;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 
 pub use audit::{AuditHead, AuditReport};
 pub use directory::{CertificateRow, ContactRow, NewContact};
-pub use failure::{Unfit, is_busy, is_full, is_refusal};
+pub use failure::{Unfit, is_busy, is_corrupt, is_full, is_refusal};
 pub use inbox::{Arrival, Released, Unfiled, WaitingMail};
 pub use listing::{
     ApprovalRow, AttachmentRow, ClockRow, DisseminationRow, MailFilter, MailPage, MailRow, MessageRow, OutboxRow, QuarantineRow,
@@ -39,6 +41,9 @@ use std::time::Duration;
 
 /// The name of the database in the data directory.
 pub const FILE_NAME: &str = "bantuan70.db";
+
+/// The name of the lock beside it.
+pub const LOCK_NAME: &str = "bantuan70.lock";
 
 /// How long a statement waits for another writer (an administrator's `sqlite3`, a CLI verb) before it gives up (F61).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -251,7 +256,7 @@ fn make_file(path: &Path) -> anyhow::Result<()> {
 /// Takes the lock beside the database, or names who has it.
 fn lock(path: &Path) -> anyhow::Result<File> {
     use std::io::{Read as _, Seek as _, Write as _};
-    let lock_path = path.with_extension("lock");
+    let lock_path = path.with_file_name(LOCK_NAME);
     let mut file = OpenOptions::new()
         .read(true)
         .write(true)

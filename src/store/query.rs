@@ -139,16 +139,18 @@ impl Store {
     /// # Errors
     /// Where the database cannot be read.
     pub fn outbox(&self, states: &[LetterState], view: &View) -> anyhow::Result<Vec<OutboxRow>> {
+        let restless = |state: &&LetterState| !matches!(state, LetterState::Sent | LetterState::Cancelled);
+        let wanted: Vec<&str> = match states {
+            [] => LetterState::ALL.iter().filter(restless).map(|state| state.word()).collect(),
+            some => some.iter().map(|state| state.word()).collect(),
+        };
         self.read(|db| {
             let mut statement = db.prepare_cached(
                 "SELECT id, message_id, to_address, kind, ticket, state, attempts, next_at, last_error, queued_at, sent_at, resends
-                 FROM outbox ORDER BY id",
+                 FROM outbox WHERE state IN (SELECT value FROM json_each(?1)) ORDER BY id",
             )?;
-            let rows = statement.query_map([], |row| outbox_row(row, view))?;
-            let is_wanted = |state: LetterState| {
-                if states.is_empty() { !matches!(state, LetterState::Sent | LetterState::Cancelled) } else { states.contains(&state) }
-            };
-            rows.filter(|row| row.as_ref().map_or(true, |row| is_wanted(row.state))).collect::<Result<_, _>>().context("read the outbox")
+            let rows = statement.query_map([serde_json::json!(wanted).to_string()], |row| outbox_row(row, view))?;
+            rows.collect::<Result<_, _>>().context("read the outbox")
         })
     }
 

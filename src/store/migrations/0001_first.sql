@@ -142,7 +142,7 @@ CREATE TABLE outbox (
 ) STRICT;
 CREATE UNIQUE INDEX outbox_one_acknowledgement ON outbox (ticket) WHERE kind = 'acknowledgement';
 CREATE INDEX outbox_due ON outbox (next_at) WHERE state IN ('queued', 'uncertain');
-CREATE INDEX outbox_under_way ON outbox (id) WHERE state = 'sending';
+CREATE INDEX outbox_by_state ON outbox (state);
 CREATE INDEX outbox_by_ticket ON outbox (ticket);
 CREATE INDEX outbox_by_dissemination ON outbox (dissemination);
 CREATE INDEX outbox_by_mailbox ON outbox (to_mailbox, queued_at);
