@@ -5,16 +5,30 @@ use super::{Config, ConfigError, Member, Unit, raw, value};
 use crate::model::Address;
 use crate::model::policy::Role;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 impl Reading<'_> {
-    pub(super) fn member(&self, role: Role, key: String, raw: raw::Person) -> Result<Member, ConfigError> {
-        let (name, address) = self.name_and_address(&key, raw.name, raw.address)?;
-        let Some(certificate) = raw.certificate else {
+    pub(super) fn analyst(&self, key: String, raw: raw::Analyst) -> Result<Member, ConfigError> {
+        let can_approve = raw.can_approve.unwrap_or(false);
+        self.member(Role::Analyst, key, (raw.name, raw.address, raw.certificate), can_approve)
+    }
+
+    pub(super) fn chief(&self, key: String, raw: raw::Chief) -> Result<Member, ConfigError> {
+        self.member(Role::Chief, key, (raw.name, raw.address, raw.certificate), true)
+    }
+
+    fn member(
+        &self,
+        role: Role,
+        key: String,
+        (name, address, certificate): (Option<String>, Option<String>, Option<PathBuf>),
+        can_approve: bool,
+    ) -> Result<Member, ConfigError> {
+        let (name, address) = self.name_and_address(&key, name, address)?;
+        let Some(certificate) = certificate else {
             let reason = "is missing; name the file of this person's OpenPGP certificate, which signs the commands";
             return Err(self.wrong(&format!("{key}.certificate"), reason));
         };
-        // A chief has every analyst's right, approval included (contract 2).
-        let can_approve = role == Role::Chief || raw.can_approve.unwrap_or(false);
         Ok(Member { name, address, role, certificate: self.path(certificate), can_approve, key })
     }
 

@@ -13,8 +13,8 @@ pub(super) struct File {
     pub intake: Intake,
     pub outgoing: Outgoing,
     pub openpgp: OpenPgp,
-    pub analyst: Vec<Person>,
-    pub chief: Vec<Person>,
+    pub analyst: Vec<Analyst>,
+    pub chief: Vec<Chief>,
     pub internal_unit: Vec<Unit>,
     pub acknowledgement: Acknowledgement,
     pub sla: Sla,
@@ -84,11 +84,20 @@ pub(super) struct OpenPgp {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Person {
+pub(super) struct Analyst {
     pub name: Option<String>,
     pub address: Option<String>,
     pub certificate: Option<PathBuf>,
     pub can_approve: Option<bool>,
+}
+
+/// A chief has every analyst's right, approval included, so that there is no key for it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Chief {
+    pub name: Option<String>,
+    pub address: Option<String>,
+    pub certificate: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -2,7 +2,7 @@
 
 use super::place::{key_at, keys_set, line_of};
 use super::{Acknowledgement, Center, Config, ConfigError, Dissemination, Intake, OpenPgp, Outgoing, Report, Retention, Sla, raw, value};
-use crate::model::policy::{Calendar, Role};
+use crate::model::policy::Calendar;
 use crate::model::{Address, Language, Tlp};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -109,15 +109,14 @@ impl Reading<'_> {
             password: self.secret("openpgp", file.openpgp.password_file, file.openpgp.password_credential)?,
             config_file: self.file.clone(),
         };
-        for (role, entries) in [(Role::Analyst, file.analyst), (Role::Chief, file.chief)] {
-            for (index, person) in entries.into_iter().enumerate() {
-                let member = self.member(role, format!("{role}[{}]", index + 1), person)?;
-                config.people.push(member);
-            }
+        for (index, analyst) in file.analyst.into_iter().enumerate() {
+            config.people.push(self.analyst(format!("analyst[{}]", index + 1), analyst)?);
+        }
+        for (index, chief) in file.chief.into_iter().enumerate() {
+            config.people.push(self.chief(format!("chief[{}]", index + 1), chief)?);
         }
         for (index, unit) in file.internal_unit.into_iter().enumerate() {
-            let unit = self.unit(format!("internal_unit[{}]", index + 1), unit)?;
-            config.internal_units.push(unit);
+            config.internal_units.push(self.unit(format!("internal_unit[{}]", index + 1), unit)?);
         }
         self.addresses_differ(&config)?;
         self.acknowledgement(&file.acknowledgement, &mut config.acknowledgement);
@@ -165,7 +164,7 @@ impl Reading<'_> {
         if let Some(shares) = raw.warn_at {
             let mut thousandths = BTreeSet::new();
             for share in shares {
-                if !(share >= 0.001 && share < 1.0) {
+                if !(0.001..1.0).contains(&share) {
                     return Err(self.wrong(
                         "sla.warn_at",
                         format!("{share} is no share of a term; write numbers between 0 and 1, such as [0.5, 0.8]"),

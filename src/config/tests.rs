@@ -1,3 +1,5 @@
+//! What the configuration accepts, refuses and says.
+
 use super::*;
 use crate::model::Fingerprint;
 

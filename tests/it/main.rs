@@ -12,4 +12,5 @@ mod harness;
 mod openpgp;
 mod store;
 mod store_cli;
+mod tidy;
 mod wire;

@@ -1,3 +1,5 @@
+//! What the letters say, and which templates are refused.
+
 use super::*;
 use std::fs;
 
