@@ -1,11 +1,134 @@
-//! `bantuan70 rules`.
+//! `bantuan70 rules`: validate the rules on disk, run their tests, list them, explain a message by
+//! them. Without a configuration the built-in rules are used.
 
-use super::{Common, Failure, Outcome};
-use clap::Args;
+use super::{Common, Exit, Failure, Outcome, print};
+use crate::mail::read;
+use crate::model::Language;
+use crate::rules::{RuleSet, explain, selftest};
+use clap::{Args, Subcommand};
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {}
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+    /// Use the rules of this directory instead of the configured or built-in ones
+    #[arg(long, global = true, value_name = "DIR")]
+    rules: Option<PathBuf>,
+}
 
-pub(super) fn run(_common: &Common, _arguments: Arguments) -> Outcome {
-    Err(Failure::usage("rules: not built yet"))
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Validate the rule files; exit 2 with file and line where one is wrong
+    Check,
+    /// Run the tests inside the rule files; exit 1 where one fails
+    Test,
+    /// List the rules
+    List,
+    /// Show which rules fired on raw messages and what each added
+    Explain {
+        /// Raw messages
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Write a page with the words marked in the text
+        #[arg(long)]
+        html: bool,
+        /// Language of the explanation
+        #[arg(long, value_parser = ["id", "en"], default_value = "en")]
+        language: String,
+    },
+}
+
+pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
+    let set = load(common, arguments.rules.as_deref())?;
+    match arguments.verb {
+        Verb::Check => check(common, &set),
+        Verb::Test => test(common, &set),
+        Verb::List => list(common, &set),
+        Verb::Explain { files, html, language } => {
+            let language = Language::parse(&language).unwrap_or(Language::En);
+            for file in &files {
+                explain_one(common, &set, file, html, language)?;
+            }
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// The rules of the directory named, else of the configuration, else the built-in ones.
+fn load(_common: &Common, dir: Option<&Path>) -> Result<RuleSet, Failure> {
+    let set = match dir {
+        Some(dir) => RuleSet::load(dir),
+        None => RuleSet::embedded(),
+    };
+    set.map_err(|error| Failure::usage(error.to_string()))
+}
+
+fn check(common: &Common, set: &RuleSet) -> Outcome {
+    if common.json {
+        print(serde_json::json!({ "ok": true, "rules": set.len(), "version": set.version() }))?;
+    } else {
+        print(format!("ok: {} rules, version {}", set.len(), set.version()))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn test(common: &Common, set: &RuleSet) -> Outcome {
+    let report = selftest::run(set);
+    if common.json {
+        for failure in &report.failures {
+            print(serde_json::json!({ "ok": false, "file": failure.file, "line": failure.line, "of": failure.of, "reason": failure.reason }))?;
+        }
+        print(serde_json::json!({
+            "ok": report.is_passed(), "rules": report.rules, "examples": report.examples,
+            "counterexamples": report.counterexamples, "tests": report.tests, "failed": report.failures.len(), "untested": report.untested,
+        }))?;
+    } else {
+        for failure in &report.failures {
+            print(format!("FAIL {failure}"))?;
+        }
+        for rule in &report.untested {
+            print(format!("note: rule {rule} has no example"))?;
+        }
+        let word = if report.is_passed() { "ok" } else { "FAIL" };
+        print(format!(
+            "{word}: {} rules, {} examples, {} counter-examples, {} tests, {} failed",
+            report.rules,
+            report.examples,
+            report.counterexamples,
+            report.tests,
+            report.failures.len()
+        ))?;
+    }
+    Ok(if report.is_passed() { Exit::Done } else { Exit::NotInOrder })
+}
+
+fn list(common: &Common, set: &RuleSet) -> Outcome {
+    for rule in set.list() {
+        if common.json {
+            print(serde_json::to_string(&rule).map_err(|error| Failure::from(anyhow::Error::new(error)))?)?;
+        } else {
+            let category = rule.category.map_or("-", |category| category.word());
+            print(format!("{category:15} {:+6.2}  {:40} {}", rule.weight, rule.id, rule.reason_en))?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn explain_one(common: &Common, set: &RuleSet, file: &Path, html: bool, language: Language) -> Result<(), Failure> {
+    let raw = std::fs::read(file).map_err(|error| Failure::usage(format!("{}: read the message: {error}", file.display())))?;
+    let (mail, _) = read::read(&raw);
+    let explanation = explain::explain(set, &mail);
+    let name = file.display().to_string();
+    if common.json {
+        let mut object = serde_json::to_value(&explanation).map_err(|error| Failure::from(anyhow::Error::new(error)))?;
+        if let Some(object) = object.as_object_mut() {
+            object.insert("file".to_owned(), serde_json::Value::String(name));
+        }
+        print(object)
+    } else if html {
+        print(explanation.html(language, &name))
+    } else {
+        print(format!("{name}: {}", explanation.text(language)))
+    }
 }

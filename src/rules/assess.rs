@@ -1,9 +1,16 @@
 //! A message against a rule set: scores, margin, reasons.
 
-use crate::model::effect::Indicators;
+use super::compile::{ATTACHMENT_NAME, PLACES, Rule, SUBJECT};
+use super::condition::{Facts, Found};
+use super::facts::facts;
+use super::scan::Hit;
+use super::set::RuleSet;
+use crate::mail::Mail;
+use crate::model::effect::{Indicators, MailKind};
 use crate::model::ticket::Priority;
 use crate::model::{Category, Language, Tlp};
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// What the rules make of a message.
 #[derive(Debug, Clone, Serialize)]
@@ -19,13 +26,19 @@ pub struct Assessment {
     pub is_clear_spam: bool,
     /// Every category with a score, best first.
     pub scores: Vec<(Category, f64)>,
+    /// Other categories that the message is about as well, best first.
+    pub secondary: Vec<Category>,
     /// RSIT `class:type`.
     pub rsit: String,
     pub priority: Priority,
+    /// Words that rules attach for searching and statistics.
+    pub tags: BTreeSet<String>,
     /// The most restrictive mark that the sender stated.
     pub tlp: Option<Tlp>,
     pub language: Language,
     pub indicators: Indicators,
+    /// How many more indicators there were than are kept.
+    pub indicators_dropped: usize,
     pub fired: Vec<Fired>,
     /// The version (hash) of the rule set.
     pub rules_version: String,
@@ -41,4 +54,167 @@ pub struct Fired {
     pub saw: Vec<String>,
     pub reason_id: String,
     pub reason_en: String,
+}
+
+/// A rule that holds for a mail, before scores are summed.
+#[derive(Debug)]
+pub(super) struct Holding<'a> {
+    pub rule: &'a Rule,
+    pub adds: f64,
+    pub hits: Vec<Hit>,
+    /// A stronger rule of its group counts in its place.
+    pub is_covered: bool,
+}
+
+/// Assesses a message. Pure, and never fails: an empty mail is `other`, unsure.
+#[must_use]
+pub fn assess(rules: &RuleSet, mail: &Mail) -> Assessment {
+    let facts = facts(rules, mail);
+    let holding = holding(rules, &facts);
+    conclude(rules, &facts, &holding)
+}
+
+/// Every rule that holds. Only rules that some word of the mail belongs to are looked at.
+pub(super) fn holding<'a>(rules: &'a RuleSet, facts: &Facts<'_>) -> Vec<Holding<'a>> {
+    let compiled = &rules.compiled;
+    let touched = facts.hits.keys().filter_map(|set| compiled.rules_of.get(set)).flatten();
+    let candidates: BTreeSet<usize> = touched.chain(&compiled.wordless).copied().collect();
+    let mut holding: Vec<Holding<'a>> = candidates
+        .into_iter()
+        .filter_map(|index| compiled.rules.get(index))
+        .filter_map(|rule| {
+            let found: Found = facts.test(&rule.condition)?;
+            Some(Holding { rule, adds: found.worth(rule.weight), hits: found.shown(), is_covered: false })
+        })
+        .collect();
+    cover(&mut holding);
+    holding
+}
+
+/// Of each group the strongest alone counts.
+fn cover(holding: &mut [Holding<'_>]) {
+    let keys: Vec<_> = holding.iter().map(|one| one.rule.group.as_ref().map(|group| (group, one.rule.category))).collect();
+    let strength: Vec<f64> = holding.iter().map(|one| one.adds.abs()).collect();
+    for (index, one) in holding.iter_mut().enumerate() {
+        let Some(key) = keys.get(index).filter(|key| key.is_some()) else { continue };
+        let own = strength.get(index).copied().unwrap_or_default();
+        one.is_covered = keys.iter().zip(&strength).enumerate().any(|(other, (other_key, other_strength))| {
+            other_key == key && (*other_strength > own || (*other_strength == own && other < index))
+        });
+    }
+}
+
+/// Scores by category, best first; equal scores in the order of the contract.
+pub(super) fn scores(holding: &[Holding<'_>]) -> Vec<(Category, f64)> {
+    let mut scores: Vec<(Category, f64)> = Vec::new();
+    for category in Category::ALL {
+        let counted = holding.iter().filter(|one| !one.is_covered && one.rule.category == Some(*category));
+        let (sum, any) = counted.fold((0.0, false), |(sum, _), one| (sum + one.adds, true));
+        if any {
+            scores.push((*category, round(sum)));
+        }
+    }
+    scores.sort_by(|one, other| other.1.total_cmp(&one.1));
+    scores
+}
+
+/// Two decimals are what people read; sums of weights have no more meaning than that.
+fn round(score: f64) -> f64 {
+    (score * 100.0).round() / 100.0
+}
+
+/// The category of these scores, its margin, and whether that is unsure.
+pub(super) fn winner(rules: &RuleSet, scores: &[(Category, f64)]) -> (Category, f64, f64, bool) {
+    let best = scores.first().copied();
+    let second = scores.get(1).map_or(0.0, |score| score.1.max(0.0));
+    let Some((category, score)) = best else { return (Category::Other, 0.0, 0.0, true) };
+    let margin = round(score - second);
+    let decision = &rules.compiled.decision;
+    if score < decision.threshold || margin < decision.margin {
+        let own = scores.iter().find(|(category, _)| *category == Category::Other).map_or(0.0, |(_, score)| *score);
+        return (Category::Other, own, margin, true);
+    }
+    (category, score, margin, false)
+}
+
+pub(super) fn conclude(rules: &RuleSet, facts: &Facts<'_>, holding: &[Holding<'_>]) -> Assessment {
+    let scores = scores(holding);
+    let (mut category, mut score, mut margin, mut is_unsure) = winner(rules, &scores);
+    let is_automatic = matches!(facts.kind, MailKind::AutoReply | MailKind::Bounce | MailKind::List | MailKind::Own);
+    let decision = &rules.compiled.decision;
+    if is_automatic && category != Category::Spam {
+        // Contract 8: what the headers show to be automatic opens no ticket, whatever its words.
+        (category, is_unsure) = (Category::Spam, false);
+        score = scores.iter().find(|(category, _)| *category == Category::Spam).map_or(0.0, |(_, score)| *score);
+        margin = 0.0;
+    }
+    let is_clear_spam =
+        category == Category::Spam && (is_automatic || (score >= decision.clear_spam_score && margin >= decision.clear_spam_margin));
+    let is_harm = |category: &Category| !matches!(category, Category::Other | Category::Spam);
+    let secondary = scores
+        .iter()
+        .filter(|(other, other_score)| *other != category && is_harm(other) && *other_score >= decision.threshold && *other_score * 2.0 >= score)
+        .map(|(other, _)| *other)
+        .collect();
+    let counted = || holding.iter().filter(|one| !one.is_covered);
+    let rsit = counted()
+        .filter(|one| one.rule.category == Some(category) && one.rule.rsit.is_some())
+        .max_by(|one, other| one.adds.total_cmp(&other.adds))
+        .and_then(|one| one.rule.rsit.clone())
+        .unwrap_or_else(|| if is_unsure { "other:undetermined".to_owned() } else { category.rsit().to_owned() });
+    let usual = if is_harm(&category) || is_unsure { Priority::Medium } else { Priority::Low };
+    let raised = counted()
+        .filter(|one| one.rule.category.is_none_or(|of| of == category))
+        .filter_map(|one| one.rule.priority)
+        .max()
+        .filter(|_| is_harm(&category) || is_unsure);
+    let fired = fired(facts, holding, category);
+    Assessment {
+        category,
+        score,
+        margin,
+        is_unsure,
+        is_clear_spam,
+        secondary,
+        rsit,
+        priority: raised.unwrap_or(usual),
+        tags: counted().filter(|one| one.rule.category.is_none_or(|of| of == category)).flat_map(|one| one.rule.tags.iter().cloned()).collect(),
+        tlp: None,
+        language: facts.language,
+        indicators: facts.indicators.clone(),
+        indicators_dropped: facts.indicators_dropped,
+        fired,
+        scores,
+        rules_version: rules.version().to_owned(),
+    }
+}
+
+fn fired(facts: &Facts<'_>, holding: &[Holding<'_>], category: Category) -> Vec<Fired> {
+    let mut fired: Vec<Fired> = holding
+        .iter()
+        .filter(|one| !one.is_covered)
+        .map(|one| Fired {
+            rule: one.rule.id.clone(),
+            category: one.rule.category.unwrap_or(category),
+            adds: round(one.adds),
+            saw: one.hits.iter().map(|hit| saw(facts, hit)).collect(),
+            reason_id: one.rule.reason_id.clone(),
+            reason_en: one.rule.reason_en.clone(),
+        })
+        .collect();
+    fired.sort_by(|one, other| (other.category == category).cmp(&(one.category == category)).then(other.adds.abs().total_cmp(&one.adds.abs())));
+    fired
+}
+
+/// `new 3: "situs diretas"`: the place, the line in it, the words as they stand there.
+pub(super) fn saw(facts: &Facts<'_>, hit: &Hit) -> String {
+    let place = PLACES.get(hit.place).copied().unwrap_or_default();
+    let text = facts.texts.get(hit.place).map_or("", String::as_str);
+    let words: String = text.get(hit.start as usize..hit.end as usize).unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
+    let words: String = words.chars().take(80).flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect();
+    if hit.place == SUBJECT || hit.place == ATTACHMENT_NAME {
+        return format!("{place}: \"{words}\"");
+    }
+    let line = text.get(..hit.start as usize).unwrap_or_default().matches('\n').count() + 1;
+    format!("{place} {line}: \"{words}\"")
 }

@@ -1,5 +1,18 @@
 //! Classification by rule files: what a message is about, how sure that is, and why.
 
 pub mod assess;
+mod compile;
+mod condition;
+pub mod explain;
+mod facts;
+mod rsit;
+mod scan;
 pub mod selftest;
+pub mod set;
 pub mod syntax;
+mod vocabulary;
+mod words;
+
+pub use assess::{Assessment, Fired, assess};
+pub use set::RuleSet;
+pub use syntax::RulesError;

@@ -1,1 +1,146 @@
-//! The tests inside rule files.
+//! The tests inside rule files: each example must make its rule fire, no counter-example may, and
+//! each whole test must be filed as it says.
+
+use super::assess::{self, assess};
+use super::facts::facts;
+use super::set::RuleSet;
+use super::syntax::{Parts, Test};
+use crate::mail::{Attachment, Header, Mail, Mailbox, read};
+use crate::model::ticket::Priority;
+use crate::model::{Address, Category, Sha256};
+use serde::Serialize;
+use std::sync::Arc;
+
+/// What the tests of a set said.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Report {
+    pub rules: usize,
+    pub examples: usize,
+    pub counterexamples: usize,
+    pub tests: usize,
+    pub failures: Vec<Failure>,
+    /// Rules without an example.
+    pub untested: Vec<String>,
+}
+
+/// A test that failed.
+#[derive(Debug, Clone, Serialize)]
+pub struct Failure {
+    pub file: String,
+    pub line: usize,
+    /// The rule, or the name of the test.
+    pub of: String,
+    pub reason: String,
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}: {}: {}", self.file, self.line, self.of, self.reason)
+    }
+}
+
+impl Report {
+    /// Whether all tests passed.
+    #[must_use]
+    pub fn is_passed(&self) -> bool {
+        self.failures.is_empty()
+    }
+}
+
+/// Runs every test of a set.
+#[must_use]
+pub fn run(rules: &RuleSet) -> Report {
+    let mut report = Report { rules: rules.len(), ..Report::default() };
+    let name = |file: usize| rules.sources.get(file).map(|source| source.name.clone()).unwrap_or_default();
+    for rule in &rules.compiled.rules {
+        if rule.examples.is_empty() {
+            report.untested.push(rule.id.clone());
+        }
+        for (samples, must_fire) in [(&rule.examples, true), (&rule.counterexamples, false)] {
+            for (line, parts) in samples {
+                let mail = mail(parts);
+                let facts = facts(rules, &mail);
+                let fires = assess::holding(rules, &facts).iter().any(|one| one.rule.id == rule.id);
+                if must_fire {
+                    report.examples += 1;
+                } else {
+                    report.counterexamples += 1;
+                }
+                if fires != must_fire {
+                    let reason = if must_fire { "does not fire on this example" } else { "fires on this counter-example" };
+                    let reason = format!("{reason}: {}", beginning(parts));
+                    report.failures.push(Failure { file: name(rule.file), line: *line, of: format!("rule {}", rule.id), reason });
+                }
+            }
+        }
+    }
+    for (file, line, test) in &rules.compiled.tests {
+        report.tests += 1;
+        if let Some(reason) = wrong(rules, test) {
+            let of = test.name.clone().unwrap_or_else(|| "test".to_owned());
+            report.failures.push(Failure { file: name(*file), line: *line, of, reason });
+        }
+    }
+    report
+}
+
+/// How a whole test came out otherwise than it says.
+fn wrong(rules: &RuleSet, test: &Test) -> Option<String> {
+    let parts = test.parts();
+    let found = assess(rules, &mail(&parts));
+    let wanted = Category::parse(&test.category)?;
+    if found.category != wanted {
+        let best: Vec<String> = found.scores.iter().take(3).map(|(category, score)| format!("{category} {score:.2}")).collect();
+        return Some(format!("category {wanted} wanted, {} given ({}): {}", found.category, best.join(", "), beginning(&parts)));
+    }
+    if let Some(priority) = test.priority.as_deref().and_then(Priority::parse)
+        && priority != found.priority
+    {
+        return Some(format!("priority {priority} wanted, {} given: {}", found.priority, beginning(&parts)));
+    }
+    if test.unsure.is_some_and(|unsure| unsure != found.is_unsure) {
+        return Some(format!("unsure {} given: {}", found.is_unsure, beginning(&parts)));
+    }
+    if test.clear_spam.is_some_and(|clear| clear != found.is_clear_spam) {
+        return Some(format!("clear_spam {} given: {}", found.is_clear_spam, beginning(&parts)));
+    }
+    None
+}
+
+fn beginning(parts: &Parts) -> String {
+    let text = format!("{} {}", parts.subject, parts.text);
+    let text: Vec<&str> = text.split_whitespace().take(9).collect();
+    format!("\"{} …\"", text.join(" "))
+}
+
+/// The mail that a test describes.
+#[must_use]
+pub fn mail(parts: &Parts) -> Mail {
+    let (mut mail, _) = read::read(b"");
+    mail.subject.clone_from(&parts.subject);
+    mail.text.new.clone_from(&parts.text);
+    mail.text.quoted.clone_from(&parts.quoted);
+    mail.text.full = format!("{}\n{}", parts.text, parts.quoted);
+    mail.headers = parts.headers.iter().map(|(name, value)| Header { name: name.clone(), value: value.clone() }).collect();
+    if !parts.from.is_empty() {
+        let (name, typed) = match parts.from.split_once('<') {
+            Some((name, rest)) => (name.trim(), rest.trim_end_matches('>')),
+            None => ("", parts.from.as_str()),
+        };
+        mail.from = vec![Mailbox { name: name.to_owned(), typed: typed.to_owned(), address: Address::parse(typed) }];
+        mail.from_fields = 1;
+    }
+    mail.attachments = parts
+        .attachments
+        .iter()
+        .map(|attachment| Attachment {
+            name: attachment.name.clone(),
+            media_type: attachment.media_type.to_ascii_lowercase(),
+            sha256: Sha256::of(attachment.text.as_bytes()),
+            content: Arc::from(attachment.text.as_bytes()),
+            is_layout: false,
+            text: (!attachment.text.is_empty()).then(|| attachment.text.clone()),
+        })
+        .collect();
+    mail
+}

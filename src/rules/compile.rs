@@ -1,0 +1,511 @@
+//! Rule files to what is run: words interned, lists resolved, names checked, and for each rule the
+//! words without which it cannot fire, so that a mail meets only the rules that may concern it.
+
+use super::rsit;
+use super::syntax::{Decision, File, Negation, Parts, Rule as RawRule, RulesError, Sample, Source, Test, When};
+use super::vocabulary::{PatternId, Vocabulary};
+use crate::model::effect::MailKind;
+use crate::model::ticket::Priority;
+use crate::model::{Category, Language};
+use std::collections::{BTreeMap, HashMap};
+
+/// A number of words of which one is wanted.
+pub type SetId = u32;
+
+/// Rules of a set; ten times what the format was measured with.
+const RULES_MAX: usize = 20_000;
+/// Conditions inside conditions, and lists inside lists.
+const NESTING_MAX: usize = 4;
+/// Size of a compiled expression and of its lazy automaton (ATTACKS M14).
+const REGEX_BYTES_MAX: usize = 1 << 20;
+
+/// Places of a mail where words stand. The order is that of the bits in [`Places`].
+pub const PLACES: &[&str] = &["subject", "new", "quoted", "attachment", "attachment_name", "link", "sender_name"];
+pub const SUBJECT: usize = 0;
+pub const NEW: usize = 1;
+pub const QUOTED: usize = 2;
+pub const ATTACHMENT: usize = 3;
+pub const ATTACHMENT_NAME: usize = 4;
+pub const LINK: usize = 5;
+pub const SENDER_NAME: usize = 6;
+
+/// A set of places, a bit each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Places(pub u8);
+
+impl Places {
+    /// Subject, new text, quoted text, attachments.
+    const USUAL: Self = Self(0b1111);
+    pub const fn has(self, place: usize) -> bool {
+        self.0 >> place & 1 == 1
+    }
+}
+
+/// What a word does to the words around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denial {
+    Before,
+    BeforeShort,
+    After,
+    Never,
+    Doubt,
+    Ends,
+}
+
+/// A condition, ready to be tested.
+#[derive(Debug)]
+pub enum Condition {
+    Words { set: SetId, at_least: usize, places: Places },
+    Near { sets: Vec<SetId>, within: u32, ordered: bool, places: Places },
+    Regex { regex: Box<regex::Regex>, places: Places },
+    All(Vec<Condition>),
+    One(Vec<Condition>),
+    Not(Box<Condition>),
+    Sender(Vec<Glob>),
+    AttachmentName(Vec<Glob>),
+    AttachmentType(Vec<Glob>),
+    Indicators(String, usize),
+    Lookalike(bool),
+    GoId(bool),
+    Language(Vec<Language>),
+    Dmarc(Vec<String>),
+    Format(Vec<String>),
+    Kind(Vec<MailKind>),
+    NewWords { min: usize, max: usize },
+}
+
+/// A pattern with `*` for any run of characters, letter case aside.
+#[derive(Debug, Clone)]
+pub struct Glob(Vec<String>);
+
+impl Glob {
+    fn new(text: &str) -> Self {
+        Self(text.to_ascii_lowercase().split('*').map(str::to_owned).collect())
+    }
+
+    /// Whether the whole of `text` fits: the first piece begins it, the last ends it, the others follow one another.
+    pub fn fits(&self, text: &str) -> bool {
+        let text = text.to_ascii_lowercase();
+        let Some((first, rest)) = self.0.split_first() else { return false };
+        let Some((last, inner)) = rest.split_last() else { return *first == text };
+        let Some(mut left) = text.strip_prefix(first.as_str()) else { return false };
+        for piece in inner {
+            let Some((_, after)) = left.split_once(piece.as_str()) else { return false };
+            left = after;
+        }
+        left.ends_with(last.as_str())
+    }
+}
+
+/// A rule, ready to be tested.
+#[derive(Debug)]
+pub struct Rule {
+    pub id: String,
+    /// Where it stands: `file:line`.
+    pub at: String,
+    pub category: Option<Category>,
+    pub weight: f64,
+    pub group: Option<String>,
+    pub reason_id: String,
+    pub reason_en: String,
+    pub rsit: Option<String>,
+    pub priority: Option<Priority>,
+    pub tags: Vec<String>,
+    pub condition: Condition,
+    pub examples: Vec<(usize, Parts)>,
+    pub counterexamples: Vec<(usize, Parts)>,
+    pub file: usize,
+}
+
+/// All files of a set together.
+#[derive(Debug)]
+pub struct Compiled {
+    pub vocabulary: Vocabulary,
+    /// The sets that a pattern is in.
+    pub sets_of: Vec<Vec<SetId>>,
+    /// What a pattern denies.
+    pub denial_of: HashMap<PatternId, Denial>,
+    pub rules: Vec<Rule>,
+    /// The rules that one of a set's words may make fire.
+    pub rules_of: HashMap<SetId, Vec<usize>>,
+    /// Rules that may fire without any word.
+    pub wordless: Vec<usize>,
+    pub decision: Decision,
+    pub factors: Vec<f64>,
+    /// Names that look-alike domains borrow.
+    pub brands: Vec<String>,
+    /// Tests of the whole set: file, line, test.
+    pub tests: Vec<(usize, usize, Test)>,
+}
+
+impl Compiled {
+    /// Compiles the files; `sources` are their texts, for the places of errors.
+    pub fn new(sources: &[Source], files: &[File]) -> Result<Self, RulesError> {
+        let mut compiler = Compiler::new(sources, files)?;
+        let mut rules = Vec::new();
+        let mut seen: BTreeMap<&str, String> = BTreeMap::new();
+        for (index, (source, file)) in sources.iter().zip(files).enumerate() {
+            for raw in &file.rule {
+                let rule = compiler.rule(source, index, raw)?;
+                if let Some(first) = seen.insert(raw.id.get_ref(), rule.at.clone()) {
+                    return Err(source.error(raw.id.span().start, format!("id: '{}' is already used at {first}", rule.id)));
+                }
+                rules.push(rule);
+                if rules.len() > RULES_MAX {
+                    return Err(source.error(raw.id.span().start, format!("more than {RULES_MAX} rules")));
+                }
+            }
+        }
+        let mut rules_of: HashMap<SetId, Vec<usize>> = HashMap::new();
+        let mut wordless = Vec::new();
+        for (index, rule) in rules.iter().enumerate() {
+            match anchors(&rule.condition) {
+                Some(sets) => sets.into_iter().for_each(|set| rules_of.entry(set).or_default().push(index)),
+                None => wordless.push(index),
+            }
+        }
+        let tests = compiler.tests()?;
+        let (decision, factors) = compiler.numbers()?;
+        let brands = compiler.lists.get("brands").map(|brands| brands.iter().map(|brand| super::words::folded(brand)).collect()).unwrap_or_default();
+        let Compiler { vocabulary, sets, denial_of, .. } = compiler;
+        let mut sets_of = vec![Vec::new(); vocabulary.patterns()];
+        for (set, number) in sets {
+            for pattern in set {
+                if let Some(sets) = sets_of.get_mut(pattern as usize) {
+                    sets.push(number);
+                }
+            }
+        }
+        Ok(Self { vocabulary, sets_of, denial_of, rules, rules_of, wordless, decision, factors, brands, tests })
+    }
+}
+
+/// Sets of which one must be hit for the condition to hold; `None` where it may hold without words.
+fn anchors(condition: &Condition) -> Option<Vec<SetId>> {
+    match condition {
+        Condition::Words { set, .. } => Some(vec![*set]),
+        Condition::Near { sets, .. } => sets.first().map(|set| vec![*set]),
+        Condition::All(parts) => parts.iter().find_map(anchors),
+        Condition::One(parts) => parts.iter().map(anchors).collect::<Option<Vec<_>>>().map(|sets| sets.concat()),
+        _ => None,
+    }
+}
+
+struct Compiler<'a> {
+    sources: &'a [Source],
+    files: &'a [File],
+    vocabulary: Vocabulary,
+    lists: BTreeMap<&'a str, &'a Vec<String>>,
+    sets: HashMap<Vec<PatternId>, SetId>,
+    denial_of: HashMap<PatternId, Denial>,
+}
+
+impl<'a> Compiler<'a> {
+    fn new(sources: &'a [Source], files: &'a [File]) -> Result<Self, RulesError> {
+        let vocabulary = Vocabulary::new(files.iter().flat_map(|file| &file.spelling));
+        let mut new = Self { sources, files, vocabulary, lists: BTreeMap::new(), sets: HashMap::new(), denial_of: HashMap::new() };
+        for (source, file) in sources.iter().zip(files) {
+            for (name, words) in &file.lists {
+                if new.lists.insert(name.get_ref(), words).is_some() {
+                    return Err(source.error(name.span().start, format!("lists.{}: this list is already defined", name.get_ref())));
+                }
+            }
+        }
+        for (source, file) in sources.iter().zip(files) {
+            for name in file.lists.keys() {
+                new.set(&[format!("@{}", name.get_ref())], 0)
+                    .map_err(|reason| source.error(name.span().start, format!("lists.{}: {reason}", name.get_ref())))?;
+            }
+            if let Some(negation) = &file.negation {
+                new.denials(negation.get_ref()).map_err(|reason| source.error(negation.span().start, format!("negation: {reason}")))?;
+            }
+        }
+        Ok(new)
+    }
+
+    fn denials(&mut self, negation: &Negation) -> Result<(), String> {
+        let Negation { before, before_short, after, never, doubt, ends } = negation;
+        for (words, denial) in [
+            (before, Denial::Before),
+            (before_short, Denial::BeforeShort),
+            (after, Denial::After),
+            (never, Denial::Never),
+            (doubt, Denial::Doubt),
+            (ends, Denial::Ends),
+        ] {
+            for word in words {
+                let pattern = self.vocabulary.pattern(word, true)?;
+                self.denial_of.insert(pattern, denial);
+            }
+        }
+        Ok(())
+    }
+
+    /// The decision's numbers and the places' factors, with the defaults of the format.
+    fn numbers(&self) -> Result<(Decision, Vec<f64>), RulesError> {
+        let mut decision = Decision { threshold: 2.0, margin: 0.25, clear_spam_score: 6.0, clear_spam_margin: 4.0, short_text_words: 40 };
+        let mut factors = vec![1.2, 1.0, 0.35, 0.8, 0.8, 1.0, 1.0];
+        let (mut has_decision, mut has_places) = (false, false);
+        for (source, file) in self.sources.iter().zip(self.files) {
+            if let Some(raw) = &file.decision {
+                if std::mem::replace(&mut has_decision, true) {
+                    return Err(source.error(raw.span().start, "decision: stands in two files of the set"));
+                }
+                decision = raw.get_ref().clone();
+            }
+            let Some(raw) = &file.places else { continue };
+            if std::mem::replace(&mut has_places, true) {
+                return Err(source.error(raw.span().start, "places: stands in two files of the set"));
+            }
+            for (name, factor) in raw.get_ref() {
+                let place = PLACES.iter().position(|place| place == name);
+                let slot = place.and_then(|place| factors.get_mut(place)).filter(|_| (0.0..=10.0).contains(factor));
+                let Some(slot) = slot else {
+                    return Err(source.error(raw.span().start, format!("places.{name}: a place ({}) and a number from 0 to 10", PLACES.join(", "))));
+                };
+                *slot = *factor;
+            }
+        }
+        Ok((decision, factors))
+    }
+
+    fn tests(&self) -> Result<Vec<(usize, usize, Test)>, RulesError> {
+        let mut tests = Vec::new();
+        for (index, (source, file)) in self.sources.iter().zip(self.files).enumerate() {
+            for test in &file.test {
+                let at = test.span().start;
+                let raw = test.get_ref();
+                named::<Category>(source, at, "category", &raw.category, Category::parse)?;
+                if let Some(priority) = &raw.priority {
+                    named(source, at, "priority", priority, Priority::parse)?;
+                }
+                tests.push((index, source.line(at), raw.clone()));
+            }
+        }
+        Ok(tests)
+    }
+
+    fn rule(&mut self, source: &Source, file: usize, raw: &RawRule) -> Result<Rule, RulesError> {
+        let id = raw.id.get_ref();
+        let at = raw.id.span().start;
+        let error = |offset: usize, reason: String| source.error(offset, format!("rule '{id}': {reason}"));
+        let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if id.is_empty() || id.len() > 64 || !id.chars().all(is_name) {
+            return Err(error(at, "id: up to 64 small letters, digits and hyphens".to_owned()));
+        }
+        if raw.reason_id.trim().is_empty() || raw.reason_en.trim().is_empty() {
+            return Err(error(at, "reason_id and reason_en: a sentence that a colleague would accept".to_owned()));
+        }
+        if !raw.weight.is_finite() || raw.weight.abs() > 100.0 {
+            return Err(error(at, "weight: a number from -100 to 100".to_owned()));
+        }
+        let category = match &raw.category {
+            None if raw.weight != 0.0 => return Err(error(at, "weight: without a category there is no score to add to".to_owned())),
+            None => None,
+            Some(name) => Some(named(source, name.span().start, "category", name.get_ref(), Category::parse)?),
+        };
+        let rsit = match &raw.rsit {
+            Some(name) if !rsit::is_known(name.get_ref()) => {
+                return Err(error(name.span().start, format!("rsit: '{}' is not a class:type of RSIT 1003", name.get_ref())));
+            }
+            other => other.as_ref().map(|name| name.get_ref().clone()),
+        };
+        let priority = match &raw.priority {
+            Some(name) => Some(named(source, name.span().start, "priority", name.get_ref(), Priority::parse)?),
+            None => None,
+        };
+        let condition = self.condition(raw.when.get_ref(), 0).map_err(|reason| error(raw.when.span().start, format!("when: {reason}")))?;
+        let samples = |samples: &[toml::Spanned<Sample>]| {
+            samples.iter().map(|sample| (source.line(sample.span().start), parts(sample.get_ref()))).collect::<Vec<_>>()
+        };
+        Ok(Rule {
+            id: id.clone(),
+            at: format!("{}:{}", source.name, source.line(at)),
+            category,
+            weight: raw.weight,
+            group: raw.group.clone(),
+            reason_id: raw.reason_id.clone(),
+            reason_en: raw.reason_en.clone(),
+            rsit,
+            priority,
+            tags: raw.tags.clone(),
+            condition,
+            examples: samples(&raw.examples),
+            counterexamples: samples(&raw.counterexamples),
+            file,
+        })
+    }
+
+    /// The set of these words: alternatives with `|`, lists with `@`.
+    fn set(&mut self, words: &[String], depth: usize) -> Result<SetId, String> {
+        let mut patterns = Vec::new();
+        self.collect(words, depth, &mut patterns)?;
+        patterns.sort_unstable();
+        patterns.dedup();
+        let next = SetId::try_from(self.sets.len()).map_err(|_| "too many words")?;
+        Ok(*self.sets.entry(patterns).or_insert(next))
+    }
+
+    fn collect(&mut self, words: &[String], depth: usize, into: &mut Vec<PatternId>) -> Result<(), String> {
+        if depth > NESTING_MAX {
+            return Err(format!("lists stand in lists more than {NESTING_MAX} deep, or in a circle"));
+        }
+        for word in words.iter().flat_map(|word| word.split('|')).map(str::trim) {
+            match word.strip_prefix('@') {
+                Some(name) => {
+                    let list = *self.lists.get(name).ok_or_else(|| format!("there is no list '@{name}'"))?;
+                    self.collect(list, depth + 1, into)?;
+                }
+                None => into.push(self.vocabulary.pattern(word, false)?),
+            }
+        }
+        Ok(())
+    }
+
+    fn condition(&mut self, raw: &When, depth: usize) -> Result<Condition, String> {
+        if depth > NESTING_MAX {
+            return Err(format!("conditions stand in conditions more than {NESTING_MAX} deep"));
+        }
+        let places = places(&raw.places)?;
+        let mut all = Vec::new();
+        self.word_conditions(raw, places, &mut all)?;
+        fact_conditions(raw, &mut all)?;
+        for inner in &raw.all_of {
+            all.push(self.condition(inner, depth + 1)?);
+        }
+        if !raw.any_of.is_empty() {
+            all.push(Condition::One(raw.any_of.iter().map(|inner| self.condition(inner, depth + 1)).collect::<Result<_, _>>()?));
+        }
+        for inner in &raw.none_of {
+            all.push(Condition::Not(Box::new(self.condition(inner, depth + 1)?)));
+        }
+        match all.len() {
+            0 => Err("names no condition".to_owned()),
+            1 => all.pop().ok_or_else(String::new),
+            _ => Ok(Condition::All(all)),
+        }
+    }
+
+    fn word_conditions(&mut self, raw: &When, places: Places, all: &mut Vec<Condition>) -> Result<(), String> {
+        if !raw.any.is_empty() {
+            let at_least = raw.at_least.unwrap_or(1).max(1);
+            all.push(Condition::Words { set: self.set(&raw.any, 0)?, at_least, places });
+        } else if raw.at_least.is_some() {
+            return Err("at_least: counts the words of 'any', and there is none".to_owned());
+        }
+        for word in &raw.all {
+            all.push(Condition::Words { set: self.set(std::slice::from_ref(word), 0)?, at_least: 1, places });
+        }
+        for near in &raw.near {
+            if near.words.len() < 2 || near.words.len() > 5 || near.within == 0 || near.within > 100 {
+                return Err("near: two to five words, within 1 to 100".to_owned());
+            }
+            let sets = near.words.iter().map(|word| self.set(std::slice::from_ref(word), 0)).collect::<Result<_, _>>()?;
+            all.push(Condition::Near { sets, within: near.within, ordered: near.ordered, places });
+        }
+        if let Some(text) = &raw.regex {
+            let regex = regex::RegexBuilder::new(text)
+                .case_insensitive(true)
+                .size_limit(REGEX_BYTES_MAX)
+                .dfa_size_limit(REGEX_BYTES_MAX)
+                .build()
+                .map_err(|error| format!("regex: {}", error.to_string().lines().last().unwrap_or_default().trim()))?;
+            all.push(Condition::Regex { regex: Box::new(regex), places });
+        }
+        if !raw.none.is_empty() {
+            let set = self.set(&raw.none, 0)?;
+            all.push(Condition::Not(Box::new(Condition::Words { set, at_least: 1, places })));
+        }
+        Ok(())
+    }
+}
+
+/// The conditions that look at facts instead of words.
+fn fact_conditions(raw: &When, all: &mut Vec<Condition>) -> Result<(), String> {
+    let globs = |texts: &[String]| texts.iter().map(|text| Glob::new(text)).collect::<Vec<_>>();
+    if !raw.sender.is_empty() {
+        let senders: Vec<String> =
+            raw.sender.iter().map(|text| if text.starts_with('@') { format!("*{text}") } else { text.clone() }).collect();
+        all.push(Condition::Sender(globs(&senders)));
+    }
+    if !raw.attachment_name.is_empty() {
+        all.push(Condition::AttachmentName(globs(&raw.attachment_name)));
+    }
+    if !raw.attachment_type.is_empty() {
+        all.push(Condition::AttachmentType(globs(&raw.attachment_type)));
+    }
+    for (name, least) in &raw.indicators {
+        if !["urls", "domains", "ips", "hashes", "emails", "cves"].contains(&name.as_str()) {
+            return Err(format!("indicators: there is no kind '{name}'"));
+        }
+        all.push(Condition::Indicators(name.clone(), *least));
+    }
+    all.extend(raw.lookalike.map(Condition::Lookalike));
+    all.extend(raw.go_id.map(Condition::GoId));
+    if !raw.language.is_empty() {
+        all.push(Condition::Language(each("language", &raw.language, Language::parse)?));
+    }
+    if !raw.dmarc.is_empty() {
+        all.push(Condition::Dmarc(each("dmarc", &raw.dmarc, |word| ["pass", "fail", "none"].contains(&word).then(|| word.to_owned()))?));
+    }
+    if !raw.format.is_empty() {
+        let known = |word: &str| ["xarf", "feedback_report"].contains(&word).then(|| word.to_owned());
+        all.push(Condition::Format(each("format", &raw.format, known)?));
+    }
+    if !raw.kind.is_empty() {
+        let automatic = [MailKind::AutoReply, MailKind::Bounce, MailKind::List, MailKind::Own];
+        let kinds = |word: &str| if word == "automatic" { Some(automatic.to_vec()) } else { MailKind::parse(word).map(|kind| vec![kind]) };
+        all.push(Condition::Kind(each("kind", &raw.kind, kinds)?.concat()));
+    }
+    if raw.words_min.is_some() || raw.words_max.is_some() {
+        all.push(Condition::NewWords { min: raw.words_min.unwrap_or(0), max: raw.words_max.unwrap_or(usize::MAX) });
+    }
+    Ok(())
+}
+
+fn each<T>(key: &str, words: &[String], parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, String> {
+    words.iter().map(|word| parse(word).ok_or_else(|| format!("{key}: '{word}' is not known"))).collect()
+}
+
+fn places(names: &[String]) -> Result<Places, String> {
+    if names.is_empty() {
+        return Ok(Places::USUAL);
+    }
+    let mut bits = 0;
+    for name in names {
+        let place =
+            PLACES.iter().position(|place| place == name).ok_or_else(|| format!("in: '{name}' is none of {}", PLACES.join(", ")))?;
+        bits |= 1 << place;
+    }
+    Ok(Places(bits))
+}
+
+fn named<T>(source: &Source, at: usize, key: &str, word: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T, RulesError> {
+    parse(word).ok_or_else(|| source.error(at, format!("{key}: '{word}' is not known")))
+}
+
+fn parts(sample: &Sample) -> Parts {
+    match sample {
+        Sample::Text(text) => Parts { text: text.clone(), ..Parts::default() },
+        Sample::Parts(parts) => parts.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_run_of_characters() {
+        for (glob, text, fits) in [
+            ("*.apk", "Undangan.APK", true),
+            ("*.apk", "undangan.apk.txt", false),
+            ("*undangan*.apk", "surat_undangan_2.apk", true),
+            ("ktp.jpg", "ktp.jpg", true),
+            ("*", "", true),
+            ("a*a", "a", false),
+        ] {
+            assert_eq!(Glob::new(glob).fits(text), fits, "{glob} {text}");
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Conditions against the hits and facts of one mail.
+
+use super::compile::{ATTACHMENT, Condition, Glob, LINK, NEW, Places, QUOTED, SUBJECT};
+use super::scan::{Hit, Hits};
+use crate::mail::Mail;
+use crate::model::Language;
+use crate::model::effect::{Indicators, MailKind};
+
+/// Words shown as the reason of one rule.
+const SHOWN_MAX: usize = 6;
+
+/// What conditions may look at.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    pub mail: &'a Mail,
+    pub hits: Hits,
+    /// The text of each place, as it was scanned.
+    pub texts: Vec<String>,
+    /// What a hit is worth by its place.
+    pub factors: Vec<f64>,
+    pub indicators: Indicators,
+    pub indicators_dropped: usize,
+    pub kind: MailKind,
+    pub language: Language,
+    pub dmarc: &'static str,
+    pub formats: Vec<&'static str>,
+    pub has_lookalike: bool,
+    pub has_go_id: bool,
+    pub new_words: usize,
+    /// Count what is denied, to say what would have changed the result.
+    pub ignores_denial: bool,
+}
+
+/// A condition that holds: what it is worth by place, and the words that made it hold.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// `None` where no word took part.
+    pub factor: Option<f64>,
+    pub hits: Vec<Hit>,
+}
+
+impl Facts<'_> {
+    fn factor(&self, place: usize) -> f64 {
+        self.factors.get(place).copied().unwrap_or(0.0)
+    }
+
+    fn of_set(&self, set: u32, places: Places) -> impl Iterator<Item = &Hit> {
+        let ignores = self.ignores_denial;
+        self.hits.get(&set).into_iter().flatten().filter(move |hit| places.has(hit.place) && (ignores || !hit.is_denied))
+    }
+
+    /// Tests a condition.
+    pub fn test(&self, condition: &Condition) -> Option<Found> {
+        match condition {
+            Condition::Words { set, at_least, places } => self.words(*set, *at_least, *places),
+            Condition::Near { sets, within, ordered, places } => self.near(sets, *within, *ordered, *places),
+            Condition::Regex { regex, places } => self.regex(regex, *places),
+            Condition::All(parts) => {
+                let mut all = Found::default();
+                for part in parts {
+                    let found = self.test(part)?;
+                    all.factor = match (all.factor, found.factor) {
+                        (Some(one), Some(other)) => Some(one.min(other)),
+                        (one, other) => one.or(other),
+                    };
+                    all.hits.extend(found.hits);
+                }
+                Some(all)
+            }
+            Condition::One(parts) => parts
+                .iter()
+                .filter_map(|part| self.test(part))
+                .max_by(|one, other| one.factor.unwrap_or(1.0).total_cmp(&other.factor.unwrap_or(1.0))),
+            Condition::Not(inner) => self.test(inner).is_none().then(Found::default),
+            fact => self.fact(fact).then(Found::default),
+        }
+    }
+
+    fn fact(&self, condition: &Condition) -> bool {
+        let fits = |globs: &[Glob], text: &str| globs.iter().any(|glob| glob.fits(text));
+        match condition {
+            Condition::Sender(globs) => {
+                self.mail.from.iter().filter_map(|mailbox| mailbox.address.as_ref()).any(|address| fits(globs, address.as_str()))
+            }
+            Condition::AttachmentName(globs) => self.mail.attachments.iter().any(|attachment| fits(globs, &attachment.name)),
+            Condition::AttachmentType(globs) => self.mail.attachments.iter().any(|attachment| fits(globs, &attachment.media_type)),
+            Condition::Indicators(name, least) => {
+                let Indicators { urls, domains, ips, hashes, emails, cves } = &self.indicators;
+                let of = match name.as_str() {
+                    "urls" => urls,
+                    "domains" => domains,
+                    "ips" => ips,
+                    "hashes" => hashes,
+                    "emails" => emails,
+                    _ => cves,
+                };
+                of.len() >= *least
+            }
+            Condition::Lookalike(wanted) => self.has_lookalike == *wanted,
+            Condition::GoId(wanted) => self.has_go_id == *wanted,
+            Condition::Language(languages) => languages.contains(&self.language),
+            Condition::Dmarc(results) => results.iter().any(|result| result == self.dmarc),
+            Condition::Format(formats) => formats.iter().any(|format| self.formats.contains(&format.as_str())),
+            Condition::Kind(kinds) => kinds.contains(&self.kind),
+            Condition::NewWords { min, max } => (*min..=*max).contains(&self.new_words),
+            _ => false,
+        }
+    }
+
+    fn words(&self, set: u32, at_least: usize, places: Places) -> Option<Found> {
+        let mut hits: Vec<Hit> = Vec::new();
+        for hit in self.of_set(set, places) {
+            match hits.iter_mut().find(|known| known.pattern == hit.pattern) {
+                Some(known) if self.factor(hit.place) > self.factor(known.place) => *known = *hit,
+                Some(_) => {}
+                None => hits.push(*hit),
+            }
+        }
+        if hits.len() < at_least {
+            return None;
+        }
+        hits.sort_by(|one, other| self.factor(other.place).total_cmp(&self.factor(one.place)));
+        let factor = hits.get(at_least - 1).map(|hit| self.factor(hit.place));
+        Some(Found { factor, hits })
+    }
+
+    /// The best window in which every set has a word. For each word of the first set the nearest
+    /// of the others is taken, which costs the number of hits and a search, not their product.
+    fn near(&self, sets: &[u32], within: u32, ordered: bool, places: Places) -> Option<Found> {
+        let lists: Vec<Vec<&Hit>> = sets.iter().map(|set| self.of_set(*set, places).collect()).collect();
+        let (first, others) = lists.split_first()?;
+        let mut best: Option<Found> = None;
+        for anchor in first {
+            let factor = self.factor(anchor.place);
+            if best.as_ref().is_some_and(|best| best.factor >= Some(factor)) {
+                continue;
+            }
+            let mut window = vec![**anchor];
+            for list in others {
+                let from = list.partition_point(|hit| (hit.place, hit.first) < (anchor.place, anchor.first.saturating_sub(within)));
+                let candidates = list.iter().skip(from).take_while(|hit| hit.place == anchor.place && hit.first <= anchor.first + within);
+                let fits = |hit: &&&Hit| {
+                    let is_apart = window.iter().all(|other| hit.last < other.first || hit.first > other.last);
+                    is_apart && (!ordered || window.last().is_some_and(|last| hit.first > last.last))
+                };
+                let Some(next) = candidates.filter(fits).min_by_key(|hit| hit.first.abs_diff(anchor.first)) else { break };
+                window.push(**next);
+            }
+            let span = window.iter().map(|hit| hit.first).max().unwrap_or(0) - window.iter().map(|hit| hit.first).min().unwrap_or(0);
+            if window.len() == sets.len() && span <= within {
+                best = Some(Found { factor: Some(factor), hits: window });
+            }
+        }
+        best
+    }
+
+    fn regex(&self, regex: &regex::Regex, places: Places) -> Option<Found> {
+        let mut best: Option<Found> = None;
+        for place in [SUBJECT, NEW, QUOTED, ATTACHMENT, super::compile::ATTACHMENT_NAME, LINK, super::compile::SENDER_NAME] {
+            let text = self.texts.get(place).map(|text| super::words::capped(text)).filter(|_| places.has(place)).unwrap_or_default();
+            let factor = Some(self.factor(place));
+            if best.as_ref().is_some_and(|best| best.factor >= factor) {
+                continue;
+            }
+            if let Some(found) = regex.find(text) {
+                let as_u32 = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+                let hit = Hit {
+                    pattern: u32::MAX,
+                    place,
+                    start: as_u32(found.start()),
+                    end: as_u32(found.end()),
+                    first: 0,
+                    last: 0,
+                    is_denied: false,
+                };
+                best = Some(Found { factor, hits: vec![hit] });
+            }
+        }
+        best
+    }
+}
+
+impl Found {
+    /// The score that a rule of this weight adds: by place, and somewhat more where it saw more words.
+    pub fn worth(&self, weight: f64) -> f64 {
+        let mut patterns: Vec<_> = self.hits.iter().map(|hit| hit.pattern).collect();
+        patterns.sort_unstable();
+        patterns.dedup();
+        let more = u32::try_from(patterns.len().saturating_sub(1).min(3)).map_or(0.0, f64::from);
+        weight * self.factor.unwrap_or(1.0) * more.mul_add(0.12, 1.0)
+    }
+
+    /// The words to show, at most a few, in the order of the mail.
+    pub fn shown(&self) -> Vec<Hit> {
+        let mut hits = self.hits.clone();
+        hits.dedup_by_key(|hit| (hit.place, hit.start, hit.end));
+        hits.truncate(SHOWN_MAX);
+        hits.sort_by_key(|hit| (hit.place, hit.start));
+        hits
+    }
+}

@@ -1,0 +1,140 @@
+//! What conditions may look at, gathered once for a mail: the hits of all words, the indicators,
+//! the kind, the language, the machine formats.
+
+use super::compile::{ATTACHMENT, ATTACHMENT_NAME, LINK, NEW, PLACES, QUOTED, SENDER_NAME, SUBJECT};
+use super::condition::Facts;
+use super::scan::scan;
+use super::set::RuleSet;
+use super::words;
+use crate::extract::indicator::{self, Collector};
+use crate::mail::{Mail, kind};
+use crate::model::Language;
+use crate::model::effect::MailKind;
+
+/// What conditions may look at, gathered once.
+pub(super) fn facts<'a>(rules: &RuleSet, mail: &'a Mail) -> Facts<'a> {
+    let kind = rules.house.as_ref().map_or(MailKind::Report, |house| kind::recognise(mail, house).kind);
+    let texts = texts(mail);
+    let mut hits = super::scan::Hits::new();
+    let mut new_words = 0;
+    for (place, text) in texts.iter().enumerate() {
+        let is_prose = matches!(place, SUBJECT | NEW | QUOTED | ATTACHMENT);
+        let tokens = if place == LINK { words::links(text) } else { words::prose(text) };
+        if place == NEW {
+            new_words = tokens.list.len();
+        }
+        scan(&rules.compiled, place, &tokens, is_prose, &mut hits);
+    }
+    let mut factors = rules.compiled.factors.clone();
+    if kind != MailKind::Reply && new_words <= rules.compiled.decision.short_text_words {
+        // "Mohon ditindaklanjuti surat terlampir": the matter is in what is forwarded or enclosed.
+        for (place, least) in [(QUOTED, 0.75), (ATTACHMENT, 1.0)] {
+            if let Some(factor) = factors.get_mut(place) {
+                *factor = factor.max(least);
+            }
+        }
+    }
+    let collected = collected(mail, rules.house.as_ref().map(|house| house.center.domain()));
+    let indicators = collected.found;
+    let has_lookalike = !collected.mixed_script.is_empty() || indicators.domains.iter().any(|domain| indicator::is_lookalike(domain, &rules.compiled.brands));
+    let has_go_id = indicators.domains.iter().any(|domain| indicator::is_government(domain));
+    Facts {
+        mail,
+        hits,
+        texts,
+        factors,
+        indicators,
+        indicators_dropped: collected.dropped,
+        kind,
+        language: Language::Unknown,
+        dmarc: dmarc(rules, mail),
+        formats: formats(mail),
+        has_lookalike,
+        has_go_id,
+        new_words,
+        ignores_denial: false,
+    }
+}
+
+/// The text of each place, in the order of [`PLACES`].
+fn texts(mail: &Mail) -> Vec<String> {
+    let mut attachments = String::new();
+    let mut names = String::new();
+    for attachment in &mail.attachments {
+        if attachments.len() < words::TEXT_BYTES_MAX {
+            attachments.push_str(words::capped(attachment.text.as_deref().unwrap_or_default()));
+            attachments.push_str("\n\n");
+        }
+        // Extensions and underscores part words in names.
+        names.push_str(&attachment.name.replace(['.', '_'], " "));
+        names.push_str("\n\n");
+    }
+    let new = words::capped(&mail.text.new);
+    let mut texts = vec![String::new(); PLACES.len()];
+    let all = [
+        (SUBJECT, mail.subject.clone()),
+        (NEW, new.to_owned()),
+        (QUOTED, words::capped(&mail.text.quoted).to_owned()),
+        (LINK, format!("{}\n{new}\n{}", mail.subject, words::capped(&attachments))),
+        (ATTACHMENT, attachments),
+        (ATTACHMENT_NAME, names),
+        (SENDER_NAME, mail.from.iter().map(|mailbox| mailbox.name.as_str()).collect::<Vec<_>>().join("\n\n")),
+    ];
+    for (place, text) in all {
+        if let Some(slot) = texts.get_mut(place) {
+            *slot = text;
+        }
+    }
+    texts
+}
+
+/// The DMARC result that our own server wrote (contract 2 `authserv_id`); nobody else is believed.
+fn dmarc(rules: &RuleSet, mail: &Mail) -> &'static str {
+    let Some(server) = rules.house.as_ref().and_then(|house| house.authserv_id.as_deref()) else { return "none" };
+    for value in mail.header_values("Authentication-Results") {
+        // RFC 8601 §2.2: the server's name stands first.
+        let Some((name, results)) = value.split_once(';') else { continue };
+        if name.split_whitespace().next().is_some_and(|name| name.eq_ignore_ascii_case(server)) {
+            let results = results.to_ascii_lowercase();
+            return if results.contains("dmarc=fail") {
+                "fail"
+            } else if results.contains("dmarc=pass") {
+                "pass"
+            } else {
+                "none"
+            };
+        }
+    }
+    "none"
+}
+
+/// Machine formats among the parts.
+fn formats(mail: &Mail) -> Vec<&'static str> {
+    let mut formats = Vec::new();
+    let is_type = |wanted: &str| mail.attachments.iter().any(|attachment| attachment.media_type == wanted);
+    let says = |wanted: &str| mail.attachments.iter().filter_map(|attachment| attachment.text.as_deref()).any(|text| text.contains(wanted));
+    if is_type("application/x-xarf") || says("xarf_version") || says("Schema-URL:") || says("XARF") || mail.header_values("X-XARF").next().is_some()
+    {
+        formats.push("xarf");
+    }
+    // RFC 5965 §3.
+    let content_type = mail.header_values("Content-Type").next().unwrap_or_default().to_ascii_lowercase();
+    if is_type("message/feedback-report") || content_type.contains("report-type=feedback-report") || content_type.contains("\"feedback-report\"")
+    {
+        formats.push("feedback_report");
+    }
+    formats
+}
+
+/// The indicators of a mail: of what the sender wrote, of what is quoted, and of readable attachments.
+/// The signature block is no part of either text.
+fn collected(mail: &Mail, own_domain: Option<&str>) -> Collector {
+    let mut collector = Collector::new(own_domain);
+    collector.read(&mail.subject);
+    collector.read(&mail.text.new);
+    collector.read(&mail.text.quoted);
+    for attachment in &mail.attachments {
+        collector.read(attachment.text.as_deref().unwrap_or_default());
+    }
+    collector
+}

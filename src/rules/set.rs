@@ -1,0 +1,176 @@
+//! A whole set of rules: loaded from a directory or from what is built in, checked, compiled, and
+//! never changed afterwards. A reload makes a new set; a set with an error is not made at all.
+
+use super::compile::Compiled;
+use super::syntax::{RulesError, Source};
+use crate::mail::kind::House;
+use crate::model::ticket::Priority;
+use crate::model::{Address, Category, Sha256};
+use serde::Serialize;
+use std::path::Path;
+
+/// The shipped rule files, in the order of their names.
+const EMBEDDED: &[(&str, &str)] = &[
+    ("bahasa.toml", include_str!("../../rules/bahasa.toml")),
+    ("daftar.toml", include_str!("../../rules/daftar.toml")),
+    ("data_misuse.toml", include_str!("../../rules/data_misuse.toml")),
+    ("ddos.toml", include_str!("../../rules/ddos.toml")),
+    ("illegal_access.toml", include_str!("../../rules/illegal_access.toml")),
+    ("impact.toml", include_str!("../../rules/impact.toml")),
+    ("malware.toml", include_str!("../../rules/malware.toml")),
+    ("other.toml", include_str!("../../rules/other.toml")),
+    ("phishing.toml", include_str!("../../rules/phishing.toml")),
+    ("spam.toml", include_str!("../../rules/spam.toml")),
+    ("vulnerability.toml", include_str!("../../rules/vulnerability.toml")),
+    ("web_defacement.toml", include_str!("../../rules/web_defacement.toml")),
+];
+
+/// More files than this are a mistake in `rules_dir`.
+const FILES_MAX: usize = 1_000;
+
+/// Rules that belong together, ready to assess mail.
+#[derive(Debug)]
+pub struct RuleSet {
+    pub(super) compiled: Compiled,
+    pub(super) sources: Vec<Source>,
+    /// The hash of all files of the set: it stands on each decision.
+    version: String,
+    /// What recognition of automatic mail knows of the centre.
+    pub(super) house: Option<House>,
+}
+
+impl RuleSet {
+    /// Loads every `*.toml` of a directory as one set.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or is wrong: nothing is loaded then.
+    pub fn load(dir: &Path) -> Result<Self, RulesError> {
+        let io = |error: std::io::Error| RulesError { file: dir.display().to_string(), line: 0, reason: format!("read the rules: {error}") };
+        let mut paths = Vec::new();
+        for entry in std::fs::read_dir(dir).map_err(io)?.take(FILES_MAX) {
+            let path = entry.map_err(io)?.path();
+            if path.extension().is_some_and(|extension| extension == "toml") {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+        if paths.is_empty() {
+            return Err(RulesError { file: dir.display().to_string(), line: 0, reason: "holds no *.toml: no rules".to_owned() });
+        }
+        let mut sources = Vec::new();
+        for path in paths {
+            let name = path.display().to_string();
+            let text = std::fs::read_to_string(&path).map_err(|error| RulesError {
+                file: name.clone(),
+                line: 0,
+                reason: format!("read the rules: {error}"),
+            })?;
+            sources.push(Source { name, text });
+        }
+        Self::from_sources(sources)
+    }
+
+    /// The rules that the program was built with.
+    ///
+    /// # Errors
+    /// None in a build whose tests pass.
+    pub fn embedded() -> Result<Self, RulesError> {
+        Self::from_sources(EMBEDDED.iter().map(|(name, text)| Source { name: format!("rules/{name}"), text: (*text).to_owned() }).collect())
+    }
+
+    /// Names and texts of the built-in files, for `init`.
+    #[must_use]
+    pub fn embedded_files() -> &'static [(&'static str, &'static str)] {
+        EMBEDDED
+    }
+
+    /// Makes a set of these files.
+    ///
+    /// # Errors
+    /// The first thing that is wrong in any of them.
+    pub fn from_sources(sources: Vec<Source>) -> Result<Self, RulesError> {
+        let mut files = Vec::with_capacity(sources.len());
+        for source in &sources {
+            files.push(source.parse()?);
+        }
+        let compiled = Compiled::new(&sources, &files)?;
+        let mut all = Vec::new();
+        for source in &sources {
+            // The directory does not count: the same files elsewhere are the same rules.
+            all.extend_from_slice(source.name.rsplit('/').next().unwrap_or_default().as_bytes());
+            all.push(0);
+            all.extend_from_slice(source.text.as_bytes());
+            all.push(0);
+        }
+        let mut version = Sha256::of(&all).0;
+        version.truncate(16);
+        Ok(Self { compiled, sources, version, house: default_house() })
+    }
+
+    /// The same rules for a centre with other addresses than the contract's defaults.
+    #[must_use]
+    pub fn with_house(mut self, house: House) -> Self {
+        self.house = Some(house);
+        self
+    }
+
+    /// The version of the set: 16 hexadecimal digits of the hash over its files.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The rules, for listings.
+    pub fn list(&self) -> impl Iterator<Item = Listed<'_>> {
+        self.compiled.rules.iter().map(|rule| Listed {
+            id: &rule.id,
+            category: rule.category,
+            weight: rule.weight,
+            group: rule.group.as_deref(),
+            priority: rule.priority,
+            rsit: rule.rsit.as_deref(),
+            tags: &rule.tags,
+            reason_id: &rule.reason_id,
+            reason_en: &rule.reason_en,
+            at: &rule.at,
+            examples: rule.examples.len(),
+            counterexamples: rule.counterexamples.len(),
+        })
+    }
+
+    /// How many rules there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.compiled.rules.len()
+    }
+
+    /// Whether there is no rule.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.compiled.rules.is_empty()
+    }
+}
+
+/// A rule as `rules list` shows it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Listed<'a> {
+    pub id: &'a str,
+    pub category: Option<Category>,
+    pub weight: f64,
+    pub group: Option<&'a str>,
+    pub priority: Option<Priority>,
+    pub rsit: Option<&'a str>,
+    pub tags: &'a [String],
+    pub reason_id: &'a str,
+    pub reason_en: &'a str,
+    /// `file:line`.
+    pub at: &'a str,
+    pub examples: usize,
+    pub counterexamples: usize,
+}
+
+/// The defaults of contract 2.
+fn default_house() -> Option<House> {
+    let center = Address::parse("bantuan70@bssn.test")?;
+    Some(House { center, ticket_prefix: "BANTUAN70".to_owned(), people: Vec::new(), authserv_id: None })
+}

@@ -1,0 +1,380 @@
+//! Text to tokens, and tokens to the words that rule authors write: letters are folded, repeated
+//! letters shortened, and Indonesian and English affixes taken off. No dictionary is needed: the
+//! only stems that count are those that some rule names, so stripping can try every affix and
+//! keep what hits. (A blind stemmer makes `dialog` to `alog`; this one cannot.)
+
+/// Longest text of one place that is read; the rest is not looked at (ATTACKS M14).
+pub const TEXT_BYTES_MAX: usize = 1 << 20;
+/// Longer runs of letters are no words; only their beginning is kept.
+const TOKEN_BYTES_MAX: usize = 48;
+/// How far apart nearness sees the words on both sides of a sentence's end.
+const SENTENCE_GAP: u32 = 4;
+/// Shortest stem: with two letters anything would match.
+const STEM_MIN: usize = 3;
+
+/// One word of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Token {
+    /// Place in the text, in bytes.
+    pub start: u32,
+    pub end: u32,
+    /// Place of the folded form in [`Tokens::folded`].
+    from: u32,
+    to: u32,
+    /// Ordinal for nearness: sentence ends count as some words.
+    pub position: u32,
+    /// The number of its sentence.
+    pub sentence: u32,
+    /// A comma or dash stands right before it.
+    pub after_comma: bool,
+}
+
+/// A text cut into words.
+#[derive(Debug, Default)]
+pub struct Tokens {
+    pub list: Vec<Token>,
+    folded: String,
+}
+
+impl Tokens {
+    /// The folded form of a token of this text.
+    #[must_use]
+    pub fn word(&self, token: &Token) -> &str {
+        self.folded.get(token.from as usize..token.to as usize).unwrap_or_default()
+    }
+}
+
+/// The beginning of `text` that is read: at most [`TEXT_BYTES_MAX`], cut at a character.
+#[must_use]
+pub fn capped(text: &str) -> &str {
+    if text.len() <= TEXT_BYTES_MAX {
+        return text;
+    }
+    let end = (0..=TEXT_BYTES_MAX).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    text.get(..end).unwrap_or_default()
+}
+
+/// Cuts a text into words. Addresses of the web and of mail are left out: they are indicators.
+#[must_use]
+pub fn prose(text: &str) -> Tokens {
+    cut(text, |chunk| !is_address(chunk))
+}
+
+/// Cuts the addresses of the web alone into words, for rules that look into links.
+#[must_use]
+pub fn links(text: &str) -> Tokens {
+    cut(text, |chunk| is_address(chunk) && !chunk.contains('@'))
+}
+
+/// Whether a run of characters without white space is a link, a host or a mail address.
+fn is_address(chunk: &str) -> bool {
+    if !chunk.contains(['.', '@', ':']) {
+        return false;
+    }
+    if chunk.contains("://") || chunk.contains("[.]") || chunk.contains('@') {
+        return true;
+    }
+    let host = chunk.trim_matches(|c: char| !c.is_ascii_alphanumeric()).split(['/', ':', '?']).next().unwrap_or_default();
+    let mut labels = host.split('.');
+    let inner = labels.all(|label| !label.is_empty() && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'));
+    inner && host.contains('.') && crate::extract::indicator::has_known_suffix(host)
+}
+
+fn cut(text: &str, is_wanted: impl Fn(&str) -> bool) -> Tokens {
+    let text = capped(text);
+    let mut cutter = Cutter { tokens: Tokens::default(), position: 0, sentence: 0, after_comma: false, newlines: 0 };
+    let mut at = 0;
+    for piece in text.split_inclusive(char::is_whitespace) {
+        let chunk = piece.trim_end_matches(char::is_whitespace);
+        if !chunk.is_empty() {
+            if cutter.newlines > 1 || (cutter.newlines == 1 && opens_item(chunk)) {
+                cutter.end_sentence();
+            }
+            cutter.newlines = 0;
+            if is_wanted(chunk) {
+                cutter.chunk(chunk, at);
+            } else {
+                cutter.position += 1;
+            }
+            if ends_sentence(chunk) {
+                cutter.end_sentence();
+            } else if chunk.ends_with([',', '–', '—']) || chunk == "-" {
+                cutter.after_comma = true;
+            }
+        }
+        cutter.newlines += piece.matches('\n').count();
+        at += piece.len();
+    }
+    cutter.tokens
+}
+
+fn opens_item(chunk: &str) -> bool {
+    chunk.starts_with(['-', '*', '•', '|', '+', '>']) || (chunk.len() <= 3 && chunk.ends_with(['.', ')']))
+}
+
+fn ends_sentence(chunk: &str) -> bool {
+    chunk.trim_end_matches(['"', '”', '\'', ')', ']', '*']).ends_with(['.', '!', '?', ';', '…'])
+}
+
+struct Cutter {
+    tokens: Tokens,
+    position: u32,
+    sentence: u32,
+    after_comma: bool,
+    newlines: usize,
+}
+
+impl Cutter {
+    fn end_sentence(&mut self) {
+        self.position += SENTENCE_GAP;
+        self.sentence += 1;
+        self.after_comma = false;
+    }
+
+    /// Cuts one run without white space; `at` is its place in the text.
+    fn chunk(&mut self, chunk: &str, at: usize) {
+        let mut start = None;
+        let mut from = self.tokens.folded.len();
+        for (offset, c) in chunk.char_indices().chain(std::iter::once((chunk.len(), ' '))) {
+            if c.is_alphanumeric() {
+                if start.is_none() {
+                    start = Some(at + offset);
+                    from = self.tokens.folded.len();
+                }
+                if self.tokens.folded.len() - from < TOKEN_BYTES_MAX {
+                    fold(c, &mut self.tokens.folded);
+                }
+            } else if is_invisible(c) || ((c == '\'' || c == '’') && start.is_some()) {
+                // Part of the word, and not of its spelling: "don't", a soft hyphen, a zero-width space.
+            } else if let Some(start) = start.take() {
+                self.push(start, at + offset, from);
+                if matches!(c, ',' | '–' | '—') {
+                    self.after_comma = true;
+                }
+            }
+        }
+    }
+
+    fn push(&mut self, start: usize, end: usize, from: usize) {
+        let as_u32 = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        self.tokens.list.push(Token {
+            start: as_u32(start),
+            end: as_u32(end),
+            from: as_u32(from),
+            to: as_u32(self.tokens.folded.len()),
+            position: self.position,
+            sentence: self.sentence,
+            after_comma: self.after_comma,
+        });
+        self.position += 1;
+        self.after_comma = false;
+    }
+}
+
+/// Zero-width characters, the soft hyphen and combining marks: seen in mail made to pass filters.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{300}'..='\u{36f}' | '\u{feff}')
+}
+
+/// Lower case, Latin letters without their marks, full-width forms as ASCII.
+fn fold(c: char, into: &mut String) {
+    if c.is_ascii() {
+        into.push(c.to_ascii_lowercase());
+        return;
+    }
+    for c in c.to_lowercase() {
+        into.push(match c {
+            'à'..='å' | 'ā' => 'a',
+            'ç' => 'c',
+            'è'..='ë' | 'ē' => 'e',
+            'ì'..='ï' => 'i',
+            'ñ' => 'n',
+            'ò'..='ö' | 'ø' | 'ō' => 'o',
+            'ù'..='ü' => 'u',
+            'ý' | 'ÿ' => 'y',
+            '\u{ff41}'..='\u{ff5a}' | '\u{ff10}'..='\u{ff19}' => char::from_u32(c as u32 - 0xfee0).unwrap_or(c),
+            _ => c,
+        });
+    }
+}
+
+/// Folds one word as texts are folded.
+#[must_use]
+pub fn folded(word: &str) -> String {
+    let mut into = String::new();
+    for c in word.chars().filter(|c| !is_invisible(*c)) {
+        fold(c, &mut into);
+    }
+    into
+}
+
+/// Suffixes, Indonesian (formal, spoken, Javanese `-e`) and English.
+const SUFFIXES: &[&str] = &[
+    "nya", "ny", "ku", "mu", "lah", "kah", "pun", "kan", "an", "in", "i", "e", "ne", "s", "es", "ed", "d", "ing", "2", "2nya", "2an", "2in",
+];
+/// Second round: `-kan` and `-an` before `-nya`.
+const INNER_SUFFIXES: &[&str] = &["kan", "an", "in", "i", "2", "nya"];
+
+/// Calls `hit` with the word and with every stem that taking affixes off can leave.
+pub fn stems(word: &str, hit: &mut impl FnMut(&str)) {
+    let mut buffer = String::new();
+    without_prefixes(word, &mut buffer, hit);
+    if let Some(shorter) = without_runs(word) {
+        for form in &shorter {
+            without_prefixes(form, &mut buffer, hit);
+            without_suffixes(form, &mut buffer, hit);
+        }
+    }
+    without_suffixes(word, &mut buffer, hit);
+}
+
+fn without_suffixes(word: &str, buffer: &mut String, hit: &mut impl FnMut(&str)) {
+    for suffix in SUFFIXES {
+        let Some(stem) = word.strip_suffix(suffix).filter(|stem| stem.len() >= STEM_MIN) else { continue };
+        without_prefixes(stem, buffer, hit);
+        if matches!(*suffix, "ing" | "ed") {
+            // defacing, deface.
+            let mut with_e = String::with_capacity(stem.len() + 1);
+            with_e.push_str(stem);
+            with_e.push('e');
+            hit(&with_e);
+        }
+        if matches!(*suffix, "nya" | "ny" | "lah" | "kah" | "pun" | "ku" | "mu" | "e" | "ne") {
+            for inner in INNER_SUFFIXES {
+                if let Some(stem) = stem.strip_suffix(inner).filter(|stem| stem.len() >= STEM_MIN) {
+                    without_prefixes(stem, buffer, hit);
+                }
+            }
+        }
+    }
+}
+
+/// Prefixes that leave the stem as it is. `ke-` and `nge-` are the spoken passive and active.
+const PREFIXES: &[&str] = &["di", "ter", "te", "ber", "be", "bel", "per", "pe", "me", "ke", "se", "ku", "kau", "nge", "ng", "re", "un"];
+/// Nasal prefixes, and the letters that they swallow from the stem: `menyebar` is `sebar`.
+const NASALS: &[(&str, &str)] = &[
+    ("meny", "sc"),
+    ("peny", "sc"),
+    ("meng", "k"),
+    ("peng", "k"),
+    ("mem", "p"),
+    ("pem", "p"),
+    ("men", "t"),
+    ("pen", "t"),
+    ("ny", "sc"),
+    ("ng", "k"),
+    ("n", "t"),
+    ("m", "p"),
+];
+/// A second prefix stands inside these: `mempermalukan`, `keterbatasan`, `disebar`.
+const OUTER: &[&str] = &["di", "mem", "ke", "se", "men", "ku", "ber", "pem"];
+
+fn without_prefixes(word: &str, buffer: &mut String, hit: &mut impl FnMut(&str)) {
+    hit(word);
+    one_prefix(word, buffer, hit);
+    for outer in OUTER {
+        if let Some(rest) = word.strip_prefix(outer).filter(|rest| rest.len() > STEM_MIN + 1) {
+            one_prefix(rest, buffer, hit);
+        }
+    }
+}
+
+fn one_prefix(word: &str, buffer: &mut String, hit: &mut impl FnMut(&str)) {
+    // A first letter that begins no prefix is the common case.
+    if !word.starts_with(['d', 't', 'b', 'p', 'm', 'k', 's', 'n', 'r', 'u']) {
+        return;
+    }
+    for prefix in PREFIXES {
+        if let Some(stem) = word.strip_prefix(prefix).filter(|stem| stem.len() >= STEM_MIN) {
+            hit(stem);
+        }
+    }
+    for (prefix, swallowed) in NASALS {
+        let Some(rest) = word.strip_prefix(prefix).filter(|rest| rest.len() >= STEM_MIN - 1) else { continue };
+        if rest.len() >= STEM_MIN && prefix.len() > 1 {
+            hit(rest);
+        }
+        for letter in swallowed.chars() {
+            buffer.clear();
+            buffer.push(letter);
+            buffer.push_str(rest);
+            hit(buffer);
+        }
+    }
+}
+
+/// `tolonggg` as `tolongg` and `tolong`: runs of three and more as two letters and as one.
+fn without_runs(word: &str) -> Option<[String; 2]> {
+    let mut run = 0;
+    let mut last = '\0';
+    let mut has_run = false;
+    let (mut two, mut one) = (String::new(), String::new());
+    for c in word.chars() {
+        run = if c == last { run + 1 } else { 1 };
+        last = c;
+        has_run |= run > 2;
+        if run <= 2 {
+            two.push(c);
+        }
+        if run == 1 {
+            one.push(c);
+        }
+    }
+    (has_run && !word.chars().all(|c| c.is_ascii_digit())).then_some([two, one])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reaches(word: &str, stem: &str) -> bool {
+        let mut found = false;
+        stems(word, &mut |candidate| found |= candidate == stem);
+        found
+    }
+
+    #[test]
+    fn affixes_formal_and_spoken_lead_to_the_word_that_the_rule_names() {
+        for (word, stem) in [
+            ("diretas", "retas"),
+            ("peretasan", "retas"),
+            ("meretasnya", "retas"),
+            ("penyebaran", "sebar"),
+            ("nyebarin", "sebar"),
+            ("menipu", "tipu"),
+            ("nipu", "tipu"),
+            ("mengambilalih", "ambilalih"),
+            ("pencurian", "curi"),
+            ("dicuri", "curi"),
+            ("kehack", "hack"),
+            ("ngehack", "hack"),
+            ("hacked", "hack"),
+            ("defacing", "deface"),
+            ("webnya", "web"),
+            ("webe", "web"),
+            ("dibocorkan", "bocor"),
+            ("kebocorannya", "bocor"),
+            ("tolonggg", "tolong"),
+            ("bagi2", "bagi"),
+            ("mempublikasikan", "publikasi"),
+            ("disebarluaskan", "sebarluas"),
+            ("memperjualbelikan", "jualbeli"),
+        ] {
+            assert!(reaches(word, stem), "{word} should reach {stem}");
+        }
+    }
+
+    #[test]
+    fn words_keep_their_place_and_sentences_stand_apart() {
+        let text = "Situs kami diretas. Mohon bantuan di https://a.example/x ya";
+        let tokens = prose(text);
+        let words: Vec<&str> = tokens.list.iter().map(|token| tokens.word(token)).collect();
+        assert_eq!(words, ["situs", "kami", "diretas", "mohon", "bantuan", "di", "ya"]);
+        let hit = tokens.list[2];
+        assert_eq!(&text[hit.start as usize..hit.end as usize], "diretas");
+        assert!(tokens.list[3].position - tokens.list[2].position > SENTENCE_GAP);
+        assert_ne!(tokens.list[3].sentence, tokens.list[2].sentence);
+        let linked = links(text);
+        assert!(linked.list.iter().any(|token| linked.word(token) == "example"));
+    }
+}
