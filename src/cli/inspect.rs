@@ -1,14 +1,16 @@
 //! `bantuan70 inspect`: what the daemon would make of a raw message, without storing or sending
 //! anything. It needs no key and no server; with a configuration it uses what that names.
 
-use super::{Common, Exit, Failure, Outcome, print};
+use super::rules::rule_set;
+use super::{Common, Exit, Outcome, print};
 use crate::config::Config;
-use crate::extract::{document, language, mark};
+use crate::extract::document;
 use crate::mail::{Mail, kind, read};
 use crate::model::{document::missing, effect::MailKind};
 use crate::openpgp::keyring::Keyring;
 use crate::openpgp::open::{Findings, open};
 use crate::openpgp::own_key::OwnKey;
+use crate::rules::{RuleSet, assess};
 use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -26,11 +28,10 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
-    let config = match common.config_path() {
-        Some(path) => Config::load(&path).map_err(|error| Failure::usage(error.to_string()))?,
-        None => Config::defaults(),
-    };
-    let view = View { house: house_of(&config), keyring: keyring_of(&config), plaintext_limit: limit_of(&config), now: Timestamp::now() };
+    let config = common.load_or_defaults()?;
+    let rules = rule_set(&config)?;
+    let view =
+        View { rules, house: house_of(&config), keyring: keyring_of(&config), plaintext_limit: limit_of(&config), now: Timestamp::now() };
     for path in &arguments.files {
         print(view.object(path))?;
     }
@@ -39,6 +40,7 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
 
 /// What inspection knows beside the message.
 struct View {
+    rules: RuleSet,
     house: kind::House,
     keyring: Keyring,
     plaintext_limit: usize,
@@ -46,7 +48,7 @@ struct View {
 }
 
 /// The centre as recognition sees it.
-fn house_of(config: &Config) -> kind::House {
+pub(super) fn house_of(config: &Config) -> kind::House {
     kind::House {
         center: config.center.address.clone(),
         ticket_prefix: config.center.ticket_prefix.clone(),
@@ -100,25 +102,36 @@ impl View {
         // The parts of a robot's mail or of a bounce are no documents of a report.
         let is_filed = matches!(recognised.kind, MailKind::Report | MailKind::Reply | MailKind::Analyst);
         let found = if is_filed { document::find(&mail.text.new, &files_of(mail)) } else { document::Found::default() };
+        let assessment = assess(&self.rules, mail);
+        let (should_ack, ack_reason) = if recognised.may_answer && assessment.is_clear_spam {
+            (false, "the rules call it spam with a clear margin".to_owned())
+        } else {
+            (recognised.may_answer, recognised.answer_because)
+        };
         json!({
             "kind": recognised.kind,
             "because": recognised.because,
             "subject": mail.subject,
             "from": mail.from.first().map(|from| from.address.as_ref().map_or(from.typed.as_str(), |address| address.as_str())),
-            "language": language::of_message(&mail.subject, &mail.text.new),
-            "category": Value::Null,
-            "score": Value::Null,
-            "rules": [],
-            "priority": Value::Null,
-            "tlp": mark::tlp_stated(&mail.subject, &mail.text.new, mail.stated_in_files()),
-            "indicators": {},
+            "language": assessment.language,
+            "category": assessment.category,
+            "score": assessment.score,
+            "is_unsure": assessment.is_unsure,
+            "scores": assessment.scores,
+            "secondary": assessment.secondary,
+            "rsit": assessment.rsit,
+            "rules": assessment.fired,
+            "rules_version": assessment.rules_version,
+            "priority": assessment.priority,
+            "tlp": assessment.tlp,
+            "indicators": assessment.indicators,
             "attachments": attachments_of(mail),
             "documents": found.set(),
             "form": found.form,
             "missing": missing(&found.set()),
             "new_text": mail.text.new,
-            "should_ack": recognised.may_answer,
-            "ack_reason": recognised.answer_because,
+            "should_ack": should_ack,
+            "ack_reason": ack_reason,
         })
     }
 }

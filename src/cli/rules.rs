@@ -1,7 +1,9 @@
 //! `bantuan70 rules`: validate the rules on disk, run their tests, list them, explain a message by
 //! them. Without a configuration the built-in rules are used.
 
+use super::inspect::house_of;
 use super::{Common, Exit, Failure, Outcome, print};
+use crate::config::Config;
 use crate::mail::read;
 use crate::model::Language;
 use crate::rules::{RuleSet, explain, selftest};
@@ -56,12 +58,21 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
 }
 
 /// The rules of the directory named, else of the configuration, else the built-in ones.
-fn load(_common: &Common, dir: Option<&Path>) -> Result<RuleSet, Failure> {
-    let set = match dir {
+fn load(common: &Common, dir: Option<&Path>) -> Result<RuleSet, Failure> {
+    let config = common.load_or_defaults()?;
+    match dir {
+        Some(dir) => RuleSet::load(dir).map(|set| set.with_house(house_of(&config))).map_err(|error| Failure::usage(error.to_string())),
+        None => rule_set(&config),
+    }
+}
+
+/// The rules that a configuration names, for every verb that assesses mail.
+pub(super) fn rule_set(config: &Config) -> Result<RuleSet, Failure> {
+    let set = match &config.center.rules_dir {
         Some(dir) => RuleSet::load(dir),
         None => RuleSet::embedded(),
     };
-    set.map_err(|error| Failure::usage(error.to_string()))
+    set.map(|set| set.with_house(house_of(config))).map_err(|error| Failure::usage(error.to_string()))
 }
 
 fn check(common: &Common, set: &RuleSet) -> Outcome {
@@ -77,7 +88,9 @@ fn test(common: &Common, set: &RuleSet) -> Outcome {
     let report = selftest::run(set);
     if common.json {
         for failure in &report.failures {
-            print(serde_json::json!({ "ok": false, "file": failure.file, "line": failure.line, "of": failure.of, "reason": failure.reason }))?;
+            print(
+                serde_json::json!({ "ok": false, "file": failure.file, "line": failure.line, "of": failure.of, "reason": failure.reason }),
+            )?;
         }
         print(serde_json::json!({
             "ok": report.is_passed(), "rules": report.rules, "examples": report.examples,

@@ -196,10 +196,13 @@ impl Collector {
             self.read(&target);
             return;
         }
-        let url: String = url.chars().scan(0, |bytes, c| {
-            *bytes += c.len_utf8();
-            (*bytes <= URL_BYTES_MAX).then_some(c)
-        }).collect();
+        let url: String = url
+            .chars()
+            .scan(0, |bytes, c| {
+                *bytes += c.len_utf8();
+                (*bytes <= URL_BYTES_MAX).then_some(c)
+            })
+            .collect();
         let Some((scheme, rest)) = url.split_once("://") else { return };
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let tail = rest.get(authority.len()..).unwrap_or_default();
@@ -308,11 +311,13 @@ pub fn has_known_suffix(domain: &str) -> bool {
 
 /// `go.id`, `co.id`, `com`: a suffix without a name before it says nothing.
 fn is_bare_suffix(domain: &str) -> bool {
-    !domain.contains('.') || psl::suffix(domain.as_bytes()).is_some_and(|suffix| suffix.is_known() && suffix.as_bytes() == domain.as_bytes())
+    !domain.contains('.')
+        || psl::suffix(domain.as_bytes()).is_some_and(|suffix| suffix.is_known() && suffix.as_bytes() == domain.as_bytes())
 }
 
 /// Endings that are top-level domains and, far more often in reports, files.
-const FILE_ENDINGS: &[&str] = &["zip", "mov", "sh", "py", "md", "rs", "pl", "ps", "so", "cab", "app", "java", "bz", "gz", "cc", "do", "id_rsa"];
+const FILE_ENDINGS: &[&str] =
+    &["zip", "mov", "sh", "py", "md", "rs", "pl", "ps", "so", "cab", "app", "java", "bz", "gz", "cc", "do", "id_rsa"];
 
 fn is_file_name(host: &str) -> bool {
     let labels: Vec<&str> = host.split('.').collect();
@@ -403,9 +408,9 @@ pub fn is_lookalike(domain: &str, brands: &[String]) -> bool {
         label.ends_with("goid") || parts.windows(2).any(|pair| pair == ["go", "id"])
     }) || domain.contains(".go.id.");
     let name = labels.iter().rev().nth(1).copied().unwrap_or_default();
-    let borrows = brands.iter().any(|brand| {
-        name != brand && (name.split('-').any(|part| part == brand) || (brand.len() >= 5 && name.contains(brand.as_str())))
-    });
+    let borrows = brands
+        .iter()
+        .any(|brand| name != brand && (name.split('-').any(|part| part == brand) || (brand.len() >= 5 && name.contains(brand.as_str()))));
     imitates_government || borrows || domain.split('.').any(mixes_scripts)
 }
 
@@ -478,7 +483,16 @@ mod tests {
 
     #[test]
     fn what_is_no_indicator_is_left_out() {
-        for text in ["jam 12:30:45", "versi 9.1.2", "file invoice.zip", "selesai.Mohon dibantu", "go.id", "Rp2.500.000", "1.2.3.999", "mouse::click"] {
+        for text in [
+            "jam 12:30:45",
+            "versi 9.1.2",
+            "file invoice.zip",
+            "selesai.Mohon dibantu",
+            "go.id",
+            "Rp2.500.000",
+            "1.2.3.999",
+            "mouse::click",
+        ] {
             assert_eq!(all(text), Vec::<String>::new(), "{text}");
         }
         let mut collector = Collector::new(Some("bssn.test"));

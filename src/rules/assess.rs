@@ -5,6 +5,7 @@ use super::condition::{Facts, Found};
 use super::facts::facts;
 use super::scan::Hit;
 use super::set::RuleSet;
+use crate::extract::mark;
 use crate::mail::Mail;
 use crate::model::effect::{Indicators, MailKind};
 use crate::model::ticket::Priority;
@@ -153,7 +154,9 @@ pub(super) fn conclude(rules: &RuleSet, facts: &Facts<'_>, holding: &[Holding<'_
     let is_harm = |category: &Category| !matches!(category, Category::Other | Category::Spam);
     let secondary = scores
         .iter()
-        .filter(|(other, other_score)| *other != category && is_harm(other) && *other_score >= decision.threshold && *other_score * 2.0 >= score)
+        .filter(|(other, other_score)| {
+            *other != category && is_harm(other) && *other_score >= decision.threshold && *other_score * 2.0 >= score
+        })
         .map(|(other, _)| *other)
         .collect();
     let counted = || holding.iter().filter(|one| !one.is_covered);
@@ -178,8 +181,11 @@ pub(super) fn conclude(rules: &RuleSet, facts: &Facts<'_>, holding: &[Holding<'_
         secondary,
         rsit,
         priority: raised.unwrap_or(usual),
-        tags: counted().filter(|one| one.rule.category.is_none_or(|of| of == category)).flat_map(|one| one.rule.tags.iter().cloned()).collect(),
-        tlp: None,
+        tags: counted()
+            .filter(|one| one.rule.category.is_none_or(|of| of == category))
+            .flat_map(|one| one.rule.tags.iter().cloned())
+            .collect(),
+        tlp: mark::tlp_stated(&facts.mail.subject, &facts.mail.text.new, facts.mail.stated_in_files()),
         language: facts.language,
         indicators: facts.indicators.clone(),
         indicators_dropped: facts.indicators_dropped,
@@ -202,7 +208,9 @@ fn fired(facts: &Facts<'_>, holding: &[Holding<'_>], category: Category) -> Vec<
             reason_en: one.rule.reason_en.clone(),
         })
         .collect();
-    fired.sort_by(|one, other| (other.category == category).cmp(&(one.category == category)).then(other.adds.abs().total_cmp(&one.adds.abs())));
+    fired.sort_by(|one, other| {
+        (other.category == category).cmp(&(one.category == category)).then(other.adds.abs().total_cmp(&one.adds.abs()))
+    });
     fired
 }
 
@@ -211,7 +219,8 @@ pub(super) fn saw(facts: &Facts<'_>, hit: &Hit) -> String {
     let place = PLACES.get(hit.place).copied().unwrap_or_default();
     let text = facts.texts.get(hit.place).map_or("", String::as_str);
     let words: String = text.get(hit.start as usize..hit.end as usize).unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
-    let words: String = words.chars().take(80).flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect();
+    let words: String =
+        words.chars().take(80).flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect();
     if hit.place == SUBJECT || hit.place == ATTACHMENT_NAME {
         return format!("{place}: \"{words}\"");
     }

@@ -166,7 +166,8 @@ impl Compiled {
         }
         let tests = compiler.tests()?;
         let (decision, factors) = compiler.numbers()?;
-        let brands = compiler.lists.get("brands").map(|brands| brands.iter().map(|brand| super::words::folded(brand)).collect()).unwrap_or_default();
+        let brands =
+            compiler.lists.get("brands").map(|brands| brands.iter().map(|brand| super::words::folded(brand)).collect()).unwrap_or_default();
         let Compiler { vocabulary, sets, denial_of, .. } = compiler;
         let mut sets_of = vec![Vec::new(); vocabulary.patterns()];
         for (set, number) in sets {
@@ -261,7 +262,9 @@ impl<'a> Compiler<'a> {
                 let place = PLACES.iter().position(|place| place == name);
                 let slot = place.and_then(|place| factors.get_mut(place)).filter(|_| (0.0..=10.0).contains(factor));
                 let Some(slot) = slot else {
-                    return Err(source.error(raw.span().start, format!("places.{name}: a place ({}) and a number from 0 to 10", PLACES.join(", "))));
+                    return Err(
+                        source.error(raw.span().start, format!("places.{name}: a place ({}) and a number from 0 to 10", PLACES.join(", ")))
+                    );
                 };
                 *slot = *factor;
             }

@@ -7,8 +7,8 @@ use super::scan::scan;
 use super::set::RuleSet;
 use super::words;
 use crate::extract::indicator::{self, Collector};
+use crate::extract::language;
 use crate::mail::{Mail, kind};
-use crate::model::Language;
 use crate::model::effect::MailKind;
 
 /// What conditions may look at, gathered once.
@@ -36,7 +36,8 @@ pub(super) fn facts<'a>(rules: &RuleSet, mail: &'a Mail) -> Facts<'a> {
     }
     let collected = collected(mail, rules.house.as_ref().map(|house| house.center.domain()));
     let indicators = collected.found;
-    let has_lookalike = !collected.mixed_script.is_empty() || indicators.domains.iter().any(|domain| indicator::is_lookalike(domain, &rules.compiled.brands));
+    let has_lookalike = !collected.mixed_script.is_empty()
+        || indicators.domains.iter().any(|domain| indicator::is_lookalike(domain, &rules.compiled.brands));
     let has_go_id = indicators.domains.iter().any(|domain| indicator::is_government(domain));
     Facts {
         mail,
@@ -46,7 +47,7 @@ pub(super) fn facts<'a>(rules: &RuleSet, mail: &'a Mail) -> Facts<'a> {
         indicators,
         indicators_dropped: collected.dropped,
         kind,
-        language: Language::Unknown,
+        language: language::of_message(&mail.subject, &mail.text.new),
         dmarc: dmarc(rules, mail),
         formats: formats(mail),
         has_lookalike,
@@ -113,14 +114,16 @@ fn formats(mail: &Mail) -> Vec<&'static str> {
     let mut formats = Vec::new();
     let is_type = |wanted: &str| mail.attachments.iter().any(|attachment| attachment.media_type == wanted);
     let says = |wanted: &str| mail.attachments.iter().filter_map(|attachment| attachment.text.as_deref()).any(|text| text.contains(wanted));
-    if is_type("application/x-xarf") || says("xarf_version") || says("Schema-URL:") || says("XARF") || mail.header_values("X-XARF").next().is_some()
+    if is_type("application/x-xarf")
+        || says("xarf_version")
+        || says("Schema-URL:")
+        || says("XARF")
+        || mail.header_values("X-XARF").next().is_some()
     {
         formats.push("xarf");
     }
     // RFC 5965 §3.
-    let content_type = mail.header_values("Content-Type").next().unwrap_or_default().to_ascii_lowercase();
-    if is_type("message/feedback-report") || content_type.contains("report-type=feedback-report") || content_type.contains("\"feedback-report\"")
-    {
+    if is_type("message/feedback-report") || mail.report_type.as_deref() == Some("feedback-report") {
         formats.push("feedback_report");
     }
     formats
@@ -135,6 +138,9 @@ fn collected(mail: &Mail, own_domain: Option<&str>) -> Collector {
     collector.read(&mail.text.quoted);
     for attachment in &mail.attachments {
         collector.read(attachment.text.as_deref().unwrap_or_default());
+    }
+    for link in &mail.links {
+        collector.link(link);
     }
     collector
 }

@@ -45,7 +45,8 @@ impl RuleSet {
     /// # Errors
     /// A file that cannot be read, or is wrong: nothing is loaded then.
     pub fn load(dir: &Path) -> Result<Self, RulesError> {
-        let io = |error: std::io::Error| RulesError { file: dir.display().to_string(), line: 0, reason: format!("read the rules: {error}") };
+        let io =
+            |error: std::io::Error| RulesError { file: dir.display().to_string(), line: 0, reason: format!("read the rules: {error}") };
         let mut paths = Vec::new();
         for entry in std::fs::read_dir(dir).map_err(io)?.take(FILES_MAX) {
             let path = entry.map_err(io)?.path();

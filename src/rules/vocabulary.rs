@@ -100,7 +100,11 @@ impl Vocabulary {
             return *term;
         }
         let term = self.next_term();
-        if is_exact { self.exact.insert(word.into(), term) } else { self.roots.insert(word.into(), term) };
+        if is_exact {
+            self.exact.insert(word.into(), term)
+        } else {
+            self.roots.insert(word.into(), term)
+        };
         term
     }
 

@@ -10,6 +10,7 @@
 
 mod harness;
 mod openpgp;
+mod rules;
 mod store;
 mod store_cli;
 mod tidy;
