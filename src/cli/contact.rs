@@ -264,8 +264,7 @@ fn read_limited(path: &Path, bytes_max: usize) -> Result<Vec<u8>, String> {
 
 fn store_certificates<'a>(desk: &Desk, certificates: impl Iterator<Item = &'a Certificate>) -> Result<(), Failure> {
     for certificate in certificates {
-        let (bytes, ends) = (certificate.binary(), certificate.expires_at(desk.view.now));
-        desk.store.put_certificate(&certificate.fingerprint(), &bytes, ends, desk.view.now)?;
+        super::key::keep(&desk.store, certificate.clone(), desk.view.now)?;
     }
     Ok(())
 }

@@ -44,6 +44,16 @@ impl Certificate {
         Self { cert: cert.clone().strip_secret_key_material() }
     }
 
+    /// This certificate with what `other` of the same fingerprint adds: what was revoked once
+    /// stays revoked, what was prolonged is prolonged.
+    #[must_use]
+    pub fn merged(self, other: Self) -> Self {
+        match self.cert.clone().merge_public(other.cert) {
+            Ok(cert) => Self { cert },
+            Err(_) => self,
+        }
+    }
+
     /// The fingerprint of the primary key.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {

@@ -69,10 +69,7 @@ impl Keyring {
     pub fn add_certificate(&mut self, certificate: Certificate) -> Fingerprint {
         let fingerprint = certificate.fingerprint();
         let certificate = match self.certificates.remove(&fingerprint) {
-            Some(known) => match known.cert.clone().merge_public(certificate.cert) {
-                Ok(cert) => Certificate { cert },
-                Err(_) => known,
-            },
+            Some(known) => known.merged(certificate),
             None => certificate,
         };
         for key in certificate.cert.keys() {

@@ -1,4 +1,5 @@
 //! OpenPGP against the real gpg, both ways, and the rows P and D of the attacks.
 
 mod incoming;
+mod key_cli;
 mod outgoing;

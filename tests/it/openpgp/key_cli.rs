@@ -1,0 +1,113 @@
+//! `bantuan70 key`, as an administrator types it.
+
+use crate::harness::gpg::Gpg;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::Command;
+
+struct Center {
+    folder: tempfile::TempDir,
+}
+
+impl Center {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let config = format!(
+            "[center]\nname = \"Pusat Kontak\"\naddress = \"bantuan70@bssn.test\"\ndata_dir = \"{}\"\n[openpgp]\nkey_file = \"center.key\"\n",
+            data.display()
+        );
+        std::fs::write(folder.path().join("bantuan70.toml"), config).unwrap();
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> String {
+        std::fs::write(self.path(name), bytes).unwrap();
+        self.path(name).display().to_string()
+    }
+
+    /// Exit status, answer, complaint.
+    fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_bantuan70")).arg("key").args(arguments).current_dir(&self.folder).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    }
+}
+
+#[test]
+fn the_centres_key_is_made_once_and_its_secret_part_is_never_printed() {
+    let center = Center::new();
+    let (exit, made, _) = center.run(&["generate"]);
+    assert_eq!(exit, 0);
+    let fingerprint = made.split_whitespace().next().unwrap().to_owned();
+    let secret = std::fs::read(center.path("center.key")).unwrap();
+    assert_eq!(std::fs::metadata(center.path("center.key")).unwrap().permissions().mode() & 0o777, 0o600);
+    let (exit, _, complaint) = center.run(&["generate"]);
+    assert_eq!(exit, 1, "{complaint}");
+    assert_eq!(std::fs::read(center.path("center.key")).unwrap(), secret);
+    let (exit, exported, _) = center.run(&["export"]);
+    assert_eq!(exit, 0);
+    let gpg = Gpg::new();
+    gpg.import(exported.as_bytes());
+    assert!(!gpg.run(&["--list-secret-keys", &fingerprint], b"").ok);
+    assert!(gpg.run(&["--list-keys", &fingerprint], b"").ok);
+    // The revocation certificate is one.
+    gpg.run(&["--import"], &std::fs::read(center.path("center.revocation.asc")).unwrap());
+    let listed = gpg.must(&["--with-colons", "--list-keys", &fingerprint], b"").out;
+    assert!(String::from_utf8(listed).unwrap().contains("pub:r:"));
+    // A key file that others can read is refused with what to do.
+    std::fs::set_permissions(center.path("center.key"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    let (exit, _, complaint) = center.run(&["export"]);
+    assert!(exit == 2 && complaint.contains("chmod 600"), "{complaint}");
+}
+
+#[test]
+fn certificates_come_in_stay_revoked_and_go() {
+    let center = Center::new();
+    let gpg = Gpg::new();
+    let key = gpg.new_key("CSIRT Bank <csirt@bank.example>", "future-default");
+    let good = center.write("good.asc", &gpg.export(&key));
+    assert_eq!(center.run(&["import", &good]).0, 0);
+    let (_, listed, _) = center.run(&["list", "--json"]);
+    let row: serde_json::Value = serde_json::from_str(listed.trim()).unwrap();
+    assert_eq!(row["fingerprint"], key.as_str());
+    assert_eq!(row["problems"], serde_json::json!([]));
+    let certificate = std::fs::read_to_string(gpg.home().join(format!("openpgp-revocs.d/{key}.rev"))).unwrap();
+    gpg.import(certificate.replace(":-----BEGIN", "-----BEGIN").as_bytes());
+    let revoked = center.write("revoked.asc", &gpg.export(&key));
+    for file in [&revoked, &good] {
+        let (exit, _, complaint) = center.run(&["import", file]);
+        assert!(exit == 0 && complaint.contains("revoked"), "{complaint}");
+    }
+    let (exit, shown, _) = center.run(&["show", &key[24..]]);
+    assert!(exit == 0 && shown.contains("it is revoked"), "{shown}");
+    assert_eq!(center.run(&["export", &key]).0, 0);
+    assert_eq!(center.run(&["remove", &key]).0, 0);
+    assert_eq!(center.run(&["show", &key]).0, 1);
+}
+
+#[test]
+fn what_is_no_certificate_is_refused_on_one_line() {
+    let center = Center::new();
+    let gpg = Gpg::new();
+    let (one, two) = (gpg.new_key("A <a@x.example>", "future-default"), gpg.new_key("B <b@x.example>", "future-default"));
+    let mut both = gpg.export(&one);
+    both.extend(gpg.export(&two));
+    for (what, bytes, reason) in [
+        ("secret", gpg.export_secret(&one), "secret key"),
+        ("two", both, "2 certificates"),
+        ("text", b"hello\n".to_vec(), "OpenPGP"),
+        ("nothing", Vec::new(), "OpenPGP"),
+    ] {
+        let file = center.write(what, &bytes);
+        let (exit, _, complaint) = center.run(&["import", &file]);
+        assert!(exit == 2 && complaint.contains(reason) && complaint.lines().count() == 1, "{what}: {complaint}");
+        assert!(!complaint.contains("PRIVATE"));
+    }
+    assert_eq!(center.run(&["import", "missing.asc"]).0, 2);
+    assert_eq!(center.run(&["show", "ABCD"]).0, 2);
+}
