@@ -58,7 +58,7 @@ pub struct Settled {
 
 impl Store {
     /// At start: what was under way may have gone out (RFC 1047), so it is `uncertain`, and due once more
-    /// after [`RESEND_AFTER`] where that was not done before. Gives how many there were.
+    /// after `RESEND_AFTER` where that was not done before. Gives how many there were.
     ///
     /// # Errors
     /// Where it cannot be committed.

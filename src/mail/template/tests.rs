@@ -212,3 +212,19 @@ fn letters_to_reporters_have_no_field_for_what_a_reporter_wrote() {
         }
     }
 }
+
+#[test]
+fn the_form_that_goes_out_is_the_form_that_is_read_when_it_comes_back() {
+    use crate::extract::form::{fields_of_form, looks_like_form};
+    let templates = Templates::load(None).unwrap();
+    for language in [Language::Id, Language::En] {
+        let letter = templates.render(TemplateName::Request, language, &ticket().list("missing", ["form"]));
+        let form: Vec<&str> = letter.text.lines().filter(|line| line.ends_with(':')).collect();
+        assert!(looks_like_form(&form.join("\n")), "{}", letter.text);
+        assert_eq!(fields_of_form(&form.join("\n")), None, "a blank form is none");
+        let filled: Vec<String> = form.iter().map(|line| format!("{line} jawaban")).collect();
+        let fields = fields_of_form(&filled.join("\n")).unwrap();
+        let names: Vec<&str> = fields.keys().map(String::as_str).collect();
+        assert_eq!(names, ["event", "impact", "name", "organisation", "system", "telephone", "time"]);
+    }
+}
