@@ -13,5 +13,6 @@ mod openpgp;
 mod rules;
 mod store;
 mod store_cli;
+mod store_effects;
 mod tidy;
 mod wire;

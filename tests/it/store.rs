@@ -14,11 +14,11 @@ pub(crate) fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-fn start() -> Timestamp {
+pub(crate) fn start() -> Timestamp {
     time("2026-11-24T06:00:00.123456789Z")
 }
 
-fn later(minutes: i64) -> Timestamp {
+pub(crate) fn later(minutes: i64) -> Timestamp {
     start() + SignedDuration::from_mins(minutes)
 }
 
@@ -26,7 +26,7 @@ pub(crate) fn place() -> Place {
     Place { prefix: "BANTUAN70".into(), time_zone: jiff::tz::TimeZone::get("Asia/Jakarta").unwrap() }
 }
 
-fn view(now: Timestamp) -> View {
+pub(crate) fn view(now: Timestamp) -> View {
     View { time_zone: place().time_zone, now, center_address: "bantuan70@bssn.test".into() }
 }
 
@@ -45,7 +45,7 @@ pub(crate) fn arrival(uid: u32, raw: &str) -> Arrival {
     }
 }
 
-fn open_store(folder: &Path) -> Store {
+pub(crate) fn open_store(folder: &Path) -> Store {
     Store::open(&folder.join("data").join("bantuan70.db")).unwrap()
 }
 
@@ -87,7 +87,7 @@ pub(crate) fn new_ticket(number: &TicketNumber, now: Timestamp) -> Ticket {
     }
 }
 
-fn filing(kind: MailKind, ticket: Option<&TicketNumber>) -> Box<Filing> {
+pub(crate) fn filing(kind: MailKind, ticket: Option<&TicketNumber>) -> Box<Filing> {
     Box::new(Filing {
         kind,
         ticket: ticket.cloned(),
@@ -103,7 +103,7 @@ fn filing(kind: MailKind, ticket: Option<&TicketNumber>) -> Box<Filing> {
     })
 }
 
-fn letter(kind: LetterKind, ticket: Option<&TicketNumber>, message_id: &str) -> Letter {
+pub(crate) fn letter(kind: LetterKind, ticket: Option<&TicketNumber>, message_id: &str) -> Letter {
     Letter {
         kind,
         to: address("budi@dinas.go.test"),
@@ -147,16 +147,16 @@ pub(crate) fn opens(world: &Snapshot, now: Timestamp) -> Decision {
     }
 }
 
-fn event(number: &TicketNumber, event: TicketEvent) -> Effect {
+pub(crate) fn event(number: &TicketNumber, event: TicketEvent) -> Effect {
     Effect::Event { ticket: number.clone(), by: "analyst1@bssn.test".into(), event, detail: "by command".into() }
 }
 
-fn just(effects: Vec<Effect>) -> impl FnOnce(&Snapshot) -> Decision {
+pub(crate) fn just(effects: Vec<Effect>) -> impl FnOnce(&Snapshot) -> Decision {
     move |_| Decision { effects, because: Vec::new() }
 }
 
 /// One report, stored and decided at `start`.
-fn with_ticket(store: &Store) -> (InboxId, TicketNumber) {
+pub(crate) fn with_ticket(store: &Store) -> (InboxId, TicketNumber) {
     let ids = store.insert_mail(&[arrival(1, "Subject: satu\r\n\r\nisi")], start()).unwrap();
     store.begin_attempt(ids[0], start()).unwrap();
     let decision = store.decide(ids[0], &Question::default(), &place(), start(), |world| opens(world, start())).unwrap();
@@ -432,6 +432,59 @@ fn f42_what_was_under_way_at_a_kill_goes_once_more_after_a_quarter_of_an_hour() 
     // A person may say so.
     store.retry(id, "admin", later(20)).unwrap();
     assert_eq!(store.due_letters(later(20), 10).unwrap(), [id]);
+}
+
+/// Not a test of its own: the process that the next test kills. It prints each number once it is committed.
+#[test]
+fn f64_child() {
+    let Ok(path) = std::env::var("BANTUAN70_F64_DATABASE") else { return };
+    let store = Store::open(Path::new(&path)).unwrap();
+    store.recover_outbox(start()).unwrap();
+    for uid in 1..=10_000 {
+        store.insert_mail(&[arrival(uid, &format!("mail {uid}"))], start()).unwrap();
+        for id in store.waiting_mail(10).unwrap() {
+            store.begin_attempt(id, start()).unwrap();
+            let decision = store.decide(id, &Question::default(), &place(), start(), |world| opens(world, start())).unwrap();
+            let Effect::Event { ticket, .. } = &decision.effects[2] else { panic!() };
+            println!("committed {ticket}");
+        }
+        for id in store.due_letters(later(1), 2).unwrap() {
+            store.store_sealed(id, b"sealed", later(1)).unwrap();
+            assert!(store.claim(id, later(1)).unwrap());
+            settle(&store, id, &settled(LetterState::Sent), later(1)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn f64_kill_9_loses_nothing_that_was_committed_and_leaves_no_hole() {
+    use std::io::{BufRead as _, BufReader};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bantuan70.db");
+    let mut committed = BTreeSet::new();
+    for round in 0..8 {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "store::f64_child", "--nocapture", "--test-threads=1"])
+            .env("BANTUAN70_F64_DATABASE", &path)
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let numbers = lines.filter_map(|line| line.split_once("committed ").map(|(_, number)| number.to_owned()));
+        committed.extend(numbers.take(5 + round * 3));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    assert!(committed.len() >= 8 * 5);
+    let store = Store::open(&path).unwrap();
+    let tickets: Vec<String> = store.ticket_states(&TicketFilter::default()).unwrap().into_iter().map(|ticket| ticket.number.0).collect();
+    assert!(committed.iter().all(|number| tickets.contains(number)));
+    let expected: Vec<String> = (1..=tickets.len()).map(|serial| format!("BANTUAN70-2026-{serial:06}")).collect();
+    assert_eq!(tickets, expected);
+    assert_eq!(store.outbox(LetterState::ALL, &view(start())).unwrap().len(), tickets.len(), "one acknowledgement each");
+    assert_eq!(store.audit_verify().unwrap().problems, [""; 0]);
+    assert_eq!(store.check_integrity().unwrap(), [""; 0]);
 }
 
 #[test]
