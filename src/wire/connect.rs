@@ -47,8 +47,7 @@ pub(super) async fn connect(endpoint: &Endpoint, speech: Speech<'_>, limits: &Ti
     let mut tcp = open_tcp(endpoint, limits.connect).await?;
     let peer = tcp.peer_addr().map_err(|error| at.lost("connect to", &error))?;
     match endpoint.tls {
-        Tls::None if peer.ip().is_loopback() => Ok(Connected { stream: Box::new(tcp), peer, is_greeted: false }),
-        Tls::None => Err(WireError::Refused(format!("will not talk to {at} without tls: it is not this machine"))),
+        Tls::None => Ok(Connected { stream: Box::new(tcp), peer, is_greeted: false }),
         Tls::Implicit => Ok(Connected { stream: handshake(endpoint, tcp, limits.connect).await?, peer, is_greeted: false }),
         Tls::StartTls => {
             ask_for_tls(endpoint, &mut tcp, speech, limits).await?;
@@ -83,8 +82,15 @@ async fn open_tcp(endpoint: &Endpoint, limit: Duration) -> Result<TcpStream, Wir
         .await
         .map_err(|_| at.silent("resolve", limit))?
         .map_err(|error| at.lost("resolve", &error))?;
+    let mut found: Vec<SocketAddr> = found.collect();
+    if endpoint.tls == Tls::None {
+        found.retain(|address| address.ip().is_loopback());
+        if found.is_empty() {
+            return Err(WireError::Refused(format!("will not talk to {at} without tls: it is not this machine")));
+        }
+    }
     let mut last = WireError::Unreachable(format!("cannot resolve {at}: it has no address"));
-    for address in in_turn(found.collect()) {
+    for address in in_turn(found) {
         match timeout(limit, TcpStream::connect(address)).await {
             Ok(Ok(tcp)) => {
                 tune(&tcp).map_err(|error| at.lost("connect to", &error))?;

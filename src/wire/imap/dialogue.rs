@@ -2,7 +2,7 @@
 //! async-imap reads and parses; which answer belongs to which command is decided here, since its own
 //! commands pass over NO and BAD in places where a mail would be lost by it.
 
-use super::limit::{Excess, Limited, RESPONSE_SLACK_BYTES};
+use super::limit::{Excess, Limited, RESPONSE_SLACK_BYTES, SEARCH_LINE_BYTES_MAX};
 use crate::wire::connect::{self, Place, Speech};
 use crate::wire::{Endpoint, Login, Timeouts, WireError, shown};
 use async_imap::imap_proto::{Capability, MailboxDatum, Response, ResponseCode, Status};
@@ -190,8 +190,9 @@ impl Dialogue {
             return Err(WireError::Unreachable(format!("an earlier command to {} was given up half way", self.at())));
         }
         let tag = self.say(command, size).await?;
-        // A large message may take its time: 64 KiB a second at least.
-        let patience = self.timeouts.command + Duration::from_secs(u64::try_from(size.response_bytes_max >> 16).unwrap_or(0));
+        // A large message may take its time: past the first megabytes 64 KiB a second are asked for.
+        let large = size.response_bytes_max.saturating_sub(SEARCH_LINE_BYTES_MAX);
+        let patience = self.timeouts.command + Duration::from_secs(u64::try_from(large >> 16).unwrap_or(0));
         loop {
             let end = self.read(patience, |this, response| match response {
                 Response::Done { tag: done, status, outcome } if done.0 == tag => {
@@ -277,7 +278,7 @@ impl Dialogue {
         let ended = timeout(limit, async {
             self.write("DONE").await?;
             loop {
-                let end = self.read(limit, |this, response| match response {
+                let end = self.read(limit.saturating_mul(2), |this, response| match response {
                     Response::Done { tag: done, status, outcome } if done.0 == tag => {
                         Some(this.answer("IDLE", status, outcome).map(|_| ()))
                     }

@@ -62,7 +62,7 @@ impl Session {
         let (mut uid_validity, mut takes_keywords, mut is_read_only) = (None, false, false);
         let command = format!("SELECT {name}");
         let answer = dialogue.run(&command, Size::SMALL, |response| {
-            if let Response::Data { outcome, .. } = response {
+            if let Response::Data { outcome, .. } | Response::Done { outcome, .. } = response {
                 match &outcome.code {
                     Some(ResponseCode::UidValidity(number)) => uid_validity = Some(*number),
                     Some(ResponseCode::PermanentFlags(flags)) => takes_keywords = flags.iter().any(|flag| flag == "\\*"),

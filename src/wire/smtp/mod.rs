@@ -67,7 +67,10 @@ impl Connection {
         let lettre = match greeted {
             Ok(Ok(lettre)) => lettre,
             Ok(Err(error)) => return Err(refusal(endpoint, &ledger, stage, &reply_of(&Err(error)))),
-            Err(_) => return Err(Place(endpoint).silent(&format!("hear {stage} from"), timeouts.greeting + timeouts.command)),
+            Err(_) => {
+                let silence = Reply::Lost(format!("no answer within {} s", (timeouts.greeting + timeouts.command).as_secs_f32()));
+                return Err(refusal(endpoint, &ledger, stage, &silence));
+            }
         };
         let mut new = Self { lettre, ledger, endpoint: endpoint.clone(), timeouts, is_open: true };
         if let Some(login) = login {
@@ -258,13 +261,16 @@ fn broken(error: &lettre::transport::smtp::Error) -> Option<&std::io::Error> {
 /// A failure before any letter: greeting, EHLO, log-in.
 fn refusal(endpoint: &Endpoint, ledger: &Mutex<Ledger>, stage: &str, reply: &Reply) -> WireError {
     let at = Place(endpoint);
-    let said = lock(ledger).reply().to_owned();
-    match reply {
-        Reply::Code(code) if code / 100 == 4 => WireError::Unreachable(format!("smtp server {at} puts off {stage}: {said}")),
-        Reply::Code(code) if code / 100 == 5 => WireError::Refused(format!("smtp server {at} refuses {stage}: {said}")),
-        Reply::Code(_) => WireError::Protocol(format!("smtp server {at} answers {stage} out of place: {said}")),
-        Reply::Garbage(why) => WireError::Protocol(format!("smtp server {at} does not answer {stage}: {why}")),
-        Reply::Lost(why) => WireError::Unreachable(format!("smtp server {at} does not answer {stage}: {why}")),
+    let (said, refused) = {
+        let ledger = lock(ledger);
+        (ledger.reply().to_owned(), ledger.refusal().map(str::to_owned))
+    };
+    match (refused, reply) {
+        (Some(words), _) if words.starts_with('4') => WireError::Unreachable(format!("smtp server {at} puts off {stage}: {words}")),
+        (Some(words), _) => WireError::Refused(format!("smtp server {at} refuses {stage}: {words}")),
+        (None, Reply::Code(_)) => WireError::Protocol(format!("smtp server {at} answers {stage} out of place: {said}")),
+        (None, Reply::Garbage(why)) => WireError::Protocol(format!("smtp server {at} does not answer {stage}: {why}")),
+        (None, Reply::Lost(why)) => WireError::Unreachable(format!("smtp server {at} does not answer {stage}: {why}")),
     }
 }
 

@@ -24,6 +24,8 @@ pub(super) struct Ledger {
     tail: VecDeque<u8>,
     /// The reply that came last, its lines joined, fit to be shown.
     reply: String,
+    /// The last 4xx or 5xx: lettre says QUIT after some of them, and the answer to that is not the reason.
+    refusal: Option<String>,
     /// A reply that came before it was due: 550 while a message is still being written.
     early: Option<String>,
     has_written: bool,
@@ -37,6 +39,10 @@ impl Ledger {
 
     pub(super) fn reply(&self) -> &str {
         &self.reply
+    }
+
+    pub(super) fn refusal(&self) -> Option<&str> {
+        self.refusal.as_deref()
     }
 
     pub(super) fn early(&self) -> Option<&str> {
@@ -68,8 +74,8 @@ pub(super) struct Replies {
     /// The line that is coming in.
     line: Vec<u8>,
     lines: u32,
-    /// Nothing of the present reply came yet.
-    is_new_reply: bool,
+    /// The code of the reply that is coming in; empty before its first line.
+    code: String,
     /// A reply is due: a command was written, or the greeting stands out.
     is_due: bool,
     /// After 354: nothing is due until the final dot.
@@ -87,7 +93,7 @@ impl Replies {
     ) -> Self {
         let is_due = greeting.is_none();
         let clean = greeting.unwrap_or_default().iter().copied().collect();
-        Self { inner, peer, ledger, clean, line: Vec::new(), lines: 0, is_new_reply: true, is_due, is_in_data: false, fault: None }
+        Self { inner, peer, ledger, clean, line: Vec::new(), lines: 0, code: String::new(), is_due, is_in_data: false, fault: None }
     }
 
     fn take_in(&mut self, bytes: &[u8]) {
@@ -128,16 +134,25 @@ impl Replies {
             self.fault = Some("a reply has too many lines");
             return;
         }
-        if std::mem::take(&mut self.is_new_reply) {
+        if self.code.is_empty() {
+            code.clone_into(&mut self.code);
             ledger.reply.clear();
+        }
+        if self.code != code {
+            self.fault = Some("the lines of a reply have different codes");
+            return;
         }
         let words = if ledger.reply.is_empty() { text.as_str() } else { rest.trim_start_matches(['-', ' ']) };
         ledger.reply = shown(&format!("{} {words}", ledger.reply));
         let (mark, words) = if rest.starts_with('-') { ('-', rest.trim_start_matches('-')) } else { (' ', rest) };
         self.clean.extend(format!("{code}{mark}{}\r\n", words.trim()).bytes());
         if mark == ' ' {
+            if code.starts_with(['4', '5']) {
+                ledger.refusal = Some(ledger.reply.clone());
+            }
             self.is_in_data = code == "354";
-            (self.is_due, self.is_new_reply, self.lines) = (false, true, 0);
+            (self.is_due, self.lines) = (false, 0);
+            self.code.clear();
         }
     }
 

@@ -234,6 +234,9 @@ impl Play<'_> {
     }
 
     fn hear_end(&mut self) -> Result<(), String> {
+        if matches!(self.stream, Line::Closed) {
+            return Ok(());
+        }
         while self.read_byte()?.is_some() {}
         Ok(())
     }

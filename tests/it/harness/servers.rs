@@ -1,6 +1,7 @@
 //! A real Dovecot (IMAPS, IMAP with STARTTLS, LMTP, SASL) and a real Postfix (submission, delivery into that
 //! Dovecot, true bounces) on loopback, with temporary configuration and own ports, ended on drop.
-//! Any user of bssn.test, warga.example and stake.test exists, the password is `pw`. Needs root.
+//! Any user of bssn.test, warga.example and stake.test exists, the password is `pw`; mail to any other domain comes
+//! back as a bounce. Needs root.
 
 use bantuan70::wire::{Endpoint, Login, Tls};
 use std::fs;
@@ -92,9 +93,20 @@ impl Servers {
         files.iter().filter_map(|path| fs::read(path).ok()).collect()
     }
 
+    /// The file names of a folder's messages, flags included.
+    pub fn file_names(&self, user: &str, folder: &str) -> Vec<String> {
+        let mut names = Vec::new();
+        for part in ["new", "cur"] {
+            let Ok(entries) = fs::read_dir(self.maildir(user, folder).join(part)) else { continue };
+            names.extend(entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()));
+        }
+        names
+    }
+
     /// Waits until a folder holds at least `count` messages, and returns them.
     pub fn wait_messages(&self, user: &str, folder: &str, count: usize) -> Vec<Vec<u8>> {
-        wait_for(&format!("{count} messages in {folder} of {user}"), || Some(self.messages(user, folder)).filter(|all| all.len() >= count))
+        let what = || format!("{count} messages in {folder} of {user}\n{}", self.log());
+        wait_for(what, || Some(self.messages(user, folder)).filter(|all| all.len() >= count))
     }
 
     /// Delivers to `to` by LMTP, from an envelope sender at warga.example.
@@ -136,15 +148,9 @@ impl Servers {
         say(b"QUIT\r\n", "221");
     }
 
-    /// The log of Postfix or Dovecot, for the message of a failed test.
-    pub fn log(&self) -> String {
+    /// The logs, for the message of a failed test.
+    fn log(&self) -> String {
         format!("{}\n{}", self.read("dovecot/log"), self.read("postfix/log"))
-    }
-
-    /// Runs a `postfix` command, such as `flush`.
-    pub fn postfix(&self, command: &str) {
-        let status = Command::new("postfix").arg("-c").arg(self.path("postfix/etc")).arg(command).stderr(Stdio::null()).status();
-        assert!(status.is_ok_and(|status| status.success()), "postfix {command}: {}", self.read("postfix/log"));
     }
 
     fn maildir(&self, user: &str, folder: &str) -> PathBuf {
@@ -271,13 +277,13 @@ fn greets(port: u16, with: &str) -> bool {
 }
 
 /// Polls until `look` finds something; a test that waits for another program has no event to wait for.
-pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn wait_for<T>(what: impl Fn() -> String, mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
+        assert!(start.elapsed() < PATIENCE, "waited in vain for {}", what());
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -412,6 +418,7 @@ inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 virtual_mailbox_domains = bssn.test, warga.example, stake.test
 virtual_transport = lmtp:inet:127.0.0.1:{LMTP}
+default_transport = nowhere
 recipient_delimiter = +
 maillog_file_prefixes = {D}
 maillog_file = {D}/postfix/log
@@ -448,4 +455,6 @@ lmtp unix - - n - - lmtp
 anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 tlsmgr unix - - n 1000? 1 tlsmgr
+nowhere unix - n n - - pipe
+  user=nobody argv=/bin/sh -c {exit 68}
 ";
