@@ -1,6 +1,7 @@
 //! Bodies to text: transfer encodings, charsets that lie or are missing, format=flowed. Lossy
 //! where it must be, never failing.
 
+use super::html::HTML_BYTES_MAX;
 use super::part::{Budget, Part};
 use mail_parser::decoders::{base64::base64_decode, charsets::map::charset_decoder};
 use std::borrow::Cow;
@@ -134,9 +135,11 @@ pub fn text_of(part: &Part<'_>, budget: &mut Budget) -> String {
 /// As [`text_of`], for content that was already decoded.
 #[must_use]
 pub fn text_of_bytes(content: &[u8], part: &Part<'_>, budget: &mut Budget) -> String {
-    let bytes = content.get(..content.len().min(TEXT_BYTES_MAX)).unwrap_or(content);
-    if content.len() > TEXT_BYTES_MAX {
-        budget.note("text-too-long", &format!("{} bytes of text, cut at {TEXT_BYTES_MAX}", content.len()));
+    // Markup is many times its text, so that HTML is cut later.
+    let bytes_max = if part.media_type == "text/html" { HTML_BYTES_MAX } else { TEXT_BYTES_MAX };
+    let bytes = content.get(..content.len().min(bytes_max)).unwrap_or(content);
+    if content.len() > bytes_max {
+        budget.note("text-too-long", &format!("{} bytes of text, cut at {bytes_max}", content.len()));
     }
     let declared = part.content_type.get("charset");
     // UTF-7 hides markup from whoever looks for it, so HTML is never decoded from it (M5).

@@ -8,7 +8,7 @@ use html2text::render::{TaggedLine, TextDecorator};
 use std::collections::BTreeSet;
 
 /// HTML is read to here; the markup of office programs is some ten times its text.
-const HTML_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub const HTML_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Deeper nesting is stripped of its tags without being parsed: parsers slow down with the square
 /// of the depth, and mail programs nest some fifty levels.
 const DEPTH_MAX: usize = 512;

@@ -16,6 +16,8 @@ pub const HEADERS_MAX: usize = 10_000;
 pub const HEADER_BYTES_MAX: usize = 256 * 1024;
 /// RFC 2046 §5.1.1 allows 70; writers that exceed it are read all the same, to here.
 const BOUNDARY_BYTES_MAX: usize = 998;
+/// White space after a boundary is skipped to here.
+const BLANKS_MAX: usize = 998;
 /// How many boundaries a part may claim before the rest is not tried.
 const BOUNDARIES_MAX: usize = 4;
 
@@ -215,11 +217,10 @@ fn split_multipart(part: &mut Part<'_>, types: &[Parameters], depth: usize, budg
     }
     let mut is_first = true;
     for boundary in &boundaries {
-        let pieces = pieces(part.body, boundary.as_bytes(), budget);
-        if pieces.is_empty() {
+        let read = parts_between(part.body, boundary.as_bytes(), depth, implied, budget);
+        if read.is_empty() {
             continue;
         }
-        let read: Vec<Part<'_>> = pieces.into_iter().map(|piece| parse(piece, depth + 1, implied, budget)).collect();
         if is_first {
             part.children = read;
         } else {
@@ -231,16 +232,31 @@ fn split_multipart(part: &mut Part<'_>, types: &[Parameters], depth: usize, budg
         && let Some(boundary) = guessed_boundary(part.body)
     {
         budget.note("ambiguous-mime", "the boundary was taken from the body");
-        part.children = pieces(part.body, boundary, budget).into_iter().map(|piece| parse(piece, depth + 1, implied, budget)).collect();
+        part.children = parts_between(part.body, boundary, depth, implied, budget);
     }
     if part.children.is_empty() {
         budget.note("ambiguous-mime", "a multipart without any part");
     }
 }
 
+fn parts_between<'a>(body: &'a [u8], boundary: &[u8], depth: usize, implied: &str, budget: &mut Budget) -> Vec<Part<'a>> {
+    let (pieces, rest) = pieces(body, boundary, budget);
+    let mut parts: Vec<Part<'a>> = pieces.into_iter().map(|piece| parse(piece, depth + 1, implied, budget)).collect();
+    parts.extend(rest.map(|body| Part {
+        fields: Vec::new(),
+        body,
+        media_type: "application/octet-stream".to_owned(),
+        content_type: Parameters::default(),
+        disposition: Parameters::default(),
+        children: Vec::new(),
+        others: Vec::new(),
+    }));
+    parts
+}
+
 /// What stands between the boundary lines of `body`. Preamble and epilogue are left out (P7). The
-/// end boundary may be missing. Past the budget the rest of the body is one last piece.
-fn pieces<'a>(body: &'a [u8], boundary: &[u8], budget: &mut Budget) -> Vec<&'a [u8]> {
+/// end boundary may be missing. Past the budget the rest of the body is given apart.
+fn pieces<'a>(body: &'a [u8], boundary: &[u8], budget: &mut Budget) -> (Vec<&'a [u8]>, Option<&'a [u8]>) {
     let mut needle = Vec::with_capacity(boundary.len() + 2);
     needle.extend_from_slice(b"--");
     needle.extend_from_slice(boundary);
@@ -248,18 +264,22 @@ fn pieces<'a>(body: &'a [u8], boundary: &[u8], budget: &mut Budget) -> Vec<&'a [
     let mut start: Option<usize> = None;
     let mut has_end = false;
     for at in memmem::find_iter(body, &needle) {
-        let is_line_start = at == 0 || body.get(at - 1) == Some(&b'\n');
-        let tail = body.get(at + needle.len()..).unwrap_or_default();
-        let line = tail.get(..memchr::memchr(b'\n', tail).unwrap_or(tail.len())).unwrap_or(tail);
-        let is_end = line.starts_with(b"--") && line.get(2..).unwrap_or_default().trim_ascii().is_empty();
-        // Not the prefix of another boundary (M1): nothing but white space may follow.
-        if !is_line_start || !(is_end || line.trim_ascii().is_empty()) {
+        if at > 0 && body.get(at - 1) != Some(&b'\n') {
             continue;
         }
+        let tail = body.get(at + needle.len()..).unwrap_or_default();
+        let dashes = if tail.starts_with(b"--") { 2 } else { 0 };
+        let blanks = tail.iter().skip(dashes).take(BLANKS_MAX).take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r')).count();
+        let line_len = dashes + blanks;
+        // Not the prefix of another boundary (M1): nothing but white space may follow.
+        if !matches!(tail.get(line_len), None | Some(b'\n')) {
+            continue;
+        }
+        let is_end = dashes > 0;
         if let Some(start) = start {
             found.push(body.get(start..line_end_before(body, at).max(start)).unwrap_or_default());
         }
-        start = Some((at + needle.len() + line.len() + 1).min(body.len()));
+        start = Some((at + needle.len() + line_len + 1).min(body.len()));
         if is_end {
             has_end = true;
             start = None;
@@ -267,7 +287,7 @@ fn pieces<'a>(body: &'a [u8], boundary: &[u8], budget: &mut Budget) -> Vec<&'a [
         }
         if found.len() + 1 >= budget.parts {
             budget.note("too-many-parts", &format!("more than {PARTS_MAX} parts; the rest stays one raw attachment"));
-            break;
+            return (found, start.and_then(|start| body.get(start..)));
         }
     }
     if let Some(start) = start {
@@ -276,7 +296,7 @@ fn pieces<'a>(body: &'a [u8], boundary: &[u8], budget: &mut Budget) -> Vec<&'a [
     if !has_end && !found.is_empty() {
         budget.note("no-end-boundary", "the last boundary is missing");
     }
-    found
+    (found, None)
 }
 
 /// The line break before a boundary belongs to the boundary (RFC 2046 §5.1.1).
