@@ -3,7 +3,7 @@
 
 mod check;
 mod contact;
-mod demo;
+pub mod demo;
 mod init;
 mod inspect;
 mod key;

@@ -1,11 +1,55 @@
-//! `bantuan70 run`.
+//! `bantuan70 run`: the daemon.
 
-use super::{Common, Failure, Outcome};
+use super::{Common, Exit, Failure, Outcome};
+use crate::daemon::clock::Clock;
+use crate::daemon::{Daemon, RunError, bench};
+use crate::store::{self, Store};
 use clap::Args;
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {}
+pub(super) struct Arguments {
+    /// Handle all that waits in the mailbox and all that is due in the outbox, then exit
+    #[arg(long)]
+    once: bool,
+}
 
-pub(super) fn run(_common: &Common, _arguments: Arguments) -> Outcome {
-    Err(Failure::usage("run: not built yet"))
+pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
+    log_to_stderr();
+    let config = common.load()?;
+    config.require_run().map_err(|error| Failure::usage(error.to_string()))?;
+    let data_dir = config.center.data_dir.clone();
+    std::fs::create_dir_all(&data_dir)
+        .map_err(|error| Failure::usage(format!("center.data_dir: cannot make {}: {error}", data_dir.display())))?;
+    let clock = Clock::System;
+    // Keys and rules first: what is wrong there is found without touching the database.
+    bench(&config, None, clock.now()).map_err(|error| Failure::usage(error.to_string()))?;
+    let store = Store::open(&data_dir.join(store::FILE_NAME))?;
+    let bench = bench(&config, Some(&store), clock.now()).map_err(|error| Failure::usage(error.to_string()))?;
+    let daemon = Daemon::new(config, store, bench, clock)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::service(format!("cannot start: {error}")))?;
+    let outcome = runtime.block_on(async {
+        if arguments.once {
+            return daemon.once().await;
+        }
+        daemon.run().await;
+        Ok(())
+    });
+    // What still blocks is in the store's hands and can be repeated.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(500));
+    match outcome {
+        Ok(()) => Ok(Exit::Done),
+        Err(RunError::Store(error)) => Err(Failure::from(error)),
+        Err(error) => Err(Failure::service(error.to_string())),
+    }
+}
+
+/// Events go to stderr as lines without colour; `BANTUAN70_LOG` chooses (`debug`, `bantuan70::wire=debug`).
+fn log_to_stderr() {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_env("BANTUAN70_LOG").unwrap_or_else(|_| EnvFilter::new("bantuan70=info,warn"));
+    // A second call, as a test makes it, changes nothing.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).try_init();
 }

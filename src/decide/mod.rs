@@ -1,1 +1,219 @@
-//! THE CORE: pure decisions. No IO, no clock, no Result, no async.
+//! THE CORE: what is to be done about a mail, a passing hour or a sent letter. Pure: no IO, no
+//! clock, no `Result`, no async. What it may know is in the [`Snapshot`]; what it wants is in the
+//! [`Decision`].
+
+pub mod act;
+pub mod bounce;
+pub mod calendar;
+pub mod command;
+pub mod disseminate;
+pub mod due;
+pub mod letters;
+pub mod reply;
+pub mod report;
+pub mod retry;
+mod work;
+
+use crate::mail::dsn::Bounce;
+use crate::mail::kind::Recognised;
+use crate::mail::template::Templates;
+use crate::mail::token::TokenKey;
+use crate::model::document::Document;
+use crate::model::effect::{Decision, Effect, Filing, MailKind};
+use crate::model::policy::{Person, Policy};
+use crate::model::snapshot::{Question, Snapshot};
+use crate::model::ticket::TicketNumber;
+use crate::model::{Address, Damage, InboxId};
+use crate::openpgp::open::Opened;
+use crate::rules::assess::Assessment;
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use work::Work;
+
+/// What every decision is made with: the configuration, the letters' words, the key of our
+/// identifiers, and the time, which the shell read once.
+#[derive(Debug, Clone, Copy)]
+pub struct Desk<'a> {
+    pub policy: &'a Policy,
+    pub templates: &'a Templates,
+    pub key: &'a TokenKey,
+    pub now: Timestamp,
+}
+
+impl Desk<'_> {
+    /// A phrase in the centre's language.
+    #[must_use]
+    pub fn say(&self, key: &str, arguments: &[(&str, &str)]) -> String {
+        self.templates.phrase(self.policy.language, key, arguments)
+    }
+}
+
+/// A mail that has been read, opened and assessed.
+#[derive(Debug, Clone)]
+pub struct Arrived<'a> {
+    pub id: InboxId,
+    pub received_at: Timestamp,
+    pub opened: &'a Opened,
+    pub damage: &'a [Damage],
+    pub recognised: &'a Recognised,
+    pub found: &'a Assessment,
+    /// The required documents that the mail brings.
+    pub documents: BTreeSet<Document>,
+    /// For each attachment of the mail, in its order, which document it is.
+    pub attachment_documents: Vec<Option<Document>>,
+    /// The fields of the service form, where it is filled in.
+    pub form: BTreeMap<String, String>,
+    /// What a delivery report says, a value for each recipient.
+    pub bounces: Vec<Bounce>,
+    /// The message was too large: only its header was fetched; its size in bytes.
+    pub header_only: Option<u64>,
+    /// The mail that `!angkat` names, read in the same way.
+    pub promoted: Option<&'a Arrived<'a>>,
+}
+
+impl Arrived<'_> {
+    /// The one sender of the mail.
+    #[must_use]
+    pub fn from(&self) -> Option<&Address> {
+        self.opened.mail.from_one()
+    }
+
+    /// The sender's display name, one line, at most 80 characters.
+    #[must_use]
+    pub fn from_name(&self) -> String {
+        self.opened.mail.from.first().map_or_else(String::new, |mailbox| mailbox.name.chars().take(80).collect())
+    }
+
+    /// The person whose address stands in From. Whether it is that person is another question.
+    #[must_use]
+    pub fn person<'p>(&self, policy: &'p Policy) -> Option<&'p Person> {
+        self.from().and_then(|address| policy.person(address))
+    }
+
+    /// The ticket numbers that the subject bears, in their order; more than five mean none (ATTACKS M22).
+    #[must_use]
+    pub fn tags(&self, prefix: &str) -> Vec<TicketNumber> {
+        let tags = command::numbers_in(&self.opened.mail.subject, prefix);
+        if tags.len() > 5 { Vec::new() } else { tags }
+    }
+}
+
+/// What the decision on this mail needs to know.
+#[must_use]
+pub fn ask(arrived: &Arrived<'_>, policy: &Policy) -> Question {
+    let mail = &arrived.opened.mail;
+    let mut question = Question {
+        references: mail.references.clone(),
+        tickets: arrived.tags(&policy.ticket_prefix),
+        sender: arrived.from().cloned(),
+        person: arrived.person(policy).map(|person| person.address.clone()),
+        content: Some(mail.content_sha256.clone()),
+        token: letters::token_of(mail, policy),
+        ..Question::default()
+    };
+    question.references.extend(arrived.bounces.iter().filter_map(|bounce| bounce.original_id.clone()));
+    if let Some(signed) = &arrived.opened.signed_text {
+        let person = arrived.person(policy);
+        let by_person = person.and_then(|person| signed.by(&person.fingerprint));
+        question.signature = Some(by_person.as_ref().unwrap_or(signed).key().clone());
+        if let (Some(_), Some(signed)) = (person, &by_person) {
+            command::ask(signed, policy, &mut question);
+        }
+    }
+    question
+}
+
+/// Decides on a mail.
+#[must_use]
+pub fn decide(arrived: &Arrived<'_>, world: &Snapshot, desk: Desk<'_>) -> Decision {
+    let work = Work::new(desk, world, arrived.opened.mail.sha256.0.clone());
+    if let Some((first, ticket)) = &world.duplicate_of {
+        let because = desk.say("file.duplicate", &[("mail", &first.to_string())]);
+        return work.file(arrived, ticket.clone(), because);
+    }
+    match arrived.recognised.kind {
+        MailKind::Analyst => act::command_mail(arrived, work),
+        MailKind::Bounce => bounce::bounced(arrived, work),
+        MailKind::AutoReply => reply::automatic(arrived, work),
+        MailKind::List | MailKind::Own => {
+            let because = arrived.recognised.because.clone();
+            work.file_for_digest(arrived, None, because)
+        }
+        MailKind::Report | MailKind::Reply | MailKind::Unreadable => {
+            let spam = arrived.found.is_clear_spam && arrived.recognised.kind == MailKind::Report;
+            if spam && world.letters.is_empty() && arrived.tags(&desk.policy.ticket_prefix).is_empty() {
+                let because = desk.say("file.spam", &[]);
+                return work.file_for_digest(arrived, None, because);
+            }
+            match reply::matched(arrived, &work) {
+                reply::Match::Ticket(number) => reply::follow_up(arrived, &number, work),
+                reply::Match::Dissemination(number) => disseminate::answered(arrived, &number, work),
+                reply::Match::Stranger(other) => report::open(arrived, report::Origin::Stranger(other), work),
+                reply::Match::None => report::open(arrived, report::Origin::Fresh, work),
+            }
+        }
+    }
+}
+
+/// A mail that failed three times is kept raw, ticketed and put aside (ATTACKS F14).
+#[must_use]
+pub fn give_up(id: InboxId, raw_sha256: &str, reason: &str, world: &Snapshot, desk: Desk<'_>) -> Decision {
+    let mut work = Work::new(desk, world, raw_sha256.to_owned());
+    let because = desk.say("file.gave_up", &[("reason", reason)]);
+    let number = report::open_unreadable(id, &because, &mut work);
+    let filing = Filing {
+        kind: MailKind::Unreadable,
+        ticket: Some(number),
+        from: None,
+        message_id: None,
+        subject: String::new(),
+        text: String::new(),
+        language: crate::model::Language::Unknown,
+        category: crate::model::Category::Other,
+        because,
+        quarantine: true,
+        in_digest: false,
+    };
+    work.effect(Effect::File(Box::new(filing)));
+    work.finish()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use crate::model::policy::{Calendar, Policy};
+    use crate::model::{Address, Language};
+    use jiff::tz::TimeZone;
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    /// The contract's defaults, with nobody in it.
+    pub(crate) fn policy() -> Policy {
+        let hours = |hours: u64| Duration::from_secs(hours * 3_600);
+        Policy {
+            center_name: "Pusat Kontak Siber Nasional".to_owned(),
+            center_address: Address::parse("bantuan70@bssn.test").unwrap(),
+            ticket_prefix: "BANTUAN70".to_owned(),
+            language: Language::Id,
+            time_zone: TimeZone::UTC,
+            authserv_id: None,
+            plus_addresses: false,
+            people: Vec::new(),
+            internal_units: Vec::new(),
+            ack_per_sender_per_day: 5,
+            ack_per_domain_per_hour: 300,
+            ack_per_hour: 2_000,
+            ack_sign: true,
+            sla_verification: hours(24),
+            sla_analysis: hours(72),
+            sla_survey: hours(72),
+            warn_at: vec![500, 800],
+            calendar: Calendar::Continuous,
+            approvals: BTreeMap::new(),
+            confirm_within: hours(72),
+            remind_every: hours(24),
+            report_daily_at: None,
+            report_weekly_on: None,
+        }
+    }
+}

@@ -25,7 +25,7 @@ pub use listing::{
     ApprovalRow, AttachmentRow, ClockRow, DisseminationRow, MailFilter, MailPage, MailRow, MessageRow, OutboxRow, QuarantineRow,
     RecipientRow, TicketFilter, TicketPage, TicketRow, TimelineRow, View,
 };
-pub use outbox::{OutboxId, QueuedLetter, Settled};
+pub use outbox::{OutboxId, QueuedLetter};
 
 use crate::mail::token::TokenKey;
 use anyhow::{Context as _, bail};

@@ -7,6 +7,7 @@ use super::{Changed, Place, Store, apply, at, snapshot};
 use crate::model::Sha256;
 use crate::model::effect::Decision;
 use crate::model::letter::{Letter, LetterState};
+use crate::model::outcome::Settled;
 use crate::model::snapshot::{Question, Snapshot};
 use anyhow::{Context as _, bail, ensure};
 use jiff::{SignedDuration, Timestamp};
@@ -41,19 +42,6 @@ pub struct QueuedLetter {
     pub queued_at: Timestamp,
     pub next_at: Option<Timestamp>,
     pub last_error: Option<String>,
-}
-
-/// What came of an attempt.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settled {
-    pub state: LetterState,
-    /// When to try again; kept where the state is `queued` or `uncertain`.
-    pub next_at: Option<Timestamp>,
-    pub error: Option<String>,
-    /// The server's reply.
-    pub reply: Option<String>,
-    /// `false` where the fault was the server's as a whole: the attempt is not held against the letter (F30).
-    pub counts_attempt: bool,
 }
 
 impl Store {

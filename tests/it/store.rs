@@ -2,10 +2,11 @@
 
 use bantuan70::model::effect::{Decision, Effect, Filing, MailKind};
 use bantuan70::model::letter::{AutoSubmitted, Letter, LetterKind, LetterState, Protection};
+use bantuan70::model::outcome::Settled;
 use bantuan70::model::snapshot::{Question, Snapshot};
 use bantuan70::model::ticket::{Channel, Priority, Service, State, Ticket, TicketEvent, TicketNumber};
 use bantuan70::model::{Address, Category, InboxId, Language, Sha256};
-use bantuan70::store::{Arrival, OutboxId, Place, Settled, Store, TicketFilter, View};
+use bantuan70::store::{Arrival, OutboxId, Place, Store, TicketFilter, View};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

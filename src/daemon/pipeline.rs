@@ -1,0 +1,207 @@
+//! The path of one mail, from its bytes to the committed decision (DESIGN 3). Everything that
+//! reads mail walks this path: the daemon, `inspect`, the demonstration, the tests.
+
+use crate::config::Config;
+use crate::decide::{self, Arrived, Desk};
+use crate::extract::document;
+use crate::mail::dsn::{self, Bounce};
+use crate::mail::kind::{self, House, Recognised};
+use crate::mail::template::Templates;
+use crate::mail::token::TokenKey;
+use crate::mail::{Mail, read};
+use crate::model::document::Document;
+use crate::model::effect::{Decision, MailKind};
+use crate::model::policy::Policy;
+use crate::model::{Damage, InboxId};
+use crate::openpgp::keyring::Keyring;
+use crate::openpgp::open::{self, Opened};
+use crate::rules::assess::{self, Assessment};
+use crate::rules::set::RuleSet;
+use crate::store::{Place, Store, WaitingMail, is_busy, is_full};
+use anyhow::Context as _;
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Tries before a mail is put aside (DESIGN 4): one for a passing fault, one more to be sure.
+const ATTEMPTS_MAX: u32 = 3;
+
+/// What mail is judged by. Replaced as a whole when the configuration is read again.
+#[derive(Debug)]
+pub struct Bench {
+    pub policy: Policy,
+    pub templates: Templates,
+    pub rules: RuleSet,
+    pub keyring: Keyring,
+    pub house: House,
+    /// The most bytes that may come out of one encrypted mail: as many as a mail may have.
+    pub plaintext_limit: usize,
+}
+
+impl Bench {
+    /// Puts together what the configuration says.
+    #[must_use]
+    pub fn new(config: &Config, policy: Policy, templates: Templates, rules: RuleSet, keyring: Keyring) -> Self {
+        let house = House {
+            center: policy.center_address.clone(),
+            ticket_prefix: policy.ticket_prefix.clone(),
+            people: policy.people.iter().map(|person| person.address.clone()).collect(),
+            authserv_id: policy.authserv_id.clone(),
+        };
+        let plaintext_limit = usize::try_from(config.intake.message_bytes_max).unwrap_or(usize::MAX);
+        Self { policy, templates, rules, keyring, house, plaintext_limit }
+    }
+
+    /// Reads, opens and assesses a message. Never fails; a panic below is the caller's to catch.
+    #[must_use]
+    pub fn prepare(&self, raw: &[u8], now: Timestamp) -> Prepared {
+        let reading = read::read(raw);
+        let opened = open::open(reading, &self.keyring, now, self.plaintext_limit);
+        let recognised = kind::recognise(&opened.mail, &self.house);
+        let found = assess::assess(&self.rules, &opened.mail);
+        // A robot's parts are no documents of a report.
+        let is_filed = matches!(recognised.kind, MailKind::Report | MailKind::Reply | MailKind::Analyst);
+        let documents = if is_filed { document::find(&opened.mail.text.new, &files(&opened.mail)) } else { document::Found::default() };
+        let bounces = if recognised.kind == MailKind::Bounce { dsn::bounces(&opened.mail) } else { Vec::new() };
+        Prepared {
+            damage: opened.damage.clone(),
+            recognised,
+            found,
+            documents: documents.set(),
+            attachment_documents: documents.files,
+            form: documents.form,
+            bounces,
+            opened,
+        }
+    }
+
+    /// Where the store finds the numbers' prefix and year.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        Place { prefix: self.policy.ticket_prefix.clone(), time_zone: self.policy.time_zone.clone() }
+    }
+
+    /// What decisions are made with.
+    #[must_use]
+    pub const fn desk<'a>(&'a self, key: &'a TokenKey, now: Timestamp) -> Desk<'a> {
+        Desk { policy: &self.policy, templates: &self.templates, key, now }
+    }
+}
+
+/// A message as it lies before the core.
+#[derive(Debug)]
+pub struct Prepared {
+    pub opened: Opened,
+    pub damage: Vec<Damage>,
+    pub recognised: Recognised,
+    pub found: Assessment,
+    pub documents: BTreeSet<Document>,
+    pub attachment_documents: Vec<Option<Document>>,
+    pub form: BTreeMap<String, String>,
+    pub bounces: Vec<Bounce>,
+}
+
+impl Prepared {
+    /// The message under its number.
+    #[must_use]
+    pub fn arrived<'a>(&'a self, id: InboxId, received_at: Timestamp, header_only: Option<u64>) -> Arrived<'a> {
+        Arrived {
+            id,
+            received_at,
+            opened: &self.opened,
+            damage: &self.damage,
+            recognised: &self.recognised,
+            found: &self.found,
+            documents: self.documents.clone(),
+            attachment_documents: self.attachment_documents.clone(),
+            form: self.form.clone(),
+            bounces: self.bounces.clone(),
+            header_only,
+            promoted: None,
+        }
+    }
+}
+
+/// The attachments as the search for documents sees them.
+fn files(mail: &Mail) -> Vec<document::File<'_>> {
+    mail.attachments
+        .iter()
+        .map(|file| document::File {
+            name: &file.name,
+            media_type: &file.media_type,
+            is_layout: file.is_layout,
+            text: file.text.as_deref(),
+        })
+        .collect()
+}
+
+/// Handles one stored mail: counts the attempt, decides, commits.
+///
+/// # Errors
+/// The store's; the mail then waits and is handled again.
+pub fn handle(store: &Store, bench: &Bench, key: &TokenKey, id: InboxId, now: Timestamp) -> anyhow::Result<Decision> {
+    let waiting = store.begin_attempt(id, now).with_context(|| format!("count an attempt at mail {id}"))?;
+    let attempt = catch_unwind(AssertUnwindSafe(|| decide_on(store, bench, key, &waiting, now)));
+    let reason = match attempt {
+        Ok(Ok(decision)) => return Ok(decision),
+        // A full disk or a busy database is no fault of the mail.
+        Ok(Err(error)) if waiting.attempts < ATTEMPTS_MAX || is_full(&error) || is_busy(&error) => return Err(error),
+        Ok(Err(error)) => format!("{error:#}"),
+        Err(_) if waiting.attempts < ATTEMPTS_MAX => anyhow::bail!("mail {id} made the program panic, attempt {}", waiting.attempts),
+        Err(_) => "the program panicked".to_owned(),
+    };
+    tracing::error!(inbox = id.0, reason, "put aside");
+    let sha256 = crate::model::Sha256::of(&waiting.raw);
+    let question = crate::model::snapshot::Question::default();
+    store.decide(id, &question, &bench.place(), now, |world| decide::give_up(id, &sha256.0, &reason, world, bench.desk(key, now)))
+}
+
+fn decide_on(store: &Store, bench: &Bench, key: &TokenKey, waiting: &WaitingMail, now: Timestamp) -> anyhow::Result<Decision> {
+    let prepared = bench.prepare(&waiting.raw, now);
+    let mut arrived = prepared.arrived(waiting.id, waiting.received_at, waiting.header_only_bytes);
+    let question = decide::ask(&arrived, &bench.policy);
+    // The mail that !angkat names is read in the same way, before the transaction.
+    let promoted = match question.mail {
+        Some(id) => store.raw(id)?.map(|raw| (id, bench.prepare(&raw, now))),
+        None => None,
+    };
+    let promoted = promoted.as_ref().map(|(id, prepared)| prepared.arrived(*id, now, None));
+    arrived.promoted = promoted.as_ref();
+    let desk = bench.desk(key, now);
+    let decision = store.decide(waiting.id, &question, &bench.place(), now, |world| decide::decide(&arrived, world, desk))?;
+    tracing::info!(
+        inbox = waiting.id.0,
+        kind = prepared.recognised.kind.word(),
+        category = prepared.found.category.word(),
+        effects = decision.effects.len(),
+        "decided"
+    );
+    Ok(decision)
+}
+
+/// Handles everything that waits; a mail that fails is left for the next round, the others go on.
+/// Gives how many were decided.
+///
+/// # Errors
+/// Where the store cannot be read.
+pub fn handle_waiting(store: &Store, bench: &Bench, key: &TokenKey, now: impl Fn() -> Timestamp) -> anyhow::Result<usize> {
+    let mut handled = 0;
+    let mut failed: BTreeSet<InboxId> = BTreeSet::new();
+    loop {
+        // As many as failed may stand in front again.
+        let waiting = store.waiting_mail(100 + failed.len())?;
+        let fresh: Vec<InboxId> = waiting.into_iter().filter(|id| !failed.contains(id)).collect();
+        if fresh.is_empty() {
+            return Ok(handled);
+        }
+        for id in fresh {
+            match handle(store, bench, key, id, now()) {
+                Ok(_) => handled += 1,
+                Err(error) => {
+                    tracing::error!(inbox = id.0, error = format!("{error:#}"), "not decided");
+                    failed.insert(id);
+                }
+            }
+        }
+    }
+}

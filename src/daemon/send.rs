@@ -1,0 +1,270 @@
+//! Sending what the outbox holds: seal, commit the attempt, give it to the server, settle
+//! (DESIGN 4, O1 to O6). One connection for many letters; a server that is unwell is left alone for a while.
+
+use super::{Daemon, wait};
+use crate::config::{Login as ConfigLogin, Target};
+use crate::decide::retry::{self, Tried};
+use crate::mail::write::Center;
+use crate::model::letter::LetterState;
+use crate::model::outcome::{Fault, SendOutcome, Settled};
+use crate::openpgp::{Held, SealedMail, recheck, seal};
+use crate::store::{OutboxId, QueuedLetter};
+use crate::wire::maildir::Maildir;
+use crate::wire::smtp::Connection;
+use crate::wire::{Timeouts, WireError};
+use anyhow::Context as _;
+use std::time::Duration;
+
+/// Letters taken from the outbox at a time: few, so that an acknowledgement that comes while a
+/// dissemination of thousands goes out waits for no more than these.
+const BATCH: usize = 20;
+/// How often the outbox is looked at without being told: a CLI `outbox retry` is seen within 5 s (contract 1).
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// A connection that was idle this long is asked whether it lives before a letter is begun on it.
+const IDLE_MAX: Duration = Duration::from_secs(30);
+
+/// Where letters go.
+enum Way {
+    Smtp(Box<Connection>),
+    Maildir(Maildir),
+}
+
+/// The sending side of the daemon.
+pub(super) struct Sender {
+    way: Option<Way>,
+    backoff: wait::Backoff,
+    used_at: tokio::time::Instant,
+}
+
+impl Sender {
+    pub(super) fn new() -> Self {
+        Self { way: None, backoff: wait::Backoff::new(), used_at: tokio::time::Instant::now() }
+    }
+
+    /// Sends until told to stop.
+    pub(super) async fn run(mut self, daemon: &Daemon) {
+        while !daemon.is_stopping() {
+            let pause = match self.round(daemon).await {
+                Ok(0) => LOOK_EVERY,
+                Ok(_) => continue,
+                Err(error) => {
+                    self.way = None;
+                    let pause = self.backoff.next(matches!(error, SendError::Wire(WireError::Refused(_))));
+                    tracing::warn!(error = error.to_string(), retry_after = pause.as_secs(), "cannot send");
+                    daemon.outage("outgoing", &error.to_string(), &self.backoff).await;
+                    pause
+                }
+            };
+            tokio::select! {
+                () = daemon.stopped() => break,
+                () = tokio::time::sleep(pause) => {}
+                () = daemon.outbox_wake.notified(), if self.way.is_some() || !self.backoff.is_failing() => {}
+            }
+        }
+        if let Some(Way::Smtp(connection)) = self.way.take() {
+            connection.quit().await;
+        }
+    }
+
+    /// Sends everything that is due now.
+    ///
+    /// # Errors
+    /// The server could not be reached or refused us; the letters wait as they were.
+    pub(super) async fn drain(&mut self, daemon: &Daemon) -> Result<usize, SendError> {
+        let mut sent = 0;
+        loop {
+            match self.round(daemon).await? {
+                0 => break,
+                n => sent += n,
+            }
+        }
+        if let Some(Way::Smtp(connection)) = self.way.take() {
+            connection.quit().await;
+        }
+        Ok(sent)
+    }
+
+    /// One batch; gives how many letters were attempted or held.
+    async fn round(&mut self, daemon: &Daemon) -> Result<usize, SendError> {
+        daemon.refresh_certificates().await.map_err(SendError::Store)?;
+        let now = daemon.clock.now();
+        let due = daemon.blocking(move |daemon| daemon.store.due_letters(now, BATCH)).await.map_err(SendError::Store)?;
+        let mut done = 0;
+        for id in due {
+            if daemon.is_stopping() {
+                break;
+            }
+            done += usize::from(self.one(daemon, id).await?);
+        }
+        Ok(done)
+    }
+
+    /// One letter, from rung O1 or O2 to where the attempt leads. `false`: it was no longer due.
+    async fn one(&mut self, daemon: &Daemon, id: OutboxId) -> Result<bool, SendError> {
+        let sealed = daemon.blocking(move |daemon| ready(daemon, id)).await.map_err(SendError::Store)?;
+        let (queued, sealed) = match sealed {
+            Ready::Sealed(queued, sealed) => (queued, sealed),
+            Ready::Held => return Ok(true),
+            Ready::Gone => return Ok(false),
+        };
+        // Connected before the attempt is committed: an unreachable server costs no letter an attempt (F30).
+        self.connect(daemon).await?;
+        let now = daemon.clock.now();
+        let claimed = daemon.blocking(move |daemon| daemon.store.claim(id, now)).await.map_err(SendError::Store)?;
+        if !claimed {
+            return Ok(false);
+        }
+        let outcome = match &mut self.way {
+            Some(Way::Smtp(connection)) => connection.send(&sealed).await,
+            Some(Way::Maildir(maildir)) => deliver(maildir, &sealed),
+            None => SendOutcome::Later { reason: "no connection".to_owned(), fault: Fault::Server },
+        };
+        self.used_at = tokio::time::Instant::now();
+        tracing::info!(
+            letter = id.0,
+            message_id = queued.letter.message_id,
+            kind = queued.letter.kind.word(),
+            outcome = word(&outcome),
+            "attempted"
+        );
+        let server_fault = match &outcome {
+            SendOutcome::Later { reason, fault: Fault::Server } => Some(reason.clone()),
+            _ => None,
+        };
+        daemon.blocking(move |daemon| settle(daemon, id, &queued, &outcome)).await.map_err(SendError::Store)?;
+        match server_fault {
+            Some(reason) => Err(SendError::Wire(WireError::Unreachable(reason))),
+            None => {
+                self.backoff.reset();
+                Ok(true)
+            }
+        }
+    }
+
+    async fn connect(&mut self, daemon: &Daemon) -> Result<(), SendError> {
+        if let Some(Way::Smtp(connection)) = &mut self.way {
+            let is_alive = if self.used_at.elapsed() > IDLE_MAX { connection.refresh().await } else { connection.is_open() };
+            if !is_alive {
+                self.way = None;
+            }
+        }
+        if self.way.is_none() {
+            self.way = Some(open(daemon).await?);
+            self.used_at = tokio::time::Instant::now();
+        }
+        Ok(())
+    }
+}
+
+/// Why a round ended early.
+#[derive(Debug)]
+pub enum SendError {
+    Wire(WireError),
+    Store(anyhow::Error),
+}
+
+impl std::fmt::Display for SendError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Wire(error) => write!(f, "{error}"),
+            Self::Store(error) => write!(f, "{error:#}"),
+        }
+    }
+}
+
+async fn open(daemon: &Daemon) -> Result<Way, SendError> {
+    let refused = |text: String| SendError::Wire(WireError::Refused(text));
+    match &daemon.config.outgoing.target {
+        Some(Target::Maildir { path }) => Maildir::open(path).map(Way::Maildir).map_err(SendError::Wire),
+        Some(Target::Smtp { server, login }) => {
+            let password = daemon.config.outgoing.password().map_err(|error| refused(error.to_string()))?;
+            let login = match login {
+                ConfigLogin::None => None,
+                other => Some(super::wire_login(other, password).await.map_err(|error| refused(error.to_string()))?),
+            };
+            let endpoint = super::endpoint(server);
+            let ehlo_name = daemon.config.center.address.domain();
+            let connection = Connection::open(&endpoint, login.as_ref(), ehlo_name, Timeouts::default()).await.map_err(SendError::Wire)?;
+            Ok(Way::Smtp(Box::new(connection)))
+        }
+        None => Err(refused("outgoing.host is missing in the configuration".to_owned())),
+    }
+}
+
+fn deliver(maildir: &Maildir, sealed: &SealedMail) -> SendOutcome {
+    match maildir.deliver(sealed.bytes()) {
+        Ok(name) => SendOutcome::Sent { reply: format!("delivered as {name}") },
+        Err(error) => SendOutcome::Later { reason: error.to_string(), fault: Fault::Server },
+    }
+}
+
+const fn word(outcome: &SendOutcome) -> &'static str {
+    match outcome {
+        SendOutcome::Sent { .. } => "sent",
+        SendOutcome::Later { .. } => "later",
+        SendOutcome::Never { .. } => "never",
+        SendOutcome::Uncertain { .. } => "uncertain",
+    }
+}
+
+/// A letter before its attempt.
+enum Ready {
+    Sealed(Box<QueuedLetter>, SealedMail),
+    Held,
+    Gone,
+}
+
+/// Brings a letter to rung O2: sealed, its bytes stored; bytes that stand there are checked again (F48).
+fn ready(daemon: &Daemon, id: OutboxId) -> anyhow::Result<Ready> {
+    let queued = daemon.store.letter(id)?;
+    if !matches!(queued.state, LetterState::Queued | LetterState::Uncertain) {
+        return Ok(Ready::Gone);
+    }
+    let bench = daemon.bench();
+    let now = daemon.clock.now();
+    let center = Center { name: bench.policy.center_name.clone(), address: bench.policy.center_address.clone() };
+    let fresh = |queued: &QueuedLetter| -> anyhow::Result<Result<SealedMail, Held>> {
+        let sealed = seal(&queued.letter, &center, &bench.keyring, now);
+        if let Ok(sealed) = &sealed {
+            daemon.store.store_sealed(id, sealed.bytes(), now)?;
+        }
+        Ok(sealed)
+    };
+    let sealed = match &queued.sealed {
+        None => fresh(&queued)?,
+        Some(bytes) => match recheck(bytes.clone(), &queued.letter, &center, &bench.keyring, now) {
+            Err(held) if held.may_reseal => fresh(&queued)?,
+            other => other,
+        },
+    };
+    match sealed {
+        Ok(sealed) => Ok(Ready::Sealed(Box::new(queued), sealed)),
+        Err(held) => {
+            hold(daemon, id, &queued, &held.because)?;
+            Ok(Ready::Held)
+        }
+    }
+}
+
+fn hold(daemon: &Daemon, id: OutboxId, queued: &QueuedLetter, because: &str) -> anyhow::Result<()> {
+    tracing::warn!(letter = id.0, message_id = queued.letter.message_id, "held");
+    let settled = Settled { state: LetterState::Held, next_at: None, error: Some(because.to_owned()), reply: None, counts_attempt: false };
+    commit(daemon, id, queued, &settled)
+}
+
+fn settle(daemon: &Daemon, id: OutboxId, queued: &QueuedLetter, outcome: &SendOutcome) -> anyhow::Result<()> {
+    let tried = Tried { queued_at: queued.queued_at, attempts: queued.attempts, resends: queued.resends };
+    let settled = retry::settle(&queued.letter, tried, outcome, daemon.clock.now());
+    commit(daemon, id, queued, &settled)
+}
+
+/// The letter's next rung and what follows from it, in one transaction.
+fn commit(daemon: &Daemon, id: OutboxId, queued: &QueuedLetter, settled: &Settled) -> anyhow::Result<()> {
+    let bench = daemon.bench();
+    let now = daemon.clock.now();
+    let question = retry::ask(&queued.letter);
+    let desk = bench.desk(&daemon.key, now);
+    let consequences = |world: &_| retry::consequences(&queued.letter, settled, world, desk);
+    daemon.store.settle(id, settled, &bench.place(), &question, now, consequences).with_context(|| format!("settle letter {id}"))?;
+    Ok(())
+}

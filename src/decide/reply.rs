@@ -1,0 +1,245 @@
+//! A mail that refers to something of ours: which ticket it belongs to, whether its sender takes
+//! part there, and what a reporter's reply moves.
+
+use super::Arrived;
+use super::act::reopen_ticket;
+use super::letters::{list, text, words};
+use super::report::{self, Origin, note_message, one_line, start_clock};
+use super::work::{DAEMON, Work};
+use crate::mail::template::TemplateName;
+use crate::model::clock::ClockName;
+use crate::model::dissemination::DisseminationNumber;
+use crate::model::effect::Decision;
+use crate::model::letter::{Enclosure, LetterKind};
+use crate::model::ticket::{AtReporter, State, Ticket, TicketEvent, TicketNumber};
+
+/// A reply reopens within 14 days after closing; later it opens a linked ticket (contract 8).
+const REOPENS_WITHIN_DAYS: i64 = 14;
+
+/// Where a mail belongs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Match {
+    Ticket(TicketNumber),
+    /// The sender is a recipient of this dissemination.
+    Dissemination(DisseminationNumber),
+    /// It refers to a ticket of ours, and the sender takes no part in it; `None`: there is no such ticket.
+    Stranger(Option<TicketNumber>),
+    None,
+}
+
+/// References first, then the tag, and only where the sender takes part (contract 3).
+#[must_use]
+pub fn matched(arrived: &Arrived<'_>, work: &Work<'_>) -> Match {
+    let world = work.world;
+    let Some(from) = arrived.from() else { return Match::None };
+    for letter in &world.letters {
+        if let Some(number) = &letter.dissemination
+            && work.dissemination(number).is_some_and(|one| one.recipients.iter().any(|recipient| recipient.address == *from))
+        {
+            return Match::Dissemination(number.clone());
+        }
+    }
+    let tags = arrived.tags(&work.desk.policy.ticket_prefix);
+    let referred = world.letters.iter().filter_map(|letter| letter.ticket.clone()).chain(world.referred_tickets.iter().cloned());
+    let named: Vec<TicketNumber> = referred.chain(tags.iter().cloned()).collect();
+    for number in &named {
+        if let Some(ticket) = work.ticket(number)
+            && takes_part(ticket, from)
+        {
+            return Match::Ticket(survivor(ticket, work));
+        }
+        if let Some(one) = work.disseminations_of(number).find(|one| one.recipients.iter().any(|recipient| recipient.address == *from)) {
+            return Match::Dissemination(one.number.clone());
+        }
+    }
+    if named.is_empty() {
+        return Match::None;
+    }
+    // A reference to a mail that the sender may honestly know of (a copied party's thread) is not
+    // told apart from a guess: the analysts see both, the sender learns nothing.
+    Match::Stranger(named.into_iter().find(|number| work.ticket(number).is_some()))
+}
+
+fn takes_part(ticket: &Ticket, from: &crate::model::Address) -> bool {
+    ticket.reporter.as_ref() == Some(from) || ticket.participants.contains(from)
+}
+
+/// Merged tickets answer under the surviving number.
+fn survivor(ticket: &Ticket, work: &Work<'_>) -> TicketNumber {
+    let mut number = ticket.number.clone();
+    // Merging refuses merged targets, so a chain is short; the bound keeps a damaged one from going round.
+    for _ in 0..20 {
+        match work.ticket(&number).and_then(|ticket| ticket.merged_into.clone()) {
+            Some(next) if work.ticket(&next).is_some() => number = next,
+            _ => break,
+        }
+    }
+    number
+}
+
+/// A reply of someone who takes part.
+#[must_use]
+pub fn follow_up(arrived: &Arrived<'_>, number: &TicketNumber, mut work: Work<'_>) -> Decision {
+    let Some(ticket) = work.ticket(number).cloned() else { return report::open(arrived, Origin::Fresh, work) };
+    let by = arrived.from().map_or_else(|| DAEMON.to_owned(), ToString::to_string);
+    if let Some(decision) = survey_answer(arrived, &ticket, &by, &work) {
+        return decision;
+    }
+    if ticket.state == State::Closed {
+        let closed_at = ticket.closed_at.unwrap_or(ticket.updated_at);
+        if work.desk.now.as_second() - closed_at.as_second() > REOPENS_WITHIN_DAYS * 86_400 {
+            return report::open(arrived, Origin::Late(number.clone()), work);
+        }
+        reopen_ticket(&ticket, &by, &mut work);
+    }
+    note_message(arrived, number, &mut work);
+    report::keep(arrived, number, &mut work);
+    if let Some(mark) = arrived.found.tlp
+        && Some(mark) > ticket.received_tlp
+    {
+        work.event(number, &by, TicketEvent::TlpReceived { mark }, mark.word());
+    }
+    documents_came(arrived, number, &by, &mut work);
+    notice(arrived, number, &mut work);
+    let because = work.desk.say("file.joined", &[("number", &number.0)]);
+    work.file(arrived, Some(number.clone()), because)
+}
+
+/// Documents move a ticket that waited for them to verification, and start its clock (contract 8).
+fn documents_came(arrived: &Arrived<'_>, number: &TicketNumber, by: &str, work: &mut Work<'_>) {
+    if arrived.documents.is_empty() && arrived.form.is_empty() {
+        return;
+    }
+    let detail = words(&arrived.documents).join(", ");
+    let event = TicketEvent::DocumentsCame { documents: arrived.documents.clone(), form: arrived.form.clone() };
+    work.event(number, by, event, detail);
+    let waits = work.ticket(number).is_some_and(|ticket| matches!(ticket.state, State::New | State::AwaitingReporter));
+    if waits && !arrived.documents.is_empty() {
+        work.event(number, by, TicketEvent::StateChanged { to: State::Verifying }, State::Verifying.word());
+        start_clock(number, ClockName::Verification, work);
+    }
+}
+
+fn notice(arrived: &Arrived<'_>, number: &TicketNumber, work: &mut Work<'_>) {
+    let Some(ticket) = work.ticket(number).cloned() else { return };
+    let mail = &arrived.opened.mail;
+    let mut fields = work.fields(Some(number));
+    text(&mut fields, "from", arrived.from().map_or_else(String::new, ToString::to_string));
+    text(&mut fields, "subject", one_line(&mail.subject));
+    text(&mut fields, "text", &mail.text.new);
+    list(&mut fields, "documents", words(&arrived.documents));
+    list(&mut fields, "missing", words(&ticket.missing()));
+    list(&mut fields, "attachments", mail.attachments.iter().map(report::attachment_line));
+    text(&mut fields, "state", ticket.state.word());
+    list(&mut fields, "commands", super::letters::commands(&["!balas", "!valid", "!lengkapi", "!catat", "!status"]));
+    let enclosures: Vec<Enclosure> =
+        mail.attachments.iter().filter(|attachment| !attachment.is_layout).take(50).map(report::enclosure).collect();
+    work.notify(number, TemplateName::NoticeFollowup, &fields, &enclosures, arrived.from());
+}
+
+/// A robot's answer may be filed with a ticket and changes nothing (STANDARDS, RFC 3834).
+#[must_use]
+pub fn automatic(arrived: &Arrived<'_>, work: Work<'_>) -> Decision {
+    let ticket = match matched(arrived, &work) {
+        Match::Ticket(number) => Some(number),
+        Match::Dissemination(number) => work.dissemination(&number).map(|one| one.ticket.clone()),
+        Match::Stranger(_) | Match::None => None,
+    };
+    let because = arrived.recognised.because.clone();
+    let mut work = work;
+    if let Some(number) = &ticket {
+        note_automatic(arrived, number, &mut work);
+    }
+    if ticket.is_some() { work.file(arrived, ticket, because) } else { work.file_for_digest(arrived, None, because) }
+}
+
+/// The robot's mail in the timeline, but not in the thread with the reporter.
+fn note_automatic(arrived: &Arrived<'_>, number: &TicketNumber, work: &mut Work<'_>) {
+    let mail = &arrived.opened.mail;
+    let message_id = mail.message_id.clone().unwrap_or_else(|| format!("{}@no-message-id.invalid", mail.sha256));
+    let event = TicketEvent::Message {
+        direction: crate::model::ticket::Direction::In,
+        kind: arrived.recognised.kind.word().to_owned(),
+        message_id,
+        at_reporter: AtReporter::No,
+    };
+    work.event(number, DAEMON, event, arrived.recognised.because.clone());
+}
+
+/// An answer to the survey is recorded and never reopens (contract 8, 10). `None`: it is none.
+fn survey_answer(arrived: &Arrived<'_>, ticket: &Ticket, by: &str, work: &Work<'_>) -> Option<Decision> {
+    let answers_survey = work.world.letters.iter().any(|letter| {
+        letter.kind == LetterKind::Survey && letter.ticket.as_ref() == Some(&ticket.number) && ticket.reporter.as_ref() == arrived.from()
+    });
+    if !answers_survey {
+        return None;
+    }
+    let mut work = work.clone();
+    note_message(arrived, &ticket.number, &mut work);
+    let (answers, comment) = read_survey(&arrived.opened.mail.text.new);
+    let complete = answers.iter().all(Option::is_some);
+    if ticket.survey_answer.is_some() {
+        let because = work.desk.say("file.survey_twice", &[]);
+        return Some(work.file(arrived, Some(ticket.number.clone()), because));
+    }
+    if complete {
+        let answers: Vec<u8> = answers.into_iter().flatten().collect();
+        let detail = answers.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        work.event(&ticket.number, by, TicketEvent::SurveyAnswered { answers, comment }, detail);
+        let because = work.desk.say("file.survey", &[]);
+        return Some(work.file(arrived, Some(ticket.number.clone()), because));
+    }
+    let tried = answers.iter().any(Option::is_some);
+    if tried && !ticket.told.contains("survey_again") {
+        work.event(&ticket.number, DAEMON, TicketEvent::Told { what: "survey_again".to_owned() }, "");
+        let fields = work.fields(Some(&ticket.number));
+        if let Some(letter) = work.fixed(&ticket.number, LetterKind::Survey, TemplateName::SurveyAgain, fields) {
+            work.queue(letter, AtReporter::Yes);
+        }
+        let because = work.desk.say("file.survey_unclear", &[]);
+        return Some(work.file(arrived, Some(ticket.number.clone()), because));
+    }
+    // Words instead of marks: a person reads them, and the ticket stays closed.
+    notice(arrived, &ticket.number, &mut work);
+    let because = work.desk.say("file.survey_words", &[]);
+    Some(work.file(arrived, Some(ticket.number.clone()), because))
+}
+
+/// The nine marks of a survey answer, `1: 4`, and whatever else was written.
+#[must_use]
+pub fn read_survey(answer: &str) -> ([Option<u8>; 9], String) {
+    let mut marks = [None; 9];
+    let mut comment = Vec::new();
+    for line in answer.lines() {
+        let digits: Vec<u8> = line.bytes().filter(u8::is_ascii_digit).map(|b| b - b'0').collect();
+        let plain = line.chars().all(|c| c.is_ascii_digit() || c.is_whitespace() || ":=.)-–>".contains(c));
+        match digits.as_slice() {
+            [question @ 1..=9, mark @ 1..=4] if plain => {
+                if let Some(slot) = marks.get_mut(usize::from(question - 1)) {
+                    *slot = slot.or(Some(*mark));
+                }
+            }
+            _ if line.trim().is_empty() => {}
+            _ => comment.push(line.trim()),
+        }
+    }
+    (marks, comment.join("\n"))
+}
+
+/// Whether the new text of a mail begins with one of the words of contract 9.
+#[must_use]
+pub fn begins_with_receipt(text: &str) -> bool {
+    let word: String = text.trim_start().chars().take_while(|c| c.is_alphanumeric()).collect::<String>().to_lowercase();
+    ["diterima", "terima", "received"].contains(&word.as_str())
+}
+
+/// The reply of a recipient that is no reply to the dissemination belongs to its ticket all the same.
+#[must_use]
+pub fn join_dissemination(arrived: &Arrived<'_>, number: &TicketNumber, what: String, mut work: Work<'_>) -> Decision {
+    note_message(arrived, number, &mut work);
+    report::keep(arrived, number, &mut work);
+    let from = arrived.from().map_or_else(String::new, ToString::to_string);
+    let words = arrived.opened.mail.text.new.clone();
+    work.notify_event(number, what.clone(), vec![from], &words, None);
+    work.file(arrived, Some(number.clone()), what)
+}

@@ -1,0 +1,406 @@
+//! A report becomes a ticket: its number, its first state, its acknowledgement or the reason why
+//! there is none, and the notice to the analysts.
+
+use super::Arrived;
+use super::calendar::due_after;
+use super::letters::{self, Speech, language_for, list, text, words};
+use super::work::{DAEMON, Work};
+use crate::mail::template::{Field, Fields, TemplateName};
+use crate::model::clock::{Clock, ClockName};
+use crate::model::effect::{Decision, Effect, Kept, MailKind};
+use crate::model::letter::{AutoSubmitted, Enclosure, LetterKind, Protection};
+use crate::model::ticket::{AtReporter, Channel, Direction, Priority, Service, State, Ticket, TicketEvent, TicketNumber};
+use crate::model::{Category, InboxId, Language};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Why a ticket opens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A new report.
+    Fresh,
+    /// The mail refers to a ticket in which its sender takes no part: the sender learns nothing of it.
+    Stranger(Option<TicketNumber>),
+    /// A reporter's reply that came more than 14 days after closing.
+    Late(TicketNumber),
+    /// `!angkat`: an analyst made a ticket of a mail that was filed without one.
+    Promoted,
+}
+
+/// Whether the reporter hears at once.
+enum Answer {
+    Now,
+    Held(String),
+    None(String),
+}
+
+/// Opens a ticket for the mail.
+#[must_use]
+pub fn open(arrived: &Arrived<'_>, origin: Origin, mut work: Work<'_>) -> Decision {
+    let number = open_ticket(arrived, &origin, &mut work);
+    let because = match &origin {
+        Origin::Fresh | Origin::Promoted => work.desk.say("file.opened", &[("number", &number.0)]),
+        Origin::Stranger(None) => work.desk.say("file.stranger_unknown", &[("number", &number.0)]),
+        Origin::Stranger(Some(other)) => work.desk.say("file.stranger", &[("number", &number.0), ("other", &other.0)]),
+        Origin::Late(other) => work.desk.say("file.late", &[("number", &number.0), ("other", &other.0)]),
+    };
+    work.file(arrived, Some(number), because)
+}
+
+/// The ticket with its events, acknowledgement and notices; `!angkat` uses it as well.
+pub fn open_ticket(arrived: &Arrived<'_>, origin: &Origin, work: &mut Work<'_>) -> TicketNumber {
+    let number = work.world.next_ticket.clone();
+    let mail = &arrived.opened.mail;
+    let answer = answer(arrived, origin, work);
+    let asked = matches!(answer, Answer::Now);
+    let mut ticket = blank(&number, work);
+    ticket.category = arrived.found.category;
+    ticket.priority = arrived.found.priority;
+    ticket.tlp = arrived.found.tlp;
+    ticket.received_tlp = arrived.found.tlp;
+    ticket.subject = one_line(&mail.subject);
+    ticket.reporter = arrived.from().cloned();
+    ticket.reporter_name = arrived.from_name();
+    ticket.participants = participants(arrived, work);
+    ticket.language = language_for(arrived.found.language, work.desk.policy.language);
+    ticket.documents = arrived.documents.clone();
+    ticket.form = arrived.form.clone();
+    ticket.state = match (ticket.documents.is_empty(), asked) {
+        (false, _) => State::Verifying,
+        (true, true) => State::AwaitingReporter,
+        (true, false) => State::New,
+    };
+    let documents_here = !ticket.documents.is_empty();
+    let missing = ticket.missing();
+    let detail = work.desk.say("event.opened", &[("subject", &ticket.subject), ("category", ticket.category.word())]);
+    work.event(&number, DAEMON, TicketEvent::Opened(Box::new(ticket)), detail);
+    note_message(arrived, &number, work);
+    if documents_here {
+        start_clock(&number, ClockName::Verification, work);
+    }
+    if let Origin::Late(other) | Origin::Stranger(Some(other)) = origin {
+        work.event(&number, DAEMON, TicketEvent::Linked { to: other.clone() }, other.to_string());
+    }
+    keep(arrived, &number, work);
+    let told = acknowledge(&number, answer, work);
+    if asked && !missing.is_empty() {
+        let detail = words(&missing).join(", ");
+        work.event(&number, DAEMON, TicketEvent::DocumentsAsked { documents: missing }, detail);
+    }
+    let other = match origin {
+        Origin::Late(other) | Origin::Stranger(Some(other)) => work.desk.say("notice.other_ticket", &[("other", &other.0)]),
+        Origin::Fresh | Origin::Promoted | Origin::Stranger(None) => String::new(),
+    };
+    notice_new(arrived, &number, &told, other, work);
+    number
+}
+
+/// The reporter and whoever was copied, but for the house itself: they may write under the tag.
+fn participants(arrived: &Arrived<'_>, work: &Work<'_>) -> BTreeSet<crate::model::Address> {
+    let policy = work.desk.policy;
+    let mail = &arrived.opened.mail;
+    let copied = mail.to.iter().chain(&mail.cc).filter_map(|mailbox| mailbox.address.clone());
+    // A report with hundreds of addresses is a circular, whose readers are no parties to the ticket.
+    let copied = copied.filter(|address| address.without_detail() != policy.center_address && policy.person(address).is_none()).take(20);
+    arrived.from().cloned().into_iter().chain(copied).collect()
+}
+
+/// Whether and when the sender is acknowledged (contract 4, RFC 3834 §2).
+fn answer(arrived: &Arrived<'_>, origin: &Origin, work: &Work<'_>) -> Answer {
+    let (desk, policy) = (work.desk, work.desk.policy);
+    let Some(from) = arrived.from() else { return Answer::None(desk.say("ack.no_sender", &[])) };
+    if from.without_detail() == policy.center_address || policy.internal_units.iter().any(|unit| unit.address == *from) {
+        return Answer::None(desk.say("ack.house", &[]));
+    }
+    if policy.person(from).is_some() {
+        return Answer::None(desk.say("ack.house", &[]));
+    }
+    if !arrived.recognised.may_answer && !matches!(origin, Origin::Late(_)) {
+        return Answer::None(arrived.recognised.answer_because.clone());
+    }
+    if matches!(origin, Origin::Stranger(_)) || (arrived.recognised.kind == MailKind::Reply && !matches!(origin, Origin::Late(_))) {
+        return Answer::None(desk.say("ack.refers_to_us", &[]));
+    }
+    if arrived.found.category == Category::Spam && *origin != Origin::Promoted {
+        return Answer::Held(desk.say("ack.perhaps_spam", &[]));
+    }
+    if arrived.recognised.hold_answer {
+        return Answer::Held(arrived.recognised.answer_because.clone());
+    }
+    if work.world.counters.acks_to_sender >= policy.ack_per_sender_per_day {
+        let limit = policy.ack_per_sender_per_day.to_string();
+        return Answer::None(desk.say("ack.sender_limit", &[("limit", &limit)]));
+    }
+    Answer::Now
+}
+
+/// Queues the acknowledgement, or records why it is held or left out; returns what happened in words.
+fn acknowledge(number: &TicketNumber, answer: Answer, work: &mut Work<'_>) -> String {
+    let held_because = match answer {
+        Answer::None(because) => {
+            let told = work.desk.say("ack.none", &[("because", &because)]);
+            work.because(told.clone());
+            return told;
+        }
+        Answer::Held(because) => Some(because),
+        Answer::Now => None,
+    };
+    let fields = acknowledgement_fields(number, work);
+    let protection = if work.desk.policy.ack_sign { Protection::Signed } else { Protection::Plain };
+    let speech = Speech {
+        kind: LetterKind::Acknowledgement,
+        template: TemplateName::Acknowledgement,
+        text: String::new(),
+        enclosures: Vec::new(),
+        protection,
+        tlp: None,
+        auto_submitted: AutoSubmitted::Replied,
+    };
+    let Some(mut letter) = work.to_reporter(number, fields, speech) else { return String::new() };
+    letter.held_because.clone_from(&held_because);
+    letter.not_before = work.turn_of_acknowledgement();
+    letter.encloses_certificate = work.world.is_first_letter && letter.protection != Protection::Plain;
+    let waits = letter.not_before;
+    let to = letter.to.clone();
+    work.queue(letter, AtReporter::Yes);
+    let told = if let Some(because) = held_because {
+        let told = work.desk.say("ack.held", &[("because", &because)]);
+        work.event(number, DAEMON, TicketEvent::AcknowledgementHeld { because }, told.clone());
+        told
+    } else {
+        let told = match waits {
+            Some(at) => work.desk.say("ack.waits", &[("until", &at.to_string())]),
+            None => work.desk.say("ack.queued", &[("to", to.as_str())]),
+        };
+        work.event(number, DAEMON, TicketEvent::Acknowledged, told.clone());
+        told
+    };
+    work.because(told.clone());
+    told
+}
+
+/// The fields of an acknowledgement: number and checklist, nothing of the report.
+fn acknowledgement_fields(number: &TicketNumber, work: &Work<'_>) -> Fields {
+    let mut fields = work.fields(Some(number));
+    let missing = work.ticket(number).map(Ticket::missing).unwrap_or_default();
+    letters::set(&mut fields, "has_missing", Field::Flag(!missing.is_empty()));
+    list(&mut fields, "missing", words(&missing));
+    fields
+}
+
+/// A ticket with nothing in it yet.
+#[must_use]
+pub fn blank(number: &TicketNumber, work: &Work<'_>) -> Ticket {
+    let now = work.desk.now;
+    Ticket {
+        number: number.clone(),
+        state: State::New,
+        former_state: State::New,
+        service: Service::Complaint,
+        category: Category::Other,
+        priority: Priority::Medium,
+        tlp: None,
+        received_tlp: None,
+        subject: String::new(),
+        reporter: None,
+        reporter_name: String::new(),
+        participants: BTreeSet::new(),
+        language: work.desk.policy.language,
+        channel: Channel::Email,
+        assignee: None,
+        opened_at: now,
+        updated_at: now,
+        closed_at: None,
+        touched_at: None,
+        documents: BTreeSet::new(),
+        form: BTreeMap::new(),
+        was_asked: false,
+        clocks: vec![Clock::waiting(ClockName::Verification), Clock::waiting(ClockName::Analysis), Clock::waiting(ClockName::Survey)],
+        links: BTreeSet::new(),
+        merged_into: None,
+        thread: Vec::new(),
+        reminders: 0,
+        asked_at: None,
+        acknowledgement_held: None,
+        acknowledged: false,
+        survey_answer: None,
+        survey_sent: false,
+        told: BTreeSet::new(),
+    }
+}
+
+/// Starts a clock of the service standard, unless it runs or was met.
+pub fn start_clock(number: &TicketNumber, name: ClockName, work: &mut Work<'_>) {
+    let (policy, now) = (work.desk.policy, work.desk.now);
+    let Some(clock) = work.ticket(number).map(|ticket| ticket.clock(name)) else { return };
+    if clock.started_at.is_some() && clock.met_at.is_none() {
+        return;
+    }
+    let term = match name {
+        ClockName::Verification => policy.sla_verification,
+        ClockName::Analysis => policy.sla_analysis,
+        ClockName::Survey => policy.sla_survey,
+    };
+    let due_at = due_after(now, term, policy);
+    let clock = Clock { name, started_at: Some(now), due_at: Some(due_at), met_at: None, paused_at: None, told: Vec::new() };
+    let detail = work.desk.say("clock.started", &[("clock", name.word()), ("due", &due_at.to_string())]);
+    work.event(number, DAEMON, TicketEvent::ClockSet { clock }, detail);
+}
+
+/// The incoming message in the ticket's thread and conversation.
+pub fn note_message(arrived: &Arrived<'_>, number: &TicketNumber, work: &mut Work<'_>) {
+    let mail = &arrived.opened.mail;
+    // Without a Message-ID of its own the mail is known by its hash, which no thread refers to.
+    let message_id = mail.message_id.clone().unwrap_or_else(|| format!("{}@no-message-id.invalid", mail.sha256));
+    let at_reporter = match work.ticket(number).and_then(|ticket| ticket.reporter.as_ref()) {
+        Some(reporter) if Some(reporter) == arrived.from() && mail.message_id.is_some() => AtReporter::Yes,
+        _ => AtReporter::No,
+    };
+    let event = TicketEvent::Message { direction: Direction::In, kind: arrived.recognised.kind.word().to_owned(), message_id, at_reporter };
+    let from = arrived.from().map_or_else(String::new, ToString::to_string);
+    work.event(number, if from.is_empty() { DAEMON } else { &from }, event, one_line(&mail.subject));
+}
+
+/// Attachments and indicators of the mail stay with the ticket.
+pub fn keep(arrived: &Arrived<'_>, number: &TicketNumber, work: &mut Work<'_>) {
+    let mail = &arrived.opened.mail;
+    let documents = arrived.attachment_documents.iter().copied().chain(std::iter::repeat(None));
+    let attachments: Vec<Kept> = mail
+        .attachments
+        .iter()
+        .zip(documents)
+        .filter(|(attachment, _)| !attachment.is_layout)
+        .map(|(attachment, document)| Kept { enclosure: enclosure(attachment), document })
+        .collect();
+    let indicators = arrived.found.indicators.clone();
+    if !attachments.is_empty() || indicators != crate::model::effect::Indicators::default() {
+        work.effect(Effect::Keep { ticket: number.clone(), attachments, indicators });
+    }
+}
+
+/// An attachment as something that can be sent on.
+#[must_use]
+pub fn enclosure(attachment: &crate::mail::Attachment) -> Enclosure {
+    Enclosure {
+        name: attachment.name.clone(),
+        media_type: attachment.media_type.clone(),
+        sha256: attachment.sha256.clone(),
+        content: attachment.content.clone(),
+    }
+}
+
+/// Tells every analyst of the new ticket, with all that is needed to decide.
+fn notice_new(arrived: &Arrived<'_>, number: &TicketNumber, told: &str, other: String, work: &mut Work<'_>) {
+    let Some(ticket) = work.ticket(number).cloned() else { return };
+    let mail = &arrived.opened.mail;
+    let mut fields = work.fields(Some(number));
+    text(&mut fields, "from", ticket.reporter.as_ref().map_or_else(String::new, ToString::to_string));
+    text(&mut fields, "from_name", &ticket.reporter_name);
+    text(&mut fields, "subject", &ticket.subject);
+    text(&mut fields, "language", arrived.found.language.word());
+    text(&mut fields, "category", ticket.category.word());
+    list(&mut fields, "category_reasons", reasons(arrived, work.desk.policy.language));
+    text(&mut fields, "priority", ticket.priority.word());
+    text(&mut fields, "tlp", ticket.tlp.map_or_else(String::new, crate::model::Tlp::label));
+    list(&mut fields, "documents", words(&ticket.documents));
+    list(&mut fields, "missing", words(&ticket.missing()));
+    list(&mut fields, "indicators", indicator_lines(arrived));
+    list(&mut fields, "attachments", mail.attachments.iter().map(attachment_line));
+    text(&mut fields, "trust", trust(arrived, work));
+    text(&mut fields, "acknowledgement", told);
+    text(&mut fields, "text", &mail.text.new);
+    list(&mut fields, "damage", arrived.damage.iter().map(|damage| format!("{}: {}", damage.code, damage.detail)));
+    text(&mut fields, "other_ticket", other);
+    list(&mut fields, "commands", letters::commands(&["!valid", "!lengkapi", "!balas", "!tolak", "!status"]));
+    let enclosures: Vec<Enclosure> = mail.attachments.iter().filter(|attachment| !attachment.is_layout).take(50).map(enclosure).collect();
+    work.notify(number, TemplateName::NoticeNew, &fields, &enclosures, None);
+}
+
+/// Why the rules chose the category, one line a rule, in the reader's language.
+fn reasons(arrived: &Arrived<'_>, language: Language) -> Vec<String> {
+    arrived
+        .found
+        .fired
+        .iter()
+        .map(|fired| {
+            let reason = if language == Language::En { &fired.reason_en } else { &fired.reason_id };
+            format!("{} {:+.1} {reason}: {}", fired.category, fired.adds, fired.saw.join(", "))
+        })
+        .collect()
+}
+
+fn indicator_lines(arrived: &Arrived<'_>) -> Vec<String> {
+    let found = &arrived.found.indicators;
+    let all = found.urls.iter().chain(&found.domains).chain(&found.ips).chain(&found.hashes).chain(&found.emails).chain(&found.cves);
+    // Past a hundred the list is evidence to be exported, not something to be read in a mail.
+    all.take(100).cloned().collect()
+}
+
+/// One line for people about an attachment.
+#[must_use]
+pub fn attachment_line(attachment: &crate::mail::Attachment) -> String {
+    let name = if attachment.name.is_empty() { "-" } else { &attachment.name };
+    format!("{name} · {} · {} B · {}", attachment.media_type, attachment.content.len(), attachment.sha256)
+}
+
+/// How far the sender can be believed to be who From says.
+fn trust(arrived: &Arrived<'_>, work: &Work<'_>) -> String {
+    let findings = &arrived.opened.findings;
+    match (&findings.signer, findings.is_valid) {
+        (Some(signer), Some(true)) => work.desk.say("trust.signed", &[("signer", &signer.0)]),
+        (Some(signer), _) => work.desk.say("trust.bad_signature", &[("signer", &signer.0)]),
+        (None, _) => work.desk.say("trust.none", &[]),
+    }
+}
+
+/// A ticket for a mail that the program could not process.
+pub fn open_unreadable(id: InboxId, because: &str, work: &mut Work<'_>) -> TicketNumber {
+    let number = work.world.next_ticket.clone();
+    let mut ticket = blank(&number, work);
+    ticket.subject = work.desk.say("subject.unreadable", &[("mail", &id.to_string())]);
+    let subject = ticket.subject.clone();
+    work.event(&number, DAEMON, TicketEvent::Opened(Box::new(ticket)), subject.clone());
+    work.because(because);
+    work.notify_event(&number, subject, vec![because.to_owned()], "", None);
+    number
+}
+
+/// A subject on one line, at most 200 characters.
+#[must_use]
+pub fn one_line(subject: &str) -> String {
+    subject.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect()
+}
+
+/// A report that came by another channel, written down by an analyst (contract 5, `!catatkan`).
+pub fn register(
+    channel: Channel,
+    address: Option<&crate::model::Address>,
+    report: &str,
+    job: &super::act::Job<'_>,
+    work: &mut Work<'_>,
+) -> TicketNumber {
+    let number = work.world.next_ticket.clone();
+    let found = job.arrived.found;
+    let by = job.person.address.as_str();
+    let mut ticket = blank(&number, work);
+    ticket.channel = channel;
+    ticket.category = found.category;
+    ticket.priority = found.priority;
+    ticket.tlp = job.mark;
+    ticket.received_tlp = job.mark;
+    ticket.subject = one_line(report.lines().next().unwrap_or_default()).chars().take(120).collect();
+    ticket.reporter = address.cloned();
+    ticket.participants = address.cloned().into_iter().collect();
+    ticket.language = language_for(found.language, work.desk.policy.language);
+    ticket.state = if address.is_some() { State::AwaitingReporter } else { State::New };
+    ticket.assignee = None;
+    let missing = ticket.missing();
+    let subject = ticket.subject.clone();
+    work.event(&number, by, TicketEvent::Opened(Box::new(ticket)), subject);
+    work.event(&number, by, TicketEvent::Noted { text: report.to_owned() }, one_line(report));
+    if address.is_some() {
+        acknowledge(&number, Answer::Now, work);
+        let detail = words(&missing).join(", ");
+        work.event(&number, by, TicketEvent::DocumentsAsked { documents: missing }, detail);
+    }
+    number
+}

@@ -1,0 +1,159 @@
+//! What follows from one attempt to send a letter: the next rung of the outbox ladder, when to try
+//! again, and who must hear of it (ATTACKS F30 to F45).
+
+use super::work::{DAEMON, Work};
+use super::{Desk, bounce};
+use crate::model::dissemination::{DisseminationState, RecipientState};
+use crate::model::effect::Decision;
+use crate::model::letter::{Letter, LetterKind, LetterState};
+use crate::model::outcome::{Fault, SendOutcome, Settled};
+use crate::model::snapshot::{OurLetter, Question, Snapshot};
+use jiff::{SignedDuration, Timestamp};
+
+/// Minutes until the next try after the first, second, … failure (F44); afterwards every 6 h.
+const RETRY_MINUTES: [i64; 5] = [1, 5, 15, 60, 180];
+const RETRY_LATER_MINUTES: i64 = 360;
+/// A letter whose fate is unknown goes out once more, after the time in which a slow server
+/// would have answered (DESIGN 4, rung O5).
+const RESEND_AFTER_MINUTES: i64 = 15;
+/// The server is unwell: the shell's breaker decides when to connect again, this is how soon a letter may be looked at.
+const SERVER_RETRY_MINUTES: i64 = 1;
+
+/// How a letter stood before the attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tried {
+    pub queued_at: Timestamp,
+    /// Attempts before this one.
+    pub attempts: u32,
+    /// Times it was sent again after an uncertain end.
+    pub resends: u32,
+}
+
+/// The next rung.
+#[must_use]
+pub fn settle(letter: &Letter, tried: Tried, outcome: &SendOutcome, now: Timestamp) -> Settled {
+    let after = |minutes: i64| now.checked_add(SignedDuration::from_mins(minutes)).ok();
+    let settled =
+        |state, next_at, error: Option<&String>| Settled { state, next_at, error: error.cloned(), reply: None, counts_attempt: true };
+    match outcome {
+        SendOutcome::Sent { reply } => {
+            Settled { state: LetterState::Sent, next_at: None, error: None, reply: Some(reply.clone()), counts_attempt: true }
+        }
+        SendOutcome::Never { reason } => settled(LetterState::Failed, None, Some(reason)),
+        SendOutcome::Uncertain { reason } => {
+            let next_at = if tried.resends == 0 { after(RESEND_AFTER_MINUTES) } else { None };
+            settled(LetterState::Uncertain, next_at, Some(reason))
+        }
+        SendOutcome::Later { reason, fault: Fault::Server } => Settled {
+            state: LetterState::Queued,
+            next_at: after(SERVER_RETRY_MINUTES),
+            error: Some(reason.clone()),
+            reply: None,
+            counts_attempt: false,
+        },
+        SendOutcome::Later { reason, fault: Fault::Letter } => {
+            if now.duration_since(tried.queued_at) >= patience(letter.kind) {
+                return settled(LetterState::Failed, None, Some(reason));
+            }
+            let step = usize::try_from(tried.attempts).unwrap_or(usize::MAX);
+            let minutes = RETRY_MINUTES.get(step).copied().unwrap_or(RETRY_LATER_MINUTES);
+            settled(LetterState::Queued, after(minutes), Some(reason))
+        }
+    }
+}
+
+/// How long a letter is worth trying (F44): an acknowledgement of last week helps nobody.
+const fn patience(kind: LetterKind) -> SignedDuration {
+    match kind {
+        LetterKind::Acknowledgement => SignedDuration::from_hours(48),
+        LetterKind::Receipt => SignedDuration::from_hours(24),
+        _ => SignedDuration::from_hours(120),
+    }
+}
+
+/// What the consequences need to know.
+#[must_use]
+pub fn ask(letter: &Letter) -> Question {
+    Question {
+        tickets: letter.ticket.iter().cloned().collect(),
+        disseminations: letter.dissemination.iter().cloned().collect(),
+        ..Question::default()
+    }
+}
+
+/// What else changes with the letter's new state: the recipient of a dissemination, and the
+/// analysts, where a letter that somebody waits for did not leave.
+#[must_use]
+pub fn consequences(letter: &Letter, settled: &Settled, world: &Snapshot, desk: Desk<'_>) -> Decision {
+    let mut work = Work::new(desk, world, format!("settle\0{}\0{}", letter.message_id, settled.state));
+    match settled.state {
+        LetterState::Sent => sent(letter, &mut work),
+        LetterState::Failed | LetterState::Held => {
+            let reason = settled.error.clone().unwrap_or_default();
+            let key = if settled.state == LetterState::Held { "letter.held" } else { "letter.failed" };
+            let arguments = [("kind", letter.kind.word()), ("to", letter.to.as_str()), ("reason", reason.as_str())];
+            let what = work.desk.say(key, &arguments);
+            not_sent(letter, settled.state, &what, &mut work);
+        }
+        LetterState::Queued | LetterState::Sending | LetterState::Uncertain | LetterState::Cancelled => {}
+    }
+    work.finish()
+}
+
+fn sent(letter: &Letter, work: &mut Work<'_>) {
+    // A reminder is about a dissemination and is not it.
+    if letter.kind != LetterKind::Dissemination {
+        return;
+    }
+    let Some(mut dissemination) = letter.dissemination.as_ref().and_then(|number| work.dissemination(number)).cloned() else { return };
+    let now = work.desk.now;
+    for recipient in dissemination.recipients.iter_mut().filter(|recipient| recipient.address == letter.to) {
+        if matches!(recipient.state, RecipientState::Queued | RecipientState::Held) {
+            recipient.state = RecipientState::Sent;
+            recipient.at = now;
+            recipient.sent_at = Some(now);
+            recipient.because.clear();
+        }
+    }
+    let waits = dissemination.recipients.iter().any(|recipient| recipient.state == RecipientState::Queued);
+    if dissemination.state == DisseminationState::Sending && !waits {
+        dissemination.state = DisseminationState::Sent;
+    }
+    let what = work.desk.say("dissemination.sent_to", &[("number", &dissemination.number.0), ("to", letter.to.as_str())]);
+    work.set_dissemination(dissemination, DAEMON, what);
+}
+
+fn not_sent(letter: &Letter, state: LetterState, what: &str, work: &mut Work<'_>) {
+    if state == LetterState::Held
+        && let Some(mut dissemination) = letter.dissemination.as_ref().and_then(|number| work.dissemination(number)).cloned()
+    {
+        let now = work.desk.now;
+        for recipient in dissemination.recipients.iter_mut().filter(|recipient| recipient.address == letter.to) {
+            if recipient.state == RecipientState::Queued {
+                recipient.state = RecipientState::Held;
+                recipient.at = now;
+                what.clone_into(&mut recipient.because);
+            }
+        }
+        work.set_dissemination(dissemination, DAEMON, what);
+    }
+    // A notice about a notice that could not be sent would itself not be sent.
+    if matches!(letter.kind, LetterKind::Notice | LetterKind::Receipt | LetterKind::Report) {
+        return;
+    }
+    let Some(ticket) = &letter.ticket else { return };
+    if state == LetterState::Held {
+        work.notify_event(ticket, what.to_owned(), Vec::new(), "", None);
+        return;
+    }
+    let ours = OurLetter {
+        message_id: letter.message_id.clone(),
+        kind: letter.kind,
+        ticket: letter.ticket.clone(),
+        dissemination: letter.dissemination.clone(),
+        to: letter.to.clone(),
+        state,
+        sent_at: None,
+    };
+    bounce::tell(&ours, what, work);
+}

@@ -1,0 +1,162 @@
+//! A decision in the making: the world as it was, with the effects so far applied to a copy, so
+//! that the second command of a mail sees what the first one did.
+
+use super::{Arrived, Desk};
+use crate::model::dissemination::{Dissemination, DisseminationNumber};
+use crate::model::effect::{Decision, Effect, Filing, MailKind};
+use crate::model::letter::Letter;
+use crate::model::policy::Person;
+use crate::model::snapshot::Snapshot;
+use crate::model::ticket::{AtReporter, Direction, Ticket, TicketEvent, TicketNumber};
+use crate::model::{Address, Category};
+use std::collections::BTreeMap;
+
+/// The name under which the daemon itself stands in the timeline.
+pub const DAEMON: &str = "bantuan70";
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct Work<'a> {
+    pub desk: Desk<'a>,
+    pub world: &'a Snapshot,
+    tickets: BTreeMap<TicketNumber, Ticket>,
+    disseminations: BTreeMap<DisseminationNumber, Dissemination>,
+    decision: Decision,
+    /// What our identifiers are derived from: the mail's hash, or the name of the due thing.
+    cause: String,
+    letters: u32,
+}
+
+impl<'a> Work<'a> {
+    /// Begins a decision.
+    #[must_use]
+    pub fn new(desk: Desk<'a>, world: &'a Snapshot, cause: String) -> Self {
+        Self {
+            desk,
+            world,
+            tickets: world.tickets.clone(),
+            disseminations: world.disseminations.clone(),
+            decision: Decision::default(),
+            cause,
+            letters: 0,
+        }
+    }
+
+    /// The ticket as it stands after the effects so far.
+    #[must_use]
+    pub fn ticket(&self, number: &TicketNumber) -> Option<&Ticket> {
+        self.tickets.get(number)
+    }
+
+    /// The dissemination as it stands after the effects so far.
+    #[must_use]
+    pub fn dissemination(&self, number: &DisseminationNumber) -> Option<&Dissemination> {
+        self.disseminations.get(number)
+    }
+
+    /// Every dissemination of the ticket.
+    pub fn disseminations_of<'s>(&'s self, ticket: &'s TicketNumber) -> impl Iterator<Item = &'s Dissemination> {
+        self.disseminations.values().filter(move |dissemination| dissemination.ticket == *ticket)
+    }
+
+    /// Adds an effect that changes no ticket.
+    pub fn effect(&mut self, effect: Effect) {
+        self.decision.effects.push(effect);
+    }
+
+    /// Something happens to a ticket.
+    pub fn event(&mut self, number: &TicketNumber, by: &str, event: TicketEvent, detail: impl Into<String>) {
+        let before = self.tickets.remove(number);
+        if let Some(after) = Ticket::fold(before, &event, self.desk.now) {
+            self.tickets.insert(number.clone(), after);
+        }
+        self.effect(Effect::Event { ticket: number.clone(), by: by.to_owned(), event, detail: detail.into() });
+    }
+
+    /// The dissemination is from now on as given, and the ticket's timeline says what happened.
+    pub fn set_dissemination(&mut self, dissemination: Dissemination, by: &str, what: impl Into<String>) {
+        let what = what.into();
+        let event = TicketEvent::Dissemination { number: dissemination.number.to_string(), what: what.clone() };
+        let ticket = dissemination.ticket.clone();
+        self.disseminations.insert(dissemination.number.clone(), dissemination.clone());
+        self.effect(Effect::SetDissemination(Box::new(dissemination)));
+        self.event(&ticket, by, event, what);
+    }
+
+    /// Queues a letter; where it belongs to a ticket, the ticket's thread learns its Message-ID.
+    pub fn queue(&mut self, letter: Letter, at_reporter: AtReporter) {
+        if let Some(ticket) = letter.ticket.clone() {
+            let event = TicketEvent::Message {
+                direction: Direction::Out,
+                kind: letter.kind.word().to_owned(),
+                message_id: letter.message_id.clone(),
+                at_reporter,
+            };
+            let detail = self.desk.say("event.queued", &[("kind", letter.kind.word()), ("to", letter.to.as_str())]);
+            self.event(&ticket, DAEMON, event, detail);
+        }
+        self.effect(Effect::Queue(Box::new(letter)));
+    }
+
+    /// A Message-ID that nobody can guess and that is the same when this is decided again.
+    pub fn next_message_id(&mut self, kind: &str) -> String {
+        self.letters += 1;
+        let cause = format!("{}\0{}", self.cause, self.letters);
+        self.desk.key.message_id(kind, &cause, self.desk.policy.center_address.domain())
+    }
+
+    /// Adds a reason.
+    pub fn because(&mut self, reason: impl Into<String>) {
+        self.decision.because.push(reason.into());
+    }
+
+    /// Those who hear of a ticket: its assignee, else every analyst, else the chiefs.
+    #[must_use]
+    pub fn audience(&self, ticket: Option<&Ticket>) -> Vec<&'a Person> {
+        let policy = self.desk.policy;
+        if let Some(person) = ticket.and_then(|ticket| ticket.assignee.as_ref()).and_then(|address| policy.person(address)) {
+            return vec![person];
+        }
+        let analysts: Vec<&Person> = policy.analysts().collect();
+        if analysts.is_empty() { policy.chiefs().collect() } else { analysts }
+    }
+
+    /// Ends the decision on a mail with its verdict.
+    #[must_use]
+    pub fn file(self, arrived: &Arrived<'_>, ticket: Option<TicketNumber>, because: String) -> Decision {
+        self.filed(arrived, ticket, because, false)
+    }
+
+    /// The same, for a mail without a ticket that the daily digest names.
+    #[must_use]
+    pub fn file_for_digest(self, arrived: &Arrived<'_>, ticket: Option<TicketNumber>, because: String) -> Decision {
+        self.filed(arrived, ticket, because, true)
+    }
+
+    fn filed(mut self, arrived: &Arrived<'_>, ticket: Option<TicketNumber>, because: String, in_digest: bool) -> Decision {
+        let mail = &arrived.opened.mail;
+        let from: Option<Address> = arrived.from().cloned();
+        let filing = Filing {
+            kind: arrived.recognised.kind,
+            ticket,
+            from,
+            message_id: mail.message_id.clone(),
+            subject: mail.subject.clone(),
+            text: mail.text.new.clone(),
+            language: arrived.found.language,
+            category: if arrived.recognised.kind == MailKind::Report { arrived.found.category } else { Category::Other },
+            because: because.clone(),
+            quarantine: arrived.header_only.is_some(),
+            in_digest,
+        };
+        self.because(because);
+        self.effect(Effect::File(Box::new(filing)));
+        self.finish()
+    }
+
+    /// Ends a decision without a mail.
+    #[must_use]
+    pub fn finish(self) -> Decision {
+        self.decision
+    }
+}
