@@ -8,10 +8,11 @@ use bantuan70::model::dissemination::{
 };
 use bantuan70::model::effect::{Decision, Effect, Indicators, Kept, MailKind};
 use bantuan70::model::letter::{Enclosure, LetterKind, LetterState};
+use bantuan70::model::outcome::Settled;
 use bantuan70::model::snapshot::{Question, Snapshot};
 use bantuan70::model::ticket::{State, TicketEvent, TicketNumber};
 use bantuan70::model::{Address, Document, Fingerprint, InboxId, Language, Sha256, Tlp};
-use bantuan70::store::{MailFilter, NewContact, Place, Released, Settled, Store, TicketFilter};
+use bantuan70::store::{MailFilter, NewContact, Place, Released, Store, TicketFilter};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
