@@ -7,6 +7,7 @@ mod servers;
 use super::{Common, Exit, Failure, Outcome, print};
 use crate::config::Config;
 use crate::mail::template::Templates;
+use crate::rules::selftest;
 use crate::store::Store;
 use clap::Args;
 use jiff::Timestamp;
@@ -42,6 +43,7 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
     }
     let now = Timestamp::now();
     data_dir(&mut report, &config)?;
+    rules(&mut report, &config)?;
     templates(&mut report, &config)?;
     keys::check(&mut report, &config, now)?;
     let database = database(&mut report, &config)?;
@@ -123,6 +125,20 @@ fn tempfile_in(dir: &Path) -> std::io::Result<()> {
     let path = dir.join(format!(".check-{}", std::process::id()));
     std::fs::OpenOptions::new().write(true).create_new(true).open(&path)?;
     std::fs::remove_file(&path)
+}
+
+fn rules(report: &mut Report, config: &Config) -> Result<(), Failure> {
+    let dir = config.center.rules_dir.as_ref().map_or_else(|| "built in".to_owned(), |dir| dir.display().to_string());
+    match super::rules::rule_set(config) {
+        Err(failure) => report.fail("rules", failure.exit, &failure.line),
+        Ok(set) => {
+            let tests = selftest::run(&set);
+            match tests.failures.first() {
+                None => report.ok("rules", &format!("{dir}: {} rules, version {}", set.len(), set.version())),
+                Some(first) => report.fail("rules", Exit::NotInOrder, &format!("{} tests fail, the first: {first}", tests.failures.len())),
+            }
+        }
+    }
 }
 
 fn templates(report: &mut Report, config: &Config) -> Result<(), Failure> {

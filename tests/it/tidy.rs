@@ -29,7 +29,6 @@ const FENCES: &[(&str, &[&str])] = &[
     ("hmac", &["mail/token"]),
     ("sequoia_openpgp", &["openpgp"]),
     ("regex", &["rules", "extract"]),
-    ("aho_corasick", &["rules", "extract"]),
     ("psl", &["rules", "extract"]),
     ("quick_xml", &["extract"]),
     ("zip", &["extract"]),
@@ -118,18 +117,33 @@ fn sources() -> Vec<Source> {
     let folder = root().join("src");
     let mut paths = Vec::new();
     files(&folder, ".rs", &mut paths);
-    let is_test = |path: &Path| {
-        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        name == "tests" || name.ends_with("_tests") || path.components().any(|part| part.as_os_str() == "tests")
-    };
+    let tests = test_modules(&paths);
     paths
         .into_iter()
-        .filter(|path| !is_test(path.strip_prefix(&folder).unwrap()))
+        .filter(|path| !tests.iter().any(|module| path.with_extension("").starts_with(module)))
         .map(|path| {
             let whole = fs::read_to_string(&path).unwrap();
             Source { path: path.strip_prefix(&folder).unwrap().to_string_lossy().into_owned(), code: code_of(&whole), whole }
         })
         .collect()
+}
+
+/// The modules that are compiled for tests alone, as paths without ending.
+fn test_modules(paths: &[PathBuf]) -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
+    for path in paths {
+        let is_root = path.file_stem().is_some_and(|stem| stem == "mod" || stem == "lib");
+        let folder = if is_root { path.parent().unwrap().to_owned() } else { path.with_extension("") };
+        let text = fs::read_to_string(path).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        for pair in lines.windows(2) {
+            let name = pair[1].strip_prefix("mod ").and_then(|rest| rest.strip_suffix(';'));
+            if let (true, Some(name)) = (pair[0].trim() == "#[cfg(test)]", name) {
+                found.insert(folder.join(name));
+            }
+        }
+    }
+    found
 }
 
 /// Without comment lines, and without what follows `#[cfg(test)] mod … {`.
