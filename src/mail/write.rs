@@ -9,6 +9,9 @@ use jiff::Timestamp;
 /// Characters of References kept: the first and the last ones that fit (RFC 5322 §2.1.1 has no limit, servers have).
 const REFERENCES_MAX: usize = 20;
 
+/// Characters of a line of filling, its end included.
+const FILLER_LINE: usize = 72;
+
 /// Who writes: the `From` of everything that is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Center {
@@ -112,6 +115,22 @@ impl Body {
                 Self::multipart("mixed", &boundary('m', letter), &parts)
             }
         }
+    }
+
+    /// As [`Self::with`], inside a multipart whose epilogue, which no client shows, fills it up to
+    /// the number of bytes that `padded` makes of its length.
+    #[must_use]
+    pub fn filled(self, letter: &Letter, parameters: &str, lines: &str, padded: impl Fn(usize) -> usize) -> Vec<u8> {
+        let mut bytes = Self::multipart("mixed", &boundary('f', letter), &[self]).with(parameters, lines);
+        let mut missing = padded(bytes.len()).saturating_sub(bytes.len());
+        while missing > 0 {
+            // Spaces, so that whoever looks at the raw text sees nothing; the line end counts too.
+            let line = missing.min(FILLER_LINE);
+            bytes.extend(std::iter::repeat_n(b' ', line.saturating_sub(2)));
+            bytes.extend_from_slice(b"\r\n".get(..line.min(2)).unwrap_or_default());
+            missing -= line;
+        }
+        bytes
     }
 
     fn text(subtype: &str, text: &str) -> Self {

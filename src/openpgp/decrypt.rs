@@ -27,6 +27,10 @@ const PACKETS_MAX: usize = 20_000;
 /// Bytes of a packet that is neither text nor container.
 const SMALL_PACKET_BYTES_MAX: u32 = 1024 * 1024;
 
+/// Text compresses to a fourth, not to a sixteenth.
+const EXPANSION_LIKELY: usize = 16;
+const BUFFER_BYTES_MIN: usize = 64 * 1024;
+
 /// What became of a message.
 #[derive(Debug)]
 pub(super) enum Unsealed {
@@ -44,27 +48,41 @@ pub(super) enum Unsealed {
 
 /// Decrypts and verifies one message of at most `plaintext_limit` bytes of text.
 pub(super) fn decrypt(message: &[u8], keyring: &Keyring, now: Timestamp, plaintext_limit: usize) -> Unsealed {
+    // Buffers are made as large as they may become. Most texts need no more than this.
+    let likely = message.len().saturating_mul(EXPANSION_LIKELY).clamp(BUFFER_BYTES_MIN, plaintext_limit.max(BUFFER_BYTES_MIN));
+    match within(message, keyring, now, likely) {
+        Err(TooLarge) if likely < plaintext_limit => within(message, keyring, now, plaintext_limit),
+        Ok(Unsealed::Open { plaintext, .. }) if plaintext.len() > plaintext_limit => Err(TooLarge),
+        outcome => outcome,
+    }
+    .unwrap_or_else(|TooLarge| Unsealed::Damaged(format!("its text is larger than the limit of {plaintext_limit} bytes")))
+}
+
+struct TooLarge;
+
+fn within(message: &[u8], keyring: &Keyring, now: Timestamp, limit: usize) -> Result<Unsealed, TooLarge> {
     let mut seen = Seen::default();
     let policy = policy_at(now);
     let outcome = (|| {
         let opener = Opener { keyring, now, seen: &mut seen };
         let at = system_time(now.checked_add(SIGNATURE_AHEAD_MAX)?);
         // With a buffer of the whole limit everything is authenticated before the first byte comes out.
-        let mut reader = DecryptorBuilder::from_bytes(message)?.buffer_size(plaintext_limit).with_policy(&policy, at, opener)?;
+        let mut reader = DecryptorBuilder::from_bytes(message)?.buffer_size(limit).with_policy(&policy, at, opener)?;
         if !reader.message_processed() {
-            return Err(anyhow::anyhow!("its text is larger than the limit of {plaintext_limit} bytes"));
+            return Ok(None);
         }
         let mut plaintext = Vec::new();
         reader.read_to_end(&mut plaintext)?;
-        Ok(plaintext)
+        Ok(Some(plaintext))
     })();
     match outcome {
-        Ok(plaintext) if seen.is_encrypted => Unsealed::Open { plaintext, signatures: seen.signatures },
-        Ok(_) => Unsealed::NotEncrypted,
+        Ok(None) => Err(TooLarge),
+        Ok(Some(plaintext)) if seen.is_encrypted => Ok(Unsealed::Open { plaintext, signatures: seen.signatures }),
+        Ok(Some(_)) => Ok(Unsealed::NotEncrypted),
         // Only who names other keys, and those alone, is told so: whatever fails under a key of
         // ours looks the same from outside (ATTACKS P17).
-        Err(_) if seen.containers > 0 && !seen.is_ours && !seen.is_hidden => Unsealed::ForOthers,
-        Err(error) => Unsealed::Damaged(cause(&error)),
+        Err(_) if seen.containers > 0 && !seen.is_ours && !seen.is_hidden => Ok(Unsealed::ForOthers),
+        Err(error) => Ok(Unsealed::Damaged(cause(&error))),
     }
 }
 

@@ -3,8 +3,10 @@
 
 use super::Keyring;
 use super::certificate::{encryption_keys, policy_at, system_time};
+use super::decrypt::{Unsealed, decrypt};
+use super::own_key::OwnKey;
 use super::seal::{Held, SealedMail, demands, fit_own, fit_recipient};
-use super::verify;
+use super::verify::{self, Signatures};
 use crate::mail::entity::Entity;
 use crate::mail::read;
 use crate::mail::write::Center;
@@ -19,6 +21,9 @@ use std::collections::BTreeSet;
 
 /// RFC 5321 §4.5.3.1.6 allows 998 characters before CRLF.
 const LINE_BYTES_MAX: usize = 998;
+
+/// Text of a sealed letter that is opened for the last look; far above what any server takes.
+const SEALED_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// The header fields that a letter may have, and no other.
 const FIELDS: &[&str] = &[
@@ -56,10 +61,9 @@ pub fn recheck(bytes: Vec<u8>, letter: &Letter, center: &Center, keyring: &Keyri
             }
         }
         Protection::Signed => {
-            let own = fit_own(keyring, now)?;
-            let signer = own_signature(&entity, keyring, now).ok_or_else(|| wrong("not signed by the centre over all of it"))?;
-            if signer != own.fingerprint() {
-                return Err(wrong("signed by another key"));
+            fit_own(keyring, now)?;
+            if !is_signed_by_us(&entity, keyring, now) {
+                return Err(wrong("not signed by the centre over all of it"));
             }
         }
         Protection::Sealed { recipient } => {
@@ -81,6 +85,7 @@ pub fn recheck(bytes: Vec<u8>, letter: &Letter, center: &Center, keyring: &Keyri
                 let because = format!("it is not encrypted to the keys of {} and the centre alone, as they stand now", letter.to);
                 return Err(Held { because, may_reseal: true });
             }
+            inside(&entity, letter, keyring, now).map_err(|what| wrong(&what))?;
         }
     }
     Ok(SealedMail { bytes: bytes.into(), envelope_from, envelope_to: letter.to.clone(), message_id: letter.message_id.clone() })
@@ -135,19 +140,21 @@ fn header(entity: &Entity<'_>, letter: &Letter, center: &Center) -> Result<(), S
     Ok(())
 }
 
-/// The certificate of the centre's signature, where it is good and over the whole.
-fn own_signature(entity: &Entity<'_>, keyring: &Keyring, now: Timestamp) -> Option<crate::model::Fingerprint> {
+/// Whether the centre's signature is good and over the whole.
+fn is_signed_by_us(entity: &Entity<'_>, keyring: &Keyring, now: Timestamp) -> bool {
     if entity.media_type().essence != "multipart/signed" || !entity.media_type().parameter_is("protocol", "application/pgp-signature") {
-        return None;
+        return false;
     }
-    let parts = entity.parts().ok()?;
-    let [signed, signature] = parts.as_slice() else { return None };
-    let signature = Entity::read(signature).ok()?;
-    let found = verify::detached(&signature.content(), signed, keyring, now);
-    let is_ours = |named: &Option<crate::model::Fingerprint>| named.as_ref() == keyring.own().map(|own| own.fingerprint()).as_ref();
+    let Ok(parts) = entity.parts() else { return false };
+    let [signed, signature] = parts.as_slice() else { return false };
+    Entity::read(signature).is_ok_and(|signature| is_ours(&verify::detached(&signature.content(), signed, keyring, now), keyring))
+}
+
+fn is_ours(signatures: &Signatures, keyring: &Keyring) -> bool {
+    let own = keyring.own().map(OwnKey::fingerprint);
     // A letter may wait longer than a command may be old: age alone is no fault here.
-    let old = found.faults.iter().filter(|fault| fault.is_checksum_good).map(|fault| fault.named.clone());
-    found.proofs.iter().map(|proof| Some(proof.signer.clone())).chain(old).find(is_ours).flatten()
+    let old = signatures.faults.iter().filter(|fault| fault.is_checksum_good).map(|fault| fault.named.as_ref());
+    signatures.proofs.iter().map(|proof| Some(&proof.signer)).chain(old).any(|signer| signer.is_some() && signer == own.as_ref())
 }
 
 /// The keys that a sealed mail is encrypted to, once it is shown to be nothing but that.
@@ -170,6 +177,23 @@ fn session_keys(entity: &Entity<'_>) -> Result<Vec<KeyHandle>, String> {
         return Err("the second part is not one OpenPGP message without comments".to_owned());
     }
     recipients(armor).map_err(|error| format!("the OpenPGP message cannot be read: {}", super::certificate::cause(&error)))
+}
+
+/// What the centre itself can open of its own mail: signed by the centre, and this letter's.
+fn inside(entity: &Entity<'_>, letter: &Letter, keyring: &Keyring, now: Timestamp) -> Result<(), String> {
+    let parts = entity.parts().map_err(|ambiguity| ambiguity.words().to_owned())?;
+    let message = parts.get(1).and_then(|part| Entity::read(part).ok()).ok_or("no message inside")?;
+    let Unsealed::Open { plaintext, signatures } = decrypt(message.body(), keyring, now, SEALED_BYTES_MAX) else {
+        return Err("the centre cannot open it".to_owned());
+    };
+    let inside = Entity::read(&plaintext).map_err(|ambiguity| ambiguity.words().to_owned())?;
+    if !is_ours(&signatures, keyring) {
+        return Err("not signed by the centre inside".to_owned());
+    }
+    if inside.field_once("Message-ID").map(str::trim) != Some(&format!("<{}>", letter.message_id)) {
+        return Err("another letter inside".to_owned());
+    }
+    Ok(())
 }
 
 /// The top-level packets are session keys for named keys and one container with integrity protection.

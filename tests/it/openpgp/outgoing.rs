@@ -234,3 +234,28 @@ fn bytes_that_are_not_the_letter_are_refused() {
     let forged = String::from_utf8(signed).unwrap().replacen("rahasia", "terbuka", 1).into_bytes();
     assert!(recheck(forged, &letter(Protection::Signed), &center(), &keyring, now).is_err());
 }
+
+#[test]
+fn d5_the_size_of_a_sealed_letter_tells_neither_recipient_nor_text() {
+    let mut keyring = keyring(Timestamp::now()).0;
+    let gpg = Gpg::new();
+    let key = gpg.new_key("A <a@x.example>", "future-default");
+    let recipient = keyring.add(&gpg.export(&key)).unwrap();
+    let now = Timestamp::now();
+    let size = |text: &str, name: &str| {
+        let letter = Letter {
+            text: text.to_owned(),
+            html: None,
+            enclosures: Vec::new(),
+            to_name: name.to_owned(),
+            ..letter(Protection::Sealed { recipient: recipient.clone() })
+        };
+        let sealed = seal(&letter, &center(), &keyring, now).unwrap();
+        let message = Entity::read(&part(sealed.bytes(), 1)).unwrap().content();
+        let run = gpg.decrypt(&message);
+        assert!(!bantuan70::mail::read::read(&run.out).0.text.full.contains("   "));
+        message.len()
+    };
+    assert_eq!(size("ya", "A"), size(&"panjang ".repeat(100), "Kementerian Negara Urusan Panjang"));
+    assert!(size(&"panjang ".repeat(10_000), "A") > size("ya", "A"));
+}
