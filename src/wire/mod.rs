@@ -144,12 +144,38 @@ pub enum Wake {
 pub(crate) fn shown(text: &str) -> String {
     let mut line = String::new();
     for c in text.trim().chars() {
-        let escaped = if c.is_control() { ' '.to_string() } else { c.escape_debug().to_string() };
-        let piece = if matches!(c, '\'' | '"' | '\\') { c.to_string() } else { escaped };
-        if line.len() + piece.len() > 512 {
+        let before = line.len();
+        match c {
+            ' '..='~' => line.push(c),
+            _ if c.is_control() => line.push(' '),
+            // Escapes what turns or hides text; letters stay.
+            _ => line.extend(c.escape_debug()),
+        }
+        if line.len() > 512 {
+            line.truncate(before);
             break;
         }
-        line.push_str(&piece);
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn m17_words_of_a_server_are_one_harmless_line() {
+        assert_eq!(
+            shown(" it's \"5.7.1\" a\\b\r\nnext\u{1b}[31m caf\u{e9} \u{202e}x "),
+            "it's \"5.7.1\" a\\b  next [31m caf\u{e9} \\u{202e}x"
+        );
+        assert!(shown(&"\u{202e}".repeat(1000)).len() <= 512);
+    }
+
+    #[test]
+    fn no_debug_form_shows_a_password() {
+        let login = Login::Password { user: "u".to_owned(), password: "s3cret".to_owned() };
+        let token = Login::XOAuth2 { user: "u".to_owned(), token: "s3cret".to_owned() };
+        assert!(!format!("{login:?}{token:?}").contains("s3cret"));
+    }
 }

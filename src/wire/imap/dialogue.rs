@@ -1,18 +1,24 @@
-//! Commands and answers of one IMAP connection: tags, time-outs, what NO and BAD mean, log-in.
+//! Commands and answers of one IMAP connection: tags, time-outs, what NO and BAD mean, IDLE.
 //! async-imap reads and parses; which answer belongs to which command is decided here, since its own
 //! commands pass over NO and BAD in places where a mail would be lost by it.
 
 use super::limit::{Excess, Limited, RESPONSE_SLACK_BYTES, SEARCH_LINE_BYTES_MAX};
 use crate::wire::connect::{self, Place, Speech};
-use crate::wire::{Endpoint, Login, Timeouts, WireError, shown};
+use crate::wire::{Endpoint, Timeouts, WireError, shown};
 use async_imap::imap_proto::{Capability, MailboxDatum, Response, ResponseCode, Status};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
+
+/// What we use where a server has it and can do without.
+const OPTIONAL: [&str; 2] = ["MOVE", "IDLE"];
+/// So many times BAD to such a command, and this server is not asked for it again (ATTACKS F13).
+const BAD_MAX: u32 = 3;
+/// How often each server answered an optional command with BAD. It outlives sessions, since BAD ends one.
+static MISUNDERSTOOD: Mutex<BTreeMap<(String, u16, &str), u32>> = Mutex::new(BTreeMap::new());
 
 /// How large the responses to one command may be.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +44,7 @@ pub(super) enum Answer {
     },
 }
 
-/// One connection, greeted and, after [`Dialogue::log_in`], logged in.
+/// One connection, greeted and, after `log_in`, logged in.
 #[derive(Debug)]
 pub(super) struct Dialogue {
     client: async_imap::Client<Limited>,
@@ -76,7 +82,23 @@ impl Dialogue {
 
     /// Whether the server has the extension; `name` in capitals.
     pub(super) fn can(&self, name: &str) -> bool {
-        self.capabilities.contains(name)
+        self.capabilities.contains(name) && !self.has_given_up(name)
+    }
+
+    fn has_given_up(&self, name: &str) -> bool {
+        let Some(name) = OPTIONAL.into_iter().find(|optional| *optional == name) else { return false };
+        let counts = MISUNDERSTOOD.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.get(&(self.endpoint.host.clone(), self.endpoint.port, name)).is_some_and(|count| *count >= BAD_MAX)
+    }
+
+    fn count_bad(&self, command: &str) {
+        let Some(name) = OPTIONAL.into_iter().find(|optional| command.split(' ').any(|word| word == *optional)) else { return };
+        let mut counts = MISUNDERSTOOD.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry((self.endpoint.host.clone(), self.endpoint.port, name)).or_default();
+        *count = count.saturating_add(1);
+        if *count == BAD_MAX {
+            tracing::warn!(server = %self.at(), feature = name, "imap feature given up: the server has it and does not understand it");
+        }
     }
 
     /// Whether more mail came since this was last asked.
@@ -99,7 +121,7 @@ impl Dialogue {
         greeted.await?
     }
 
-    async fn ask_capabilities(&mut self) -> Result<(), WireError> {
+    pub(super) async fn ask_capabilities(&mut self) -> Result<(), WireError> {
         let mut found = BTreeSet::new();
         let answer = self.run("CAPABILITY", Size::SMALL, |response| {
             if let Response::Capabilities(list) = response {
@@ -113,70 +135,19 @@ impl Dialogue {
         Ok(())
     }
 
-    /// Logs in and asks again what the server can do.
-    pub(super) async fn log_in(&mut self, login: &Login) -> Result<(), WireError> {
-        let answer = match login {
-            Login::XOAuth2 { user, token } => {
-                self.authenticate("XOAUTH2", &format!("user={user}\u{1}auth=Bearer {token}\u{1}\u{1}")).await?
-            }
-            Login::Password { user, password } if self.can("AUTH=PLAIN") => {
-                self.authenticate("PLAIN", &format!("\0{user}\0{password}")).await?
-            }
-            Login::Password { user, password } => {
-                if self.can("LOGINDISABLED") {
-                    return Err(self.refused("takes no password", "it has neither auth=plain nor login"));
-                }
-                let (Some(user), Some(password)) = (quoted(user), quoted(password)) else {
-                    return Err(self.refused("takes this user and password only by auth=plain", "they are not plain ascii"));
-                };
-                self.run_as("LOGIN", &format!("LOGIN {user} {password}"), Size::SMALL, |_| {}).await?
-            }
-        };
-        match answer {
-            Answer::Ok => self.ask_capabilities().await,
-            // RFC 5530: these are about the server, not about the password.
-            Answer::No { code, text } if matches!(code.as_str(), "UNAVAILABLE" | "SERVERBUG" | "INUSE" | "LIMIT") => {
-                Err(WireError::Unreachable(format!("cannot log in at {} now: {text}", self.at())))
-            }
-            Answer::No { text, .. } => Err(self.refused("refuses the log-in", &text)),
-        }
-    }
-
-    /// RFC 3501 §6.2.2 and, where the server has it, RFC 4959 (the response along with the command).
-    async fn authenticate(&mut self, mechanism: &str, response: &str) -> Result<Answer, WireError> {
-        let response = BASE64.encode(response);
-        let inline = self.can("SASL-IR");
-        let command = if inline { format!("AUTHENTICATE {mechanism} {response}") } else { format!("AUTHENTICATE {mechanism}") };
-        let tag = self.say(&command, Size::SMALL).await?;
-        let mut to_send = if inline { None } else { Some(response) };
-        // One challenge asks for the response, one may carry the reason of a refusal, answered by an empty line.
-        for _ in 0..4 {
-            let (asks, answer) = self
-                .read(self.timeouts.command, |this, response| match response {
-                    Response::Done { tag: done, status, outcome } if done.0 == tag => {
-                        (false, Some(this.answer(mechanism, status, outcome)))
-                    }
-                    Response::Data { status: Status::Bye, .. } => (false, Some(Err(this.farewell(response)))),
-                    response => (matches!(response, Response::Continue(_)), None),
-                })
-                .await?;
-            if let Some(answer) = answer {
-                return answer;
-            }
-            if asks {
-                self.write(&to_send.take().unwrap_or_default()).await?;
-            }
-        }
-        Err(self.protocol("does not end the log-in"))
-    }
-
     /// Runs a command; `take` sees each response, the tagged one last.
     pub(super) async fn run(&mut self, command: &str, size: Size, take: impl FnMut(&Response<'_>)) -> Result<Answer, WireError> {
         self.run_as(command, command, size, take).await
     }
 
     /// As [`Dialogue::run`], with the name under which the command may be told in an error.
-    async fn run_as(&mut self, name: &str, command: &str, size: Size, take: impl FnMut(&Response<'_>)) -> Result<Answer, WireError> {
+    pub(super) async fn run_as(
+        &mut self,
+        name: &str,
+        command: &str,
+        size: Size,
+        take: impl FnMut(&Response<'_>),
+    ) -> Result<Answer, WireError> {
         let limit = self.timeouts.operation;
         match timeout(limit, self.converse(name, command, size, take)).await {
             Ok(answer) => answer,
@@ -212,12 +183,13 @@ impl Dialogue {
         }
     }
 
-    fn answer(&self, name: &str, status: &Status, outcome: &async_imap::imap_proto::Outcome<'_>) -> Result<Answer, WireError> {
+    pub(super) fn answer(&self, name: &str, status: &Status, outcome: &async_imap::imap_proto::Outcome<'_>) -> Result<Answer, WireError> {
         let text = shown(outcome.information.as_deref().unwrap_or(""));
         match status {
             Status::Ok => Ok(Answer::Ok),
             Status::No => Ok(Answer::No { code: code(outcome), text: text.to_lowercase() }),
             _ => {
+                self.count_bad(name);
                 let command: String = name.chars().take(200).collect();
                 tracing::warn!(server = %self.at(), %command, answer = %text, "imap command not understood");
                 Err(self.protocol(&format!("does not understand {}: {}", shown(&command).to_lowercase(), text.to_lowercase())))
@@ -296,7 +268,7 @@ impl Dialogue {
         Ok(())
     }
 
-    async fn say(&mut self, command: &str, size: Size) -> Result<String, WireError> {
+    pub(super) async fn say(&mut self, command: &str, size: Size) -> Result<String, WireError> {
         let tag = self.next_tag(size);
         self.write(&format!("{tag} {command}")).await?;
         Ok(tag)
@@ -308,7 +280,7 @@ impl Dialogue {
         format!("a{}", self.commands)
     }
 
-    async fn write(&mut self, line: &str) -> Result<(), WireError> {
+    pub(super) async fn write(&mut self, line: &str) -> Result<(), WireError> {
         debug_assert!(!line.contains(['\r', '\n']), "a command is one line");
         let limit = self.timeouts.command;
         let bytes = format!("{line}\r\n");
@@ -325,7 +297,7 @@ impl Dialogue {
     }
 
     /// The next response. What it says about the number of messages is noted.
-    async fn read<T>(&mut self, limit: Duration, look: impl FnOnce(&Self, &Response<'_>) -> T) -> Result<T, WireError> {
+    pub(super) async fn read<T>(&mut self, limit: Duration, look: impl FnOnce(&Self, &Response<'_>) -> T) -> Result<T, WireError> {
         let response = match timeout(limit, self.client.read_response()).await {
             Ok(Ok(Some(response))) => response,
             Ok(Ok(None)) => return Err(WireError::Unreachable(format!("{} closed the connection", self.at()))),
@@ -362,7 +334,7 @@ impl Dialogue {
         WireError::Refused(format!("imap server {} {what}: {why}", self.at()))
     }
 
-    fn farewell(&self, response: &Response<'_>) -> WireError {
+    pub(super) fn farewell(&self, response: &Response<'_>) -> WireError {
         WireError::Unreachable(format!("imap server {} says goodbye: {}", self.at(), told(response)))
     }
 
@@ -399,10 +371,4 @@ fn told(response: &Response<'_>) -> String {
         }
         _ => "something else".to_owned(),
     }
-}
-
-/// A quoted string (RFC 3501 §4.3); `None` for what only a literal could carry.
-pub(super) fn quoted(text: &str) -> Option<String> {
-    let is_plain = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
-    is_plain.then(|| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")))
 }

@@ -255,4 +255,88 @@ mod tests {
         Gauge::default().measure(&mut bytes).unwrap();
         assert_eq!(bytes, "* OK [ALERT]??\r\n* 1 FETCH (BODY[] {2}\r\n\u{e9})\r\n".as_bytes());
     }
+
+    /// What the parser reads from a server that says `bytes` and leaves.
+    async fn read_all(bytes: Vec<u8>) {
+        let (ours, mut theirs) = tokio::io::duplex(bytes.len().max(1));
+        tokio::io::AsyncWriteExt::write_all(&mut theirs, &bytes).await.unwrap();
+        drop(theirs);
+        let mut client = async_imap::Client::new(Limited::new(Box::new(ours)));
+        while let Ok(Some(response)) = client.read_response().await {
+            response.parsed();
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn s3_no_words_of_a_server_make_the_parser_panic(
+            words in proptest::collection::vec(proptest::sample::select(WORDS), 0..40),
+            noise in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..8),
+        ) {
+            let mut bytes = words.concat().into_bytes();
+            bytes.extend(noise);
+            bytes.extend_from_slice(b"\r\n");
+            tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(read_all(bytes));
+        }
+    }
+
+    const WORDS: &[&str] = &[
+        "* ",
+        "+ ",
+        "a1 ",
+        "1 ",
+        "4294967296 ",
+        "OK ",
+        "NO ",
+        "BYE ",
+        "PREAUTH ",
+        "[",
+        "]",
+        "[ALERT]",
+        "[CAPABILITY ",
+        "[UIDVALIDITY 1]",
+        "[COPYUID 1 4294967295:1 2]",
+        "[PERMANENTFLAGS (\\*)]",
+        "[BADCHARSET (",
+        "FETCH (",
+        "UID 1",
+        "BODY[]",
+        "BODY[HEADER]<0>",
+        "BODYSTRUCTURE (",
+        "ENVELOPE (",
+        "INTERNALDATE \"",
+        "RFC822.SIZE 1",
+        "FLAGS (\\Seen)",
+        "SEARCH ",
+        "SORT ",
+        "LIST () \"/\" ",
+        "STATUS x (",
+        "EXISTS",
+        "EXPUNGE",
+        "VANISHED (EARLIER) ",
+        "QUOTA x (",
+        "ID (",
+        "ACL x ",
+        "METADATA \"\" (",
+        "CAPABILITY IMAP4rev1",
+        "ENABLED ",
+        "{0}\r\n",
+        "{3}\r\n",
+        "abc",
+        "\"",
+        "\\",
+        "(",
+        ")",
+        " ",
+        "  ",
+        "\r\n",
+        "\n",
+        "\r",
+        "\u{e9}",
+        "\0",
+        "NIL",
+        "1:2",
+        ",",
+        "*",
+    ];
 }

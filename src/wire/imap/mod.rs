@@ -4,12 +4,14 @@
 mod dialogue;
 mod filing;
 mod limit;
+mod login;
 
 use super::{Body, Endpoint, HEADER_BYTES_MAX, Login, Timeouts, Wake, WireError};
 use async_imap::imap_proto::{AttributeValue, MailboxDatum, MessageSection, Response, ResponseCode, SectionPath};
-use dialogue::{Answer, Dialogue, Size, quoted};
+use dialogue::{Answer, Dialogue, Size};
 use jiff::Timestamp;
 use limit::{RESPONSE_SLACK_BYTES, SEARCH_LINE_BYTES_MAX};
+use login::quoted;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

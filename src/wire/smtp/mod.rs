@@ -91,6 +91,10 @@ impl Connection {
         let limit = self.timeouts.command;
         match timed(limit, self.lettre.auth(mechanisms, &credentials)).await {
             Reply::Code(code) if is_done(code) => Ok(()),
+            // XOAUTH2 tells the reason of a refusal in one more challenge, which lettre does not answer.
+            Reply::Garbage(_) if lock(&self.ledger).reply().starts_with("334") => {
+                Err(WireError::Refused(format!("smtp server {} refuses the log-in", Place(&self.endpoint))))
+            }
             reply => Err(refusal(&self.endpoint, &self.ledger, "the log-in", &reply)),
         }
     }

@@ -240,3 +240,47 @@ impl lettre::transport::smtp::client::AsyncTokioStream for Replies {
         Ok(self.peer)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lettre::transport::smtp::client::AsyncSmtpConnection;
+    use lettre::transport::smtp::commands::Noop;
+    use lettre::transport::smtp::extension::ClientId;
+
+    /// lettre talks to a server that says `bytes` whatever it hears.
+    async fn talk(bytes: Vec<u8>) {
+        let (ours, mut theirs) = tokio::io::duplex(1 << 16);
+        tokio::io::AsyncWriteExt::write_all(&mut theirs, &bytes).await.unwrap();
+        let (mut reader, mut writer) = tokio::io::split(theirs);
+        tokio::io::AsyncWriteExt::shutdown(&mut writer).await.unwrap();
+        let ignore = async { tokio::io::copy(&mut reader, &mut tokio::io::sink()).await.ok() };
+        let ledger = Arc::new(Mutex::new(Ledger::default()));
+        let stream = Box::new(Replies::new(Box::new(ours), ([127, 0, 0, 1], 25).into(), ledger, Some(b"220 x\r\n")));
+        let converse = async {
+            if let Ok(mut connection) = AsyncSmtpConnection::connect_with_transport(stream, &ClientId::Domain("x".to_owned())).await {
+                for _ in 0..4 {
+                    connection.command(Noop).await.ok();
+                }
+            }
+        };
+        tokio::select! { () = converse => {}, _ = ignore => {} }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn s5_no_words_of_a_server_make_lettre_panic(
+            words in proptest::collection::vec(proptest::sample::select(WORDS), 0..40),
+            noise in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..8),
+        ) {
+            let mut bytes = words.concat().into_bytes();
+            bytes.extend(noise);
+            tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(talk(bytes));
+        }
+    }
+
+    const WORDS: &[&str] = &[
+        "220 ", "250-", "250 ", "250", "354 ", "421 ", "550-", "550 ", "599", "999 ", "2", "AUTH", "AUTH ", "PLAIN", "STARTTLS", "SIZE ",
+        " ", "\t", "\r\n", "\r\n", "\n", "\r", "\u{e9}", "\u{a0}", "\0", "5.7.1 ", "-", "x",
+    ];
+}

@@ -353,6 +353,22 @@ async fn f13_a_command_not_understood_ends_the_session_and_tells_no_password() {
 }
 
 #[tokio::test]
+async fn f13_a_feature_that_is_misunderstood_three_times_is_not_used_again() {
+    let misunderstood = script("IDLE MOVE", "C: IDLE\nS: {tag} BAD what\n!silence");
+    let plain = script("IDLE MOVE", "C: NOOP\nS: {tag} OK done\n!silence");
+    let server = Scripted::start(&[&misunderstood, &misunderstood, &misunderstood, &plain]);
+    for _ in 0..3 {
+        let mut session = open(&server, Timeouts::default()).await;
+        assert!(is_protocol(&session.wait(Duration::from_secs(600)).await.unwrap_err()));
+    }
+    let mut session = open(&server, Timeouts::default()).await;
+    assert_eq!(session.wait(Duration::from_millis(10)).await.unwrap(), Wake::Timeout);
+    assert!(session.can_move());
+    drop(session);
+    server.end();
+}
+
+#[tokio::test]
 async fn a_token_that_is_refused_ends_the_log_in() {
     let server = Scripted::start(&["S: * OK ready
         C: CAPABILITY

@@ -9,7 +9,7 @@ use bantuan70::model::{Address, Fault, Language, SendOutcome};
 use bantuan70::openpgp::Keyring;
 use bantuan70::openpgp::seal::{SealedMail, seal};
 use bantuan70::wire::smtp::{Connection, login_check};
-use bantuan70::wire::{Timeouts, Tls, WireError};
+use bantuan70::wire::{Login, Timeouts, Tls, WireError};
 use jiff::Timestamp;
 
 const HOST: &str = "pusat.bssn.test";
@@ -276,6 +276,21 @@ async fn f43_f45_one_letter_after_the_other_and_a_quit_that_fails() {
     let dotted = text.strip_suffix("\r\n").unwrap().replace("\r\n.", "\r\n..");
     assert_eq!(*messages[0], format!("{dotted}\r\n.\r\n"), "the same bytes, dots doubled, no line added");
     assert_eq!(messages[0], messages[1]);
+}
+
+#[tokio::test]
+async fn f34_a_token_that_is_refused_wants_a_person() {
+    let login = Login::XOAuth2 { user: "pusat".to_owned(), token: "t0ken".to_owned() };
+    let server = Scripted::start(&["S: 220 ready
+        C: EHLO
+        S: 250-lab
+        S: 250 AUTH XOAUTH2
+        C: AUTH XOAUTH2 dXNlcj1wdXNhdAFhdXRoPUJlYXJlciB0MGtlbgEB
+        S: 334 eyJzdGF0dXMiOiI0MDEifQ==
+        !silence"]);
+    let error = Connection::open(&server.endpoint(Tls::None), Some(&login), HOST, Timeouts::default()).await.unwrap_err();
+    assert!(matches!(&error, WireError::Refused(text) if !text.contains("t0ken")), "{error}");
+    server.end();
 }
 
 #[tokio::test]
