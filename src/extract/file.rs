@@ -90,9 +90,5 @@ pub(super) fn read(sort: Sort, content: &[u8]) -> Result<String, Finding> {
 
 /// Cuts a text at a character boundary.
 pub(super) fn truncate(text: &mut String, bytes_max: usize) {
-    let mut end = text.len().min(bytes_max);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.truncate(end);
+    text.truncate(text.floor_char_boundary(bytes_max));
 }

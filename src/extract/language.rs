@@ -381,10 +381,7 @@ pub fn of_message(subject: &str, new_text: &str) -> Language {
 /// The language of a text.
 #[must_use]
 pub fn of_text(text: &str) -> Language {
-    let mut end = text.len().min(LOOK_BYTES_MAX);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
+    let end = text.floor_char_boundary(LOOK_BYTES_MAX);
     let (mut indonesian, mut english) = (Tally::default(), Tally::default());
     for sentence in sentences(text.get(..end).unwrap_or_default()) {
         let words: Vec<String> = words(&sentence).collect();

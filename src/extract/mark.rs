@@ -23,11 +23,7 @@ pub fn tlp_stated<'a>(subject: &str, new_text: &str, attachments: impl IntoItera
 
 /// The most restrictive mark of one text; none where the text only speaks of the labels.
 fn mark_in(text: &str) -> Option<Tlp> {
-    let mut end = text.len().min(LOOK_BYTES_MAX);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    let text = text.get(..end)?;
+    let text = text.get(..text.floor_char_boundary(LOOK_BYTES_MAX))?;
     let label = LABEL.as_ref()?;
     let mut marks: Vec<Tlp> = Vec::new();
     let mut own_line: Option<Tlp> = None;

@@ -27,7 +27,6 @@ pub fn safe_name(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).find(|component| !component.trim().is_empty()).unwrap_or_default();
     let kept: String = last
         .chars()
-        .take(4 * NAME_BYTES_MAX)
         .filter(|c| !c.is_control() && !field::is_invisible(*c))
         .map(|c| if matches!(c, ':' | '*' | '?' | '"' | '<' | '>' | '|' | '\u{2028}' | '\u{2029}') { '_' } else { c })
         .collect();
@@ -49,10 +48,7 @@ fn cut(name: &str) -> String {
         Some((stem, extension)) if extension.len() <= EXTENSION_BYTES_MAX => (stem, format!(".{extension}")),
         _ => (name, String::new()),
     };
-    let mut end = (NAME_BYTES_MAX - extension.len()).min(stem.len());
-    while !stem.is_char_boundary(end) {
-        end -= 1;
-    }
+    let end = stem.floor_char_boundary(NAME_BYTES_MAX - extension.len());
     format!("{}{extension}", stem.get(..end).unwrap_or_default())
 }
 

@@ -150,7 +150,9 @@ pub fn text_of_bytes(content: &[u8], part: &Part<'_>, budget: &mut Budget) -> St
     } else {
         decode_charset(bytes, declared, budget)
     };
-    let text = clean(&text);
+    let mut text = clean(&text);
+    // Bytes of a Western charset grow to two or three each.
+    text.truncate(text.floor_char_boundary(bytes_max));
     let is_flowed = part.content_type.get("format").is_some_and(|format| format.eq_ignore_ascii_case("flowed"));
     if is_flowed { unflow(&text, part.content_type.get("delsp").is_some_and(|delsp| delsp.eq_ignore_ascii_case("yes"))) } else { text }
 }

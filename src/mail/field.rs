@@ -55,10 +55,7 @@ impl Parameters {
 /// Reads a value with parameters.
 #[must_use]
 pub fn parameters(unfolded: &str) -> Parameters {
-    let mut end = unfolded.len().min(PARAMETERS_BYTES_MAX);
-    while !unfolded.is_char_boundary(end) {
-        end -= 1;
-    }
+    let end = unfolded.floor_char_boundary(PARAMETERS_BYTES_MAX);
     let line = format!("{}\n", unfolded.get(..end).unwrap_or_default());
     let HeaderValue::ContentType(read) = MessageStream::new(line.as_bytes()).parse_content_type() else {
         return Parameters::default();
@@ -253,7 +250,8 @@ impl Word {
             Some((_, mailbox)) => mailbox,
             None => typed,
         };
-        let bare: String = bare.split_whitespace().collect();
+        // White space round the dots and the @ is obsolete syntax (RFC 5322 §4.4); within quotes it is an attack.
+        let bare: String = if bare.contains('"') { bare.to_owned() } else { bare.split_whitespace().collect() };
         if bare.contains("=?") {
             budget.note("encoded-address", "an address with encoded words is none (RFC 2047 section 5)");
         }

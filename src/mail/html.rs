@@ -32,10 +32,7 @@ pub struct Html {
 /// Turns HTML to text.
 #[must_use]
 pub fn to_text(html: &str, budget: &mut Budget) -> Html {
-    let mut end = html.len().min(HTML_BYTES_MAX);
-    while !html.is_char_boundary(end) {
-        end -= 1;
-    }
+    let end = html.floor_char_boundary(HTML_BYTES_MAX);
     if end < html.len() {
         budget.note("text-too-long", "the HTML was cut");
     }
@@ -49,13 +46,7 @@ pub fn to_text(html: &str, budget: &mut Budget) -> Html {
         }
     };
     let mut text = tidy(&text);
-    if text.len() > TEXT_BYTES_MAX {
-        let mut end = TEXT_BYTES_MAX;
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        text.truncate(end);
-    }
+    text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
     Html { text, links }
 }
 

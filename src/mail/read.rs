@@ -160,7 +160,12 @@ fn fill_body(mail: &mut Mail, entity: &Part<'_>, budget: &mut Budget) {
     mail.media_type = entity.media_type.clone();
     mail.report_type = entity.content_type.get("report-type").map(str::to_ascii_lowercase);
     mail.is_html_only = plain.trim().is_empty() && !html_text.trim().is_empty();
-    mail.text = text::tell_apart(if mail.is_html_only { &html_text } else { &plain });
+    let is_unsplit = entity.children.is_empty() && entity.media_type.starts_with("multipart/");
+    mail.text = match if mail.is_html_only { html_text } else { plain } {
+        // Of parts that could not be split nothing is told apart, so that nothing is lost.
+        full if is_unsplit => Text { new: full.trim().to_owned(), quoted: String::new(), full },
+        full => text::tell_apart(&full),
+    };
     mail.links = links;
     mail.attachments = attachments;
     fill_attachment_texts(mail, budget);
@@ -378,12 +383,6 @@ fn nested_text(raw: &[u8], nested: usize, budget: &mut Budget) -> String {
     for inner in &gathered.attachments {
         text.push_str(&format!("\n[{}]\n{}", inner.name, inner.text.as_deref().unwrap_or_default()));
     }
-    if text.len() > body::TEXT_BYTES_MAX {
-        let mut end = body::TEXT_BYTES_MAX;
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        text.truncate(end);
-    }
+    text.truncate(text.floor_char_boundary(body::TEXT_BYTES_MAX));
     text
 }

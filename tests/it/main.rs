@@ -10,6 +10,8 @@
 
 mod cli;
 mod harness;
+mod hostile;
+mod inspect;
 mod openpgp;
 mod rules;
 mod store;
