@@ -1,9 +1,9 @@
 //! `bantuan70 rules`: validate the rules on disk, run their tests, list them, explain a message by
 //! them. Without a configuration the built-in rules are used.
 
-use super::inspect::house_of;
 use super::{Common, Exit, Failure, Outcome, print};
 use crate::config::Config;
+use crate::daemon::house;
 use crate::mail::read;
 use crate::model::Language;
 use crate::rules::{RuleSet, explain, selftest};
@@ -61,7 +61,7 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
 fn load(common: &Common, dir: Option<&Path>) -> Result<RuleSet, Failure> {
     let config = common.load_or_defaults()?;
     match dir {
-        Some(dir) => RuleSet::load(dir).map(|set| set.with_house(house_of(&config))).map_err(|error| Failure::usage(error.to_string())),
+        Some(dir) => RuleSet::load(dir).map(|set| set.with_house(house(&config))).map_err(|error| Failure::usage(error.to_string())),
         None => rule_set(&config),
     }
 }
@@ -72,7 +72,7 @@ pub(super) fn rule_set(config: &Config) -> Result<RuleSet, Failure> {
         Some(dir) => RuleSet::load(dir),
         None => RuleSet::embedded(),
     };
-    set.map(|set| set.with_house(house_of(config))).map_err(|error| Failure::usage(error.to_string()))
+    set.map(|set| set.with_house(house(config))).map_err(|error| Failure::usage(error.to_string()))
 }
 
 fn check(common: &Common, set: &RuleSet) -> Outcome {

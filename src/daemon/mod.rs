@@ -25,7 +25,7 @@ use tokio::sync::{Notify, watch};
 
 pub use intake::IntakeError;
 pub use send::SendError;
-pub use setup::{SetupError, bench};
+pub use setup::{SetupError, bench, house, reader};
 
 /// Intake stops below this much free space, so that what was taken in can still be decided (F60).
 const FREE_BYTES_MIN: u64 = 512 * 1024 * 1024;
@@ -230,7 +230,20 @@ impl Daemon {
             }
             *known = generation;
         }
-        self.blocking(Self::replace_bench).await
+        self.blocking(Self::replace_keyring).await
+    }
+
+    /// Takes the certificates as they stand now; rules and templates stay. Where a file of the
+    /// configuration has gone wrong meanwhile, the old ones go on: sending must not stop for it.
+    fn replace_keyring(&self) -> anyhow::Result<()> {
+        match setup::keyring(&self.config, &self.store, self.clock.now()) {
+            Ok(keyring) => {
+                let bench = self.bench().with_keyring(keyring);
+                *self.bench.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(bench);
+            }
+            Err(error) => tracing::error!(error = error.to_string(), "certificates not read again"),
+        }
+        Ok(())
     }
 
     /// Reads rules, templates and certificates again.

@@ -1,7 +1,6 @@
 //! The path of one mail, from its bytes to the committed decision (DESIGN 3). Everything that
 //! reads mail walks this path: the daemon, `inspect`, the demonstration, the tests.
 
-use crate::config::Config;
 use crate::decide::{self, Arrived, Desk};
 use crate::extract::document;
 use crate::mail::dsn::{self, Bounce};
@@ -9,62 +8,46 @@ use crate::mail::kind::{self, House, Recognised};
 use crate::mail::template::Templates;
 use crate::mail::token::TokenKey;
 use crate::mail::{Mail, read};
+use crate::model::InboxId;
 use crate::model::document::Document;
 use crate::model::effect::{Decision, MailKind};
 use crate::model::policy::Policy;
-use crate::model::{Damage, InboxId};
 use crate::openpgp::keyring::Keyring;
 use crate::openpgp::open::{self, Opened};
-use crate::rules::assess::{self, Assessment};
-use crate::rules::set::RuleSet;
+use crate::rules::{Assessment, RuleSet, assess};
 use crate::store::{Place, Store, WaitingMail, is_busy, is_full};
 use anyhow::Context as _;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 /// Tries before a mail is put aside (DESIGN 4): one for a passing fault, one more to be sure.
 const ATTEMPTS_MAX: u32 = 3;
 
-/// What mail is judged by. Replaced as a whole when the configuration is read again.
+/// What a message is read by: enough for `inspect`, which decides nothing.
 #[derive(Debug)]
-pub struct Bench {
-    pub policy: Policy,
-    pub templates: Templates,
-    pub rules: RuleSet,
-    pub keyring: Keyring,
+pub struct Reader {
+    pub rules: Arc<RuleSet>,
     pub house: House,
+    pub keyring: Keyring,
     /// The most bytes that may come out of one encrypted mail: as many as a mail may have.
     pub plaintext_limit: usize,
 }
 
-impl Bench {
-    /// Puts together what the configuration says.
-    #[must_use]
-    pub fn new(config: &Config, policy: Policy, templates: Templates, rules: RuleSet, keyring: Keyring) -> Self {
-        let house = House {
-            center: policy.center_address.clone(),
-            ticket_prefix: policy.ticket_prefix.clone(),
-            people: policy.people.iter().map(|person| person.address.clone()).collect(),
-            authserv_id: policy.authserv_id.clone(),
-        };
-        let plaintext_limit = usize::try_from(config.intake.message_bytes_max).unwrap_or(usize::MAX);
-        Self { policy, templates, rules, keyring, house, plaintext_limit }
-    }
-
+impl Reader {
     /// Reads, opens and assesses a message. Never fails; a panic below is the caller's to catch.
     #[must_use]
     pub fn prepare(&self, raw: &[u8], now: Timestamp) -> Prepared {
         let reading = read::read(raw);
         let opened = open::open(reading, &self.keyring, now, self.plaintext_limit);
         let recognised = kind::recognise(&opened.mail, &self.house);
-        let found = assess::assess(&self.rules, &opened.mail);
+        let found = assess(&self.rules, &opened.mail);
         // A robot's parts are no documents of a report.
         let is_filed = matches!(recognised.kind, MailKind::Report | MailKind::Reply | MailKind::Analyst);
         let documents = if is_filed { document::find(&opened.mail.text.new, &files(&opened.mail)) } else { document::Found::default() };
         let bounces = if recognised.kind == MailKind::Bounce { dsn::bounces(&opened.mail) } else { Vec::new() };
         Prepared {
-            damage: opened.damage.clone(),
             recognised,
             found,
             documents: documents.set(),
@@ -73,6 +56,24 @@ impl Bench {
             bounces,
             opened,
         }
+    }
+}
+
+/// What mail is judged by. Replaced as a whole when the configuration is read again.
+#[derive(Debug)]
+pub struct Bench {
+    pub policy: Arc<Policy>,
+    pub templates: Arc<Templates>,
+    pub reader: Reader,
+}
+
+impl Bench {
+    /// The same judgement with other certificates.
+    #[must_use]
+    pub fn with_keyring(&self, keyring: Keyring) -> Self {
+        let (rules, house, plaintext_limit) = (Arc::clone(&self.reader.rules), self.reader.house.clone(), self.reader.plaintext_limit);
+        let reader = Reader { rules, house, keyring, plaintext_limit };
+        Self { policy: Arc::clone(&self.policy), templates: Arc::clone(&self.templates), reader }
     }
 
     /// Where the store finds the numbers' prefix and year.
@@ -83,7 +84,7 @@ impl Bench {
 
     /// What decisions are made with.
     #[must_use]
-    pub const fn desk<'a>(&'a self, key: &'a TokenKey, now: Timestamp) -> Desk<'a> {
+    pub fn desk<'a>(&'a self, key: &'a TokenKey, now: Timestamp) -> Desk<'a> {
         Desk { policy: &self.policy, templates: &self.templates, key, now }
     }
 }
@@ -92,7 +93,6 @@ impl Bench {
 #[derive(Debug)]
 pub struct Prepared {
     pub opened: Opened,
-    pub damage: Vec<Damage>,
     pub recognised: Recognised,
     pub found: Assessment,
     pub documents: BTreeSet<Document>,
@@ -109,7 +109,7 @@ impl Prepared {
             id,
             received_at,
             opened: &self.opened,
-            damage: &self.damage,
+            damage: &self.opened.damage,
             recognised: &self.recognised,
             found: &self.found,
             documents: self.documents.clone(),
@@ -157,12 +157,12 @@ pub fn handle(store: &Store, bench: &Bench, key: &TokenKey, id: InboxId, now: Ti
 }
 
 fn decide_on(store: &Store, bench: &Bench, key: &TokenKey, waiting: &WaitingMail, now: Timestamp) -> anyhow::Result<Decision> {
-    let prepared = bench.prepare(&waiting.raw, now);
+    let prepared = bench.reader.prepare(&waiting.raw, now);
     let mut arrived = prepared.arrived(waiting.id, waiting.received_at, waiting.header_only_bytes);
     let question = decide::ask(&arrived, &bench.policy);
     // The mail that !angkat names is read in the same way, before the transaction.
     let promoted = match question.mail {
-        Some(id) => store.raw(id)?.map(|raw| (id, bench.prepare(&raw, now))),
+        Some(id) => store.raw(id)?.map(|raw| (id, bench.reader.prepare(&raw, now))),
         None => None,
     };
     let promoted = promoted.as_ref().map(|(id, prepared)| prepared.arrived(*id, now, None));

@@ -224,7 +224,7 @@ fn ready(daemon: &Daemon, id: OutboxId) -> anyhow::Result<Ready> {
     let now = daemon.clock.now();
     let center = Center { name: bench.policy.center_name.clone(), address: bench.policy.center_address.clone() };
     let fresh = |queued: &QueuedLetter| -> anyhow::Result<Result<SealedMail, Held>> {
-        let sealed = seal(&queued.letter, &center, &bench.keyring, now);
+        let sealed = seal(&queued.letter, &center, &bench.reader.keyring, now);
         if let Ok(sealed) = &sealed {
             daemon.store.store_sealed(id, sealed.bytes(), now)?;
         }
@@ -232,7 +232,7 @@ fn ready(daemon: &Daemon, id: OutboxId) -> anyhow::Result<Ready> {
     };
     let sealed = match &queued.sealed {
         None => fresh(&queued)?,
-        Some(bytes) => match recheck(bytes.clone(), &queued.letter, &center, &bench.keyring, now) {
+        Some(bytes) => match recheck(bytes.clone(), &queued.letter, &center, &bench.reader.keyring, now) {
             Err(held) if held.may_reseal => fresh(&queued)?,
             other => other,
         },

@@ -1,21 +1,28 @@
 //! From the configuration to what the daemon judges by: policy, templates, rules, keys.
 
-use super::pipeline::Bench;
-use crate::config::Config;
+use super::pipeline::{Bench, Reader};
+use crate::config::{Config, Secret};
+use crate::mail::kind::House;
 use crate::mail::template::Templates;
 use crate::model::Fingerprint;
-use crate::openpgp::certificate::Certificate;
-use crate::openpgp::keyring::Keyring;
-use crate::openpgp::own_key::OwnKey;
-use crate::rules::set::RuleSet;
+use crate::model::policy::Policy;
+use crate::openpgp::{Certificate, Keyring, OwnKey};
+use crate::rules::{RuleSet, selftest};
 use crate::store::Store;
 use jiff::Timestamp;
 use std::cell::RefCell;
 use std::path::Path;
+use std::sync::Arc;
 
 /// What is wrong with the configuration or a file that it names, on one line.
 #[derive(Debug)]
 pub struct SetupError(pub String);
+
+impl SetupError {
+    fn of(error: &dyn std::fmt::Display) -> Self {
+        Self(format!("{error:#}"))
+    }
+}
 
 impl std::fmt::Display for SetupError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -30,13 +37,52 @@ impl std::error::Error for SetupError {}
 /// # Errors
 /// The first thing that is wrong: key file, certificate, template, rule.
 pub fn bench(config: &Config, store: Option<&Store>, now: Timestamp) -> Result<Bench, SetupError> {
-    let wrong = |error: &dyn std::fmt::Display| SetupError(error.to_string());
+    let (policy, keyring) = people(config, store, now)?;
+    let templates = Templates::load(config.center.templates_dir.as_deref()).map_err(|error| SetupError::of(&error))?;
+    let rules = rules(config)?;
+    Ok(Bench { policy: Arc::new(policy), templates: Arc::new(templates), reader: reader(config, rules, keyring) })
+}
+
+/// What a message is read by.
+#[must_use]
+pub fn reader(config: &Config, rules: RuleSet, keyring: Keyring) -> Reader {
+    let house = house(config);
+    let plaintext_limit = usize::try_from(config.intake.message_bytes_max).unwrap_or(usize::MAX);
+    Reader { rules: Arc::new(rules), house, keyring, plaintext_limit }
+}
+
+/// The centre as recognition sees it.
+#[must_use]
+pub fn house(config: &Config) -> House {
+    House {
+        center: config.center.address.clone(),
+        ticket_prefix: config.center.ticket_prefix.clone(),
+        people: config.people.iter().map(|member| member.address.clone()).collect(),
+        authserv_id: config.intake.authserv_id.clone(),
+    }
+}
+
+/// The rules of the configuration, else the built-in ones. A set whose own tests fail is not loaded.
+fn rules(config: &Config) -> Result<RuleSet, SetupError> {
+    let Some(dir) = &config.center.rules_dir else {
+        let rules = RuleSet::embedded().map_err(|error| SetupError::of(&error))?;
+        return Ok(rules.with_house(house(config)));
+    };
+    let rules = RuleSet::load(dir).map_err(|error| SetupError::of(&error))?.with_house(house(config));
+    match selftest::run(&rules).failures.first() {
+        Some(failure) => Err(SetupError(format!("{failure}; 'bantuan70 rules test' names all"))),
+        None => Ok(rules),
+    }
+}
+
+/// The people of the configuration, and the keys and certificates of everybody.
+fn people(config: &Config, store: Option<&Store>, now: Timestamp) -> Result<(Policy, Keyring), SetupError> {
     let keyring = RefCell::new(Keyring::new());
     if let Some(path) = &config.openpgp.key_file {
         let bytes =
             std::fs::read(path).map_err(|error| SetupError(format!("openpgp.key_file: cannot read {}: {error}", path.display())))?;
-        let password = config.openpgp.password().map_err(|error| wrong(&error))?;
-        let own = OwnKey::read(&bytes, password.as_ref().map(crate::config::Secret::expose), now)
+        let password = config.openpgp.password().map_err(|error| SetupError::of(&error))?;
+        let own = OwnKey::read(&bytes, password.as_ref().map(Secret::expose), now)
             .map_err(|error| SetupError(format!("openpgp.key_file {}: {error}", path.display())))?;
         keyring.borrow_mut().set_own(own);
     }
@@ -45,21 +91,24 @@ pub fn bench(config: &Config, store: Option<&Store>, now: Timestamp) -> Result<B
         let certificate = Certificate::read(&bytes).map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(keyring.borrow_mut().add_certificate(certificate))
     };
-    let policy = config.policy(&read).map_err(|error| wrong(&error))?;
-    let templates = Templates::load(config.center.templates_dir.as_deref()).map_err(|error| wrong(&error))?;
-    let rules = match &config.center.rules_dir {
-        Some(dir) => RuleSet::load(dir).map_err(|error| wrong(&error))?,
-        None => RuleSet::embedded().map_err(|error| wrong(&error))?,
-    };
+    let policy = config.policy(&read).map_err(|error| SetupError::of(&error))?;
     let mut keyring = keyring.into_inner();
     if let Some(store) = store {
-        for row in store.certificates().map_err(|error| SetupError(format!("{error:#}")))? {
+        for row in store.certificates().map_err(|error| SetupError::of(&error))? {
             if let Err(error) = keyring.add(&row.bytes) {
                 tracing::warn!(fingerprint = row.fingerprint.0, error = error.to_string(), "a stored certificate cannot be read");
             }
         }
     }
-    Ok(Bench::new(config, policy, templates, rules, keyring))
+    Ok((policy, keyring))
+}
+
+/// The keys and certificates as they stand now.
+///
+/// # Errors
+/// The first file that is wrong.
+pub(super) fn keyring(config: &Config, store: &Store, now: Timestamp) -> Result<Keyring, SetupError> {
+    people(config, Some(store), now).map(|(_, keyring)| keyring)
 }
 
 /// Tells systemd, where it listens.
