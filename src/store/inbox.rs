@@ -3,11 +3,7 @@
 //! arrives.
 
 use super::audit::{self, Entry};
-use super::row::At;
-use super::snapshot;
-use super::{Changed, Place, Store, apply, at};
-use crate::model::effect::{Decision, Effect};
-use crate::model::snapshot::{Question, Snapshot};
+use super::{Store, apply, at};
 use crate::model::{InboxId, Sha256};
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
@@ -27,17 +23,6 @@ pub struct Arrival {
     /// The size that the server named, where the mail was too large and `raw` is its header alone (F15).
     pub header_only_bytes: Option<u64>,
     pub received_at: Timestamp,
-}
-
-/// A mail on rung I1 with one more attempt counted.
-#[derive(Debug, Clone)]
-pub struct WaitingMail {
-    pub id: InboxId,
-    pub raw: Vec<u8>,
-    pub received_at: Timestamp,
-    /// This one counted.
-    pub attempts: u32,
-    pub header_only_bytes: Option<u64>,
 }
 
 /// A place in a mailbox that a decided mail still has to leave (rung I2).
@@ -79,93 +64,6 @@ impl Store {
                 db.prepare_cached("SELECT id FROM inbox WHERE state = 'stored' ORDER BY id LIMIT ?1").context("prepare waiting mail")?;
             let rows = statement.query_map([i64::try_from(limit)?], |row| row.get(0).map(InboxId)).context("read waiting mail")?;
             rows.collect::<Result<_, _>>().context("read waiting mail")
-        })
-    }
-
-    /// Counts one more attempt, committed before anything is parsed, so that a mail that kills the
-    /// process is counted too (F14).
-    ///
-    /// # Errors
-    /// Where the row is not on rung I1, or the attempt cannot be committed.
-    pub fn begin_attempt(&self, id: InboxId, now: Timestamp) -> anyhow::Result<WaitingMail> {
-        self.write(|tx| {
-            let changed = tx
-                .prepare_cached("UPDATE inbox SET attempts = attempts + 1, attempted_at = ?2 WHERE id = ?1 AND state = 'stored'")?
-                .execute((id.0, at(now)))
-                .context("count the attempt")?;
-            if changed != 1 {
-                bail!("mail {id} does not wait");
-            }
-            tx.prepare_cached(
-                "SELECT content, received_at, attempts, header_only_bytes FROM inbox JOIN raw ON raw.inbox = inbox.id WHERE inbox.id = ?1",
-            )?
-            .query_row([id.0], |row| {
-                Ok(WaitingMail {
-                    id,
-                    raw: row.get(0)?,
-                    received_at: row.get::<_, At>(1)?.0,
-                    attempts: row.get(2)?,
-                    header_only_bytes: row.get::<_, Option<i64>>(3)?.map(i64::unsigned_abs),
-                })
-            })
-            .with_context(|| format!("read mail {id}"))
-        })
-    }
-
-    /// Decides on one mail: snapshot, `f`, every effect, the audit entries and rung I2, in one
-    /// `BEGIN IMMEDIATE` transaction. `f` must not call the store.
-    ///
-    /// # Errors
-    /// Where the mail is decided already, the decision does not fit the database (a number with a
-    /// hole, a second acknowledgement, no verdict or two), or it cannot be committed: then nothing has happened.
-    pub fn decide(
-        &self,
-        id: InboxId,
-        question: &Question,
-        place: &Place,
-        now: Timestamp,
-        f: impl FnOnce(&Snapshot) -> Decision,
-    ) -> anyhow::Result<Decision> {
-        self.write(|tx| {
-            let state: Option<String> =
-                tx.prepare_cached("SELECT state FROM inbox WHERE id = ?1")?.query_row([id.0], |row| row.get(0)).optional()?;
-            match state.as_deref() {
-                Some("stored") => {}
-                Some(_) => bail!("mail {id} is decided already"),
-                None => bail!("there is no mail {id}"),
-            }
-            let world = snapshot::take(tx, question, Some(id), place, now)?;
-            let decision = f(&world);
-            let verdicts = decision.effects.iter().filter(|effect| matches!(effect, Effect::File(_))).count();
-            if verdicts != 1 {
-                bail!("the decision on mail {id} holds {verdicts} verdicts instead of one");
-            }
-            let cause = apply::Cause { text: &format!("mail {id}"), inbox: Some(id), content: question.content.as_ref() };
-            apply::all(tx, &cause, &decision, place, now)?;
-            Ok(decision)
-        })
-    }
-
-    /// The same without a mail: for a clock, a CLI verb. `cause` says in words what led to it.
-    ///
-    /// # Errors
-    /// As for [`Store::decide`]; also where the decision holds a verdict on a mail.
-    pub fn act(
-        &self,
-        cause: &str,
-        question: &Question,
-        place: &Place,
-        now: Timestamp,
-        f: impl FnOnce(&Snapshot) -> Decision,
-    ) -> anyhow::Result<Decision> {
-        self.write_if(|tx| {
-            let world = snapshot::take(tx, question, None, place, now)?;
-            let decision = f(&world);
-            if decision.effects.is_empty() {
-                return Ok((decision, Changed::No));
-            }
-            apply::all(tx, &apply::Cause { text: cause, inbox: None, content: None }, &decision, place, now)?;
-            Ok((decision, Changed::Yes))
         })
     }
 

@@ -5,6 +5,7 @@
 mod apply;
 mod audit;
 mod backup;
+mod decision;
 mod directory;
 mod failure;
 mod inbox;
@@ -18,9 +19,10 @@ mod snapshot;
 mod tests;
 
 pub use audit::{AuditHead, AuditReport};
+pub use decision::{Deciding, WaitingMail};
 pub use directory::{CertificateRow, ContactRow, NewContact};
 pub use failure::{Unfit, is_busy, is_corrupt, is_full, is_refusal};
-pub use inbox::{Arrival, Released, Unfiled, WaitingMail};
+pub use inbox::{Arrival, Released, Unfiled};
 pub use listing::{
     ApprovalRow, AttachmentRow, ClockRow, DisseminationRow, MailFilter, MailPage, MailRow, MessageRow, OutboxRow, QuarantineRow,
     RecipientRow, TicketFilter, TicketPage, TicketRow, TimelineRow, View,

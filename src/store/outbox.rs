@@ -145,27 +145,7 @@ impl Store {
     /// # Errors
     /// Where the letter does not wait any more, or it cannot be committed: then nothing may be sent (F60).
     pub fn store_sealed(&self, id: OutboxId, bytes: &[u8], now: Timestamp) -> anyhow::Result<()> {
-        self.write(|tx| {
-            let changed = tx
-                .prepare_cached("UPDATE outbox SET sealed = ?2 WHERE id = ?1 AND state IN ('queued', 'uncertain')")?
-                .execute((id.0, bytes))
-                .with_context(|| format!("store the sealed letter {id}"))?;
-            ensure!(changed == 1, "letter {id} does not wait to be sent");
-            let digest = Sha256::of(bytes);
-            audit::append(
-                tx,
-                now,
-                &Entry {
-                    by: apply::SELF,
-                    what: "sealed",
-                    thing: "letter",
-                    thing_id: &id.to_string(),
-                    detail: "",
-                    cause: "outbox",
-                    digest: &digest.0,
-                },
-            )
-        })
+        self.write(|tx| keep_sealed(tx, id, bytes, now))
     }
 
     /// Rung O3: commits the attempt before anything connects. `false` where the letter is not due any
@@ -174,19 +154,27 @@ impl Store {
     /// # Errors
     /// Where it cannot be committed: then nothing may be sent.
     pub fn claim(&self, id: OutboxId, now: Timestamp) -> anyhow::Result<bool> {
+        self.write_if(|tx| attempt(tx, id, now))
+    }
+
+    /// Rungs O2 and O3 in one commit, for a letter that is sealed while a connection stands ready.
+    /// `false` where the letter is not due any more; its bytes are not kept then.
+    ///
+    /// # Errors
+    /// Where it cannot be committed: then nothing may be sent.
+    pub fn claim_sealed(&self, id: OutboxId, bytes: &[u8], now: Timestamp) -> anyhow::Result<bool> {
         self.write_if(|tx| {
-            let changed = tx
+            let is_due: bool = tx
                 .prepare_cached(
-                    "UPDATE outbox SET resends = resends + (state = 'uncertain'), state = 'sending', attempts = attempts + 1, attempted_at = ?2
-                     WHERE id = ?1 AND state IN ('queued', 'uncertain') AND next_at <= ?2 AND sealed IS NOT NULL",
+                    "SELECT EXISTS (SELECT 1 FROM outbox WHERE id = ?1 AND state IN ('queued', 'uncertain') AND next_at <= ?2)",
                 )?
-                .execute((id.0, at(now)))
-                .with_context(|| format!("claim letter {id}"))?;
-            if changed == 0 {
+                .query_row((id.0, at(now)), |row| row.get(0))
+                .with_context(|| format!("read letter {id}"))?;
+            if !is_due {
                 return Ok((false, Changed::No));
             }
-            note(tx, now, id, apply::SELF, LetterState::Sending.word(), "", "outbox")?;
-            Ok((true, Changed::Yes))
+            keep_sealed(tx, id, bytes, now)?;
+            attempt(tx, id, now)
         })
     }
 
@@ -284,6 +272,33 @@ impl Store {
             note(tx, now, id, by, what, &format!("was {state}"), "command line")
         })
     }
+}
+
+fn keep_sealed(tx: &Transaction<'_>, id: OutboxId, bytes: &[u8], now: Timestamp) -> anyhow::Result<()> {
+    let changed = tx
+        .prepare_cached("UPDATE outbox SET sealed = ?2 WHERE id = ?1 AND state IN ('queued', 'uncertain')")?
+        .execute((id.0, bytes))
+        .with_context(|| format!("store the sealed letter {id}"))?;
+    ensure!(changed == 1, "letter {id} does not wait to be sent");
+    let (digest, thing_id) = (Sha256::of(bytes), id.to_string());
+    let entry =
+        Entry { by: apply::SELF, what: "sealed", thing: "letter", thing_id: &thing_id, detail: "", cause: "outbox", digest: &digest.0 };
+    audit::append(tx, now, &entry)
+}
+
+fn attempt(tx: &Transaction<'_>, id: OutboxId, now: Timestamp) -> anyhow::Result<(bool, Changed)> {
+    let changed = tx
+        .prepare_cached(
+            "UPDATE outbox SET resends = resends + (state = 'uncertain'), state = 'sending', attempts = attempts + 1, attempted_at = ?2
+             WHERE id = ?1 AND state IN ('queued', 'uncertain') AND next_at <= ?2 AND sealed IS NOT NULL",
+        )?
+        .execute((id.0, at(now)))
+        .with_context(|| format!("claim letter {id}"))?;
+    if changed == 0 {
+        return Ok((false, Changed::No));
+    }
+    note(tx, now, id, apply::SELF, LetterState::Sending.word(), "", "outbox")?;
+    Ok((true, Changed::Yes))
 }
 
 /// The time of the one sending again, `None` where that was done before.

@@ -12,7 +12,7 @@ use bantuan70::model::outcome::Settled;
 use bantuan70::model::snapshot::{Question, Snapshot};
 use bantuan70::model::ticket::{State, TicketEvent, TicketNumber};
 use bantuan70::model::{Address, Document, Fingerprint, InboxId, Language, Sha256, Tlp};
-use bantuan70::store::{MailFilter, NewContact, Place, Released, Store, TicketFilter};
+use bantuan70::store::{Deciding, MailFilter, NewContact, Place, Released, Store, TicketFilter};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -465,4 +465,82 @@ fn new_uids_are_those_that_nobody_stored() {
     store.mark_gone("INBOX", 7, "5", start()).unwrap();
     assert_eq!(store.new_uids("INBOX", 7, &(1..=6).collect()).unwrap(), BTreeSet::from([2, 4, 6]));
     assert_eq!(store.new_uids("INBOX", 8, &BTreeSet::from([1])).unwrap(), BTreeSet::from([1]), "old UIDs count for nothing (F8)");
+}
+
+#[test]
+fn a_batch_shares_a_commit_and_each_mail_stands_or_falls_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let arrivals: Vec<_> = (1..=6).map(|uid| arrival(uid, &format!("mail {uid}"))).collect();
+    let ids = store.insert_mail(&arrivals, start()).unwrap();
+    let batch = store.next_batch(10, &BTreeSet::new()).unwrap();
+    assert_eq!(batch, ids);
+    store.begin_attempts(&batch, start()).unwrap();
+    let deciding = |id: &InboxId| Deciding {
+        id: *id,
+        question: Question::default(),
+        decide: if *id == ids[2] {
+            // Opens a ticket and then does what cannot be committed: its number goes to the next mail.
+            Box::new(|world: &Snapshot| {
+                let mut decision = opens(world, start());
+                decision.effects.push(Effect::Promote { mail: InboxId(99), ticket: world.next_ticket.clone() });
+                decision
+            })
+        } else {
+            Box::new(|world: &Snapshot| opens(world, start()))
+        },
+    };
+    let commits = Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let seen = Arc::clone(&commits);
+    drop(store);
+    let store = open_store(folder.path()).with_commit_hook(Box::new(move |n| {
+        seen.store(n, std::sync::atomic::Ordering::Relaxed);
+        n != 2
+    }));
+    let decisions = store.decide_all(batch.iter().map(deciding).collect(), &place(), start()).unwrap();
+    assert_eq!(decisions.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, true, false, true, true, true]);
+    assert_eq!(commits.load(std::sync::atomic::Ordering::Relaxed), 1);
+    let numbers: Vec<String> = store.ticket_states(&TicketFilter::default()).unwrap().into_iter().map(|ticket| ticket.number.0).collect();
+    assert_eq!(numbers, (1..=5).map(|serial| format!("BANTUAN70-2026-{serial:06}")).collect::<Vec<_>>());
+    assert_eq!(store.waiting_mail(9).unwrap(), [ids[2]]);
+    // A batch that cannot be committed has not happened at all.
+    let more: Vec<_> = (7..=9).map(|uid| arrival(uid, &format!("mail {uid}"))).collect();
+    assert!(store.insert_mail(&more, start()).is_err());
+    let more = store.insert_mail(&more, start()).unwrap();
+    drop(store);
+    let store = open_store(folder.path()).with_commit_hook(Box::new(|_| false));
+    assert!(store.decide_all(more.iter().map(deciding).collect(), &place(), start()).is_err());
+    drop(store);
+    let store = open_store(folder.path());
+    assert_eq!(store.waiting_mail(9).unwrap().len(), 4);
+    assert_eq!(store.audit_verify().unwrap().problems, [""; 0]);
+}
+
+#[test]
+fn f14_what_an_attempt_failed_on_is_tried_again_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let arrivals: Vec<_> = (1..=4).map(|uid| arrival(uid, &format!("mail {uid}"))).collect();
+    let ids = store.insert_mail(&arrivals, start()).unwrap();
+    let batch = |but: &[InboxId], limit| store.next_batch(limit, &but.iter().copied().collect()).unwrap();
+    assert_eq!(batch(&[], 3), ids[..3]);
+    store.begin_attempts(&ids[..3], start()).unwrap();
+    // The process died here: each of the three goes alone, and the one that nobody tried does not wait behind them in vain.
+    assert_eq!(batch(&[], 3), [ids[0]]);
+    assert_eq!(batch(&[ids[0]], 3), [ids[1]]);
+    assert_eq!(batch(&ids[..3], 3), [ids[3]]);
+    assert_eq!(batch(&ids, 3), []);
+}
+
+#[test]
+fn a_letter_is_sealed_and_claimed_in_one_commit() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    with_ticket(&store);
+    let id = store.due_letters(later(1), 1).unwrap()[0];
+    assert!(store.claim_sealed(id, b"sealed", later(1)).unwrap());
+    let queued = store.letter(id).unwrap();
+    assert_eq!((queued.state, queued.sealed.as_deref(), queued.attempts), (LetterState::Sending, Some(b"sealed".as_slice()), 1));
+    assert!(!store.claim_sealed(id, b"other", later(2)).unwrap());
+    assert_eq!(store.letter(id).unwrap().sealed.as_deref(), Some(b"sealed".as_slice()), "what is under way keeps its bytes");
 }
