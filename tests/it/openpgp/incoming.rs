@@ -375,3 +375,41 @@ fn p18_ciphertext_beside_other_parts_stays_closed() {
     assert_eq!(opened.mail.text.full.trim(), "rahasia negara");
     assert_eq!(opened.findings.is_decrypted, Some(true));
 }
+
+#[test]
+fn p4_a_certificate_that_comes_along_is_a_candidate_and_commands_nothing() {
+    let stage = Stage::new();
+    let eve = Gpg::new();
+    let key = eve.new_key("Ani <analyst1@bssn.test>", "future-default");
+    eve.import(&stage.keyring.own().unwrap().armored());
+    let armored = String::from_utf8(eve.export(&key)).unwrap();
+    let attached = format!(
+        "Content-Type: multipart/mixed; boundary=k\n\n--k\nContent-Type: text/plain\n\n!tutup\n--k\nContent-Type: application/pgp-keys\nContent-Disposition: attachment; filename=key.asc\n\n{armored}\n--k--\n"
+    );
+    let signed = eve.sign_mime(&key, HEADER, attached.as_bytes());
+    let encrypted = eve.encrypt_sign_mime(Some(&key), &[&stage.center], HEADER, attached.as_bytes());
+    for mail in [signed, encrypted] {
+        let opened = stage.refuses(&mail, Refusal::UnknownSigner, "carried");
+        assert_eq!(opened.findings.carried, [Fingerprint(key.clone())]);
+        assert_eq!(opened.findings.carried_signer, Some(Fingerprint(key.clone())));
+        assert_eq!(opened.findings.is_valid, Some(false));
+        assert_eq!(opened.carried[0].fingerprint().0, key);
+    }
+    // Another's certificate that is only attached made nothing.
+    let unsigned = format!("{HEADER}{attached}");
+    let opened = stage.refuses(unsigned.as_bytes(), Refusal::Unsigned, "attached");
+    assert_eq!((opened.findings.carried.len(), opened.findings.carried_signer), (1, None));
+}
+
+#[test]
+fn an_encrypted_file_is_opened_by_itself() {
+    let stage = Stage::new();
+    let message = String::from_utf8(stage.gpg.encrypt_sign(None, &[&stage.center], b"isi berkas")).unwrap();
+    let mail = format!(
+        "{HEADER}Content-Type: multipart/mixed; boundary=k\n\n--k\nContent-Type: text/plain\n\nterlampir\n--k\nContent-Type: application/octet-stream\nContent-Disposition: attachment; filename=laporan.docx.asc\n\n{message}\n--k--\n"
+    );
+    let opened = stage.open(mail.as_bytes());
+    assert_eq!(opened.opened_files.len(), 1);
+    assert_eq!((opened.opened_files[0].name.as_str(), &*opened.opened_files[0].content), ("laporan.docx", b"isi berkas".as_slice()));
+    assert!(!opened.mail.text.full.contains("berkas") && !format!("{:?}", opened.damage).contains("berkas"));
+}

@@ -104,7 +104,7 @@ fn each_recipients_gpg_opens_its_own_letter_and_no_other() {
         letter.tlp = Some(Tlp::Red);
         let sealed = seal(&letter, &center(), &keyring, now).unwrap();
         let outside = String::from_utf8(sealed.bytes().to_vec()).unwrap();
-        for secret in ["rahasia", "kerentanan", "mendesak", "eml", "Comment:", "Autocrypt", "Bcc"] {
+        for secret in ["rahasia", "kerentanan", "mendesak", ".eml", "Comment:", "Autocrypt:", "Bcc:"] {
             assert!(!outside.contains(secret), "{secret} stands outside:\n{outside}");
         }
         let message = Entity::read(&part(sealed.bytes(), 1)).unwrap().content();
