@@ -39,7 +39,7 @@ impl Reading<'_> {
 
     fn source(&self, raw: raw::Intake) -> Result<Option<Source>, ConfigError> {
         match raw.kind.as_deref().unwrap_or("imap") {
-            "maildir" => Ok(raw.path.map(|path| Source::Maildir { path: self.path(path) })),
+            "maildir" => Ok(Some(Source::Maildir { path: self.maildir_path("intake", raw.path)? })),
             "imap" => {
                 self.only_with_maildir("intake", raw.path.is_some())?;
                 let xoauth2 = match raw.auth.as_deref() {
@@ -67,7 +67,7 @@ impl Reading<'_> {
         outgoing.config_file.clone_from(&self.file);
         outgoing.plus_addresses = raw.plus_addresses.unwrap_or(outgoing.plus_addresses);
         outgoing.target = match raw.kind.as_deref().unwrap_or("smtp") {
-            "maildir" => raw.path.map(|path| Target::Maildir { path: self.path(path) }),
+            "maildir" => Some(Target::Maildir { path: self.maildir_path("outgoing", raw.path)? }),
             "smtp" => {
                 self.only_with_maildir("outgoing", raw.path.is_some())?;
                 let password = self.secret("outgoing", raw.password_file, raw.password_credential)?;
@@ -80,6 +80,9 @@ impl Reading<'_> {
                     Some(server) => {
                         let login = match raw.user {
                             Some(user) => self.login("outgoing", user, password, None)?,
+                            None if password.is_some() => {
+                                return Err(self.wrong("outgoing.user", "is missing beside the password; name the user of the SMTP log-in"));
+                            }
                             None => Login::None,
                         };
                         Some(Target::Smtp { server, login })
@@ -91,6 +94,13 @@ impl Reading<'_> {
             }
         };
         Ok(())
+    }
+
+    fn maildir_path(&self, section: &str, path: Option<PathBuf>) -> Result<PathBuf, ConfigError> {
+        match path {
+            Some(path) => Ok(self.path(path)),
+            None => Err(self.wrong(&format!("{section}.path"), "is missing for kind = \"maildir\"; name the Maildir")),
+        }
     }
 
     fn only_with_maildir(&self, section: &str, has_path: bool) -> Result<(), ConfigError> {
