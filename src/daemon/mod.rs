@@ -306,7 +306,8 @@ impl Daemon {
 }
 
 /// The server of the configuration as the wire knows it.
-fn endpoint(server: &Server) -> Endpoint {
+#[must_use]
+pub fn endpoint(server: &Server) -> Endpoint {
     let tls = match server.tls {
         crate::config::Tls::Implicit => Tls::Implicit,
         crate::config::Tls::StartTls => Tls::StartTls,
@@ -319,7 +320,10 @@ fn endpoint(server: &Server) -> Endpoint {
 const TOKEN_WITHIN: Duration = Duration::from_secs(30);
 
 /// The log-in of the configuration with its secret, read now.
-async fn wire_login(login: &ConfigLogin, password: Option<Secret>) -> anyhow::Result<Login> {
+///
+/// # Errors
+/// Where there is no password, or `token_command` fails.
+pub async fn wire_login(login: &ConfigLogin, password: Option<Secret>) -> anyhow::Result<Login> {
     match login {
         ConfigLogin::Password { user, .. } => {
             let password = password.context("the log-in has no password")?;

@@ -2,16 +2,15 @@
 
 use super::Report;
 use crate::cli::{Exit, Failure};
-use crate::config::{self, Config, Secret, Source, Target};
-use crate::wire::{self, Endpoint, Timeouts, WireError, imap, smtp};
+use crate::config::{Config, Login, Secret, Source, Target};
+use crate::daemon;
+use crate::wire::{self, Timeouts, WireError, imap, smtp};
 use std::path::Path;
 use std::time::Duration;
 
 /// A person waits for the answer: shorter than what the daemon allows.
 const CONNECT_WITHIN: Duration = Duration::from_secs(15);
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
-/// How long `token_command` may take.
-const TOKEN_WITHIN: Duration = Duration::from_secs(30);
 
 pub(super) fn check(report: &mut Report, config: &Config, is_offline: bool) -> Result<(), Failure> {
     let intake = config.intake.password();
@@ -41,7 +40,8 @@ pub(super) fn check(report: &mut Report, config: &Config, is_offline: bool) -> R
             let found = runtime.block_on(async {
                 let login = logged_in(login, password).await?.ok_or_else(|| WireError::Refused("intake has no log-in".to_owned()))?;
                 let intake = &config.intake;
-                imap::login_check(&endpoint(server), &login, &intake.mailbox, &intake.processed, &intake.quarantine, timeouts()).await
+                imap::login_check(&daemon::endpoint(server), &login, &intake.mailbox, &intake.processed, &intake.quarantine, timeouts())
+                    .await
             });
             let what = format!("imap {}:{}", server.host, server.port);
             match found {
@@ -57,7 +57,7 @@ pub(super) fn check(report: &mut Report, config: &Config, is_offline: bool) -> R
             let name = config.center.address.domain();
             let found = runtime.block_on(async {
                 let login = logged_in(login, password).await?;
-                smtp::login_check(&endpoint(server), login.as_ref(), name, timeouts()).await
+                smtp::login_check(&daemon::endpoint(server), login.as_ref(), name, timeouts()).await
             });
             let what = format!("smtp {}:{}", server.host, server.port);
             match found {
@@ -98,37 +98,11 @@ fn maildir(report: &mut Report, section: &str, path: &Path) -> Result<(), Failur
     }
 }
 
-fn endpoint(server: &config::Server) -> Endpoint {
-    let tls = match server.tls {
-        config::Tls::Implicit => wire::Tls::Implicit,
-        config::Tls::StartTls => wire::Tls::StartTls,
-        config::Tls::None => wire::Tls::None,
-    };
-    Endpoint { host: server.host.clone(), port: server.port, tls, ca_file: server.ca_file.clone() }
-}
-
-async fn logged_in(login: &config::Login, password: Option<Secret>) -> Result<Option<wire::Login>, WireError> {
+/// The log-in as the daemon would make it; none where the server takes none.
+async fn logged_in(login: &Login, password: Option<Secret>) -> Result<Option<wire::Login>, WireError> {
     match login {
-        config::Login::None => Ok(None),
-        config::Login::Password { user, .. } => {
-            let password = password.map(|secret| secret.expose().to_owned()).unwrap_or_default();
-            Ok(Some(wire::Login::Password { user: user.clone(), password }))
-        }
-        config::Login::XOauth2 { user, token_command } => {
-            let refused = |reason: String| WireError::Refused(format!("token_command: {reason}"));
-            let (program, arguments) = token_command.split_first().ok_or_else(|| refused("is empty".to_owned()))?;
-            let mut command = tokio::process::Command::new(program);
-            command.args(arguments).stdin(std::process::Stdio::null()).kill_on_drop(true);
-            let output = tokio::time::timeout(TOKEN_WITHIN, command.output())
-                .await
-                .map_err(|_| refused(format!("{program} did not end within 30 s")))?
-                .map_err(|error| refused(format!("cannot run {program}: {error}")))?;
-            let token = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-            if !output.status.success() || token.is_empty() {
-                return Err(refused(format!("{program} printed no token ({})", output.status)));
-            }
-            Ok(Some(wire::Login::XOAuth2 { user: user.clone(), token }))
-        }
+        Login::None => Ok(None),
+        login => daemon::wire_login(login, password).await.map(Some).map_err(|error| WireError::Refused(format!("{error:#}"))),
     }
 }
 
