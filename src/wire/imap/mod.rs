@@ -95,6 +95,8 @@ impl Session {
     /// The UIDs of all that waits, ascending. `\Seen` is no criterion (ATTACKS F17); what we filed without
     /// being able to remove it is left out.
     pub async fn uids(&mut self) -> Result<Vec<u32>, WireError> {
+        // A server searches what it last announced; NOOP is the moment to announce (RFC 3501 §6.1.2).
+        self.noop().await?;
         self.dialogue.take_news();
         let found = self.search(&format!("UNKEYWORD {FILED_KEYWORD}")).await?;
         Ok(found.into_iter().collect())
@@ -108,6 +110,13 @@ impl Session {
             found.extend(self.search(&format!("UID {}", uid_set(some))).await?.intersection(&asked));
         }
         Ok(found)
+    }
+
+    async fn noop(&mut self) -> Result<(), WireError> {
+        match self.dialogue.run("NOOP", Size::SMALL, |_| {}).await? {
+            Answer::Ok => Ok(()),
+            Answer::No { text, .. } => Err(self.dialogue.refused("refuses noop", &text)),
+        }
     }
 
     async fn search(&mut self, what: &str) -> Result<BTreeSet<u32>, WireError> {
@@ -251,9 +260,7 @@ impl Session {
                 self.dialogue.idle(poll).await?;
             } else {
                 tokio::time::sleep(poll).await;
-                if let Answer::No { text, .. } = self.dialogue.run("NOOP", Size::SMALL, |_| {}).await? {
-                    return Err(self.dialogue.refused("refuses noop", &text));
-                }
+                self.noop().await?;
             }
         }
         Ok(if self.dialogue.has_news() { Wake::Changed } else { Wake::Timeout })

@@ -109,11 +109,16 @@ impl Connection {
     /// be begun on a dead one. Also clears what an earlier transaction left.
     pub async fn refresh(&mut self) -> bool {
         if self.is_open {
-            let limit = self.timeouts.command;
-            let reply = timed(limit, self.lettre.command(Rset)).await;
-            self.is_open = matches!(reply, Reply::Code(code) if is_done(code));
+            self.reset().await;
         }
         self.is_open
+    }
+
+    /// RSET. Closed until it is answered, also for a caller that gives the wait up.
+    async fn reset(&mut self) {
+        self.is_open = false;
+        let reply = timed(self.timeouts.command, self.lettre.command(Rset)).await;
+        self.is_open = matches!(reply, Reply::Code(code) if is_done(code));
     }
 
     /// Ends the connection politely.
@@ -134,8 +139,9 @@ impl Connection {
             (Ok(()), Ok(from), Ok(to)) => (from, to),
             (Err(reason), ..) | (_, Err(reason), _) | (.., Err(reason)) => return SendOutcome::Never { reason },
         };
-        if !self.is_open {
-            return SendOutcome::Later { reason: format!("the connection to {} is closed", Place(&self.endpoint)), fault: Fault::Server };
+        // Closed until the transaction has come to an end: it may be given up half way.
+        if !std::mem::replace(&mut self.is_open, false) {
+            return later(format!("the connection to {} is closed", Place(&self.endpoint)), Fault::Server);
         }
         let (command, data) = (self.timeouts.command, self.timeouts.data);
         let reply = timed(command, self.lettre.command(Mail::new(from, Vec::new()))).await;
@@ -162,19 +168,19 @@ impl Connection {
         let outcome = match reply {
             Reply::Code(code) if is_good(*code) => return None,
             // The server closes, or wants a log-in that we have made: about us, not about the letter.
-            Reply::Code(421) => self.close(said, Fault::Server),
-            Reply::Code(530 | 534 | 535 | 538) => self.close(said, Fault::Server),
+            Reply::Code(421) => later(said, Fault::Server),
+            Reply::Code(530 | 534 | 535 | 538) => later(said, Fault::Server),
             Reply::Code(code) if code / 100 == 4 => {
-                self.refresh().await;
-                SendOutcome::Later { reason: said, fault: Fault::Letter }
+                self.reset().await;
+                later(said, Fault::Letter)
             }
             Reply::Code(code) if code / 100 == 5 => {
-                self.refresh().await;
+                self.reset().await;
                 SendOutcome::Never { reason: said }
             }
-            Reply::Code(_) => self.close(format!("{said} (an answer out of place)"), Fault::Letter),
-            Reply::Garbage(why) => self.close(format!("{stage}: {why}"), Fault::Letter),
-            Reply::Lost(why) => self.close(format!("{stage}: {why}"), lost),
+            Reply::Code(_) => later(format!("{said} (an answer out of place)"), Fault::Letter),
+            Reply::Garbage(why) => later(format!("{stage}: {why}"), Fault::Letter),
+            Reply::Lost(why) => later(format!("{stage}: {why}"), lost),
         };
         Some(outcome)
     }
@@ -184,35 +190,32 @@ impl Connection {
             let ledger = lock(&self.ledger);
             (ledger.reply().to_owned(), ledger.early().map(str::to_owned), ledger.is_dot_out())
         };
-        match reply {
-            Reply::Code(code) if is_dot_out && is_done(*code) => return SendOutcome::Sent { reply: said },
-            Reply::Code(421) => return self.close(format!("after the content: {said}"), Fault::Server),
-            Reply::Code(code) if code / 100 == 4 => {
-                return SendOutcome::Later { reason: format!("after the content: {said}"), fault: Fault::Letter };
-            }
-            Reply::Code(code) if code / 100 == 5 => return SendOutcome::Never { reason: format!("after the content: {said}") },
-            _ => {}
+        let after = format!("after the content: {said}");
+        let end = match reply {
+            Reply::Code(code) if is_dot_out && is_done(*code) => Some(SendOutcome::Sent { reply: said.clone() }),
+            Reply::Code(421) => return later(after, Fault::Server),
+            Reply::Code(code) if code / 100 == 4 => Some(later(after, Fault::Letter)),
+            Reply::Code(code) if code / 100 == 5 => Some(SendOutcome::Never { reason: after }),
+            _ => None,
+        };
+        if let Some(end) = end {
+            self.is_open = true;
+            return end;
         }
         let why = match reply {
             Reply::Lost(why) | Reply::Garbage(why) => why.clone(),
             Reply::Code(_) => format!("an answer out of place: {said}"),
         };
-        self.is_open = false;
         if is_dot_out {
             return SendOutcome::Uncertain { reason: format!("after the final dot: {why}; it may have been delivered") };
         }
         // The server cannot have taken a letter whose end it never got; what it said meanwhile is its answer.
         match early.as_deref() {
             Some(words) if words.starts_with('5') => SendOutcome::Never { reason: format!("before the end of the content: {words}") },
-            Some(words) if words.starts_with("421") => self.close(format!("before the end of the content: {words}"), Fault::Server),
-            Some(words) => self.close(format!("before the end of the content: {words}"), Fault::Letter),
-            None => self.close(format!("before the end of the content: {why}"), Fault::Letter),
+            Some(words) if words.starts_with("421") => later(format!("before the end of the content: {words}"), Fault::Server),
+            Some(words) => later(format!("before the end of the content: {words}"), Fault::Letter),
+            None => later(format!("before the end of the content: {why}"), Fault::Letter),
         }
-    }
-
-    fn close(&mut self, reason: String, fault: Fault) -> SendOutcome {
-        self.is_open = false;
-        SendOutcome::Later { reason, fault }
     }
 }
 
@@ -224,6 +227,10 @@ pub async fn login_check(endpoint: &Endpoint, login: Option<&Login>, ehlo_name: 
 
 fn lock(ledger: &Mutex<Ledger>) -> std::sync::MutexGuard<'_, Ledger> {
     ledger.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn later(reason: String, fault: Fault) -> SendOutcome {
+    SendOutcome::Later { reason, fault }
 }
 
 fn is_done(code: u16) -> bool {

@@ -185,7 +185,7 @@ impl Servers {
         fs::write(self.path("dovecot/dovecot.conf"), text).unwrap();
         fs::write(self.path("sasl"), sasl.to_string()).unwrap();
         let mut child =
-            Command::new("dovecot").arg("-F").arg("-c").arg(self.path("dovecot/dovecot.conf")).stderr(Stdio::null()).spawn().unwrap();
+            bounded("dovecot").arg("-F").arg("-c").arg(self.path("dovecot/dovecot.conf")).stderr(Stdio::null()).spawn().unwrap();
         let ports = [self.imap, self.imaps, self.lmtp, sasl];
         let is_up = came_up(&mut child, &ports) && greets(self.imap, "* OK") && greets(self.lmtp, "220");
         self.dovecot = Some(child);
@@ -211,7 +211,7 @@ impl Servers {
             };
             fs::write(self.path("postfix/etc/main.cf"), fill(MAIN_CF)).unwrap();
             fs::write(self.path("postfix/etc/master.cf"), fill(MASTER_CF)).unwrap();
-            let mut command = Command::new("postfix");
+            let mut command = bounded("postfix");
             command.arg("-c").arg(self.path("postfix/etc")).arg("start-fg").stdout(Stdio::null()).stderr(Stdio::null());
             let mut child = command.spawn().unwrap();
             let is_up = came_up(&mut child, &[self.submission]) && greets(self.submission, "220 mx.lab.test");
@@ -244,6 +244,13 @@ impl Drop for Servers {
         self.stop_postfix();
         self.stop_dovecot();
     }
+}
+
+/// A program that ends by itself some day, should the tests be killed before they can end it.
+fn bounded(program: &str) -> Command {
+    let mut command = Command::new("timeout");
+    command.arg("900").arg(program);
+    command
 }
 
 /// Asks a server to end, and makes it where it does not.

@@ -285,7 +285,7 @@ async fn f10_silence_in_idle_is_met_with_a_new_idle_and_a_dead_line_is_found() {
         !silence",
     )]);
     let mut session = open(&server, impatient()).await;
-    let error = session.wait(Duration::from_secs(600)).await.unwrap_err();
+    let error = session.wait(Duration::from_secs(60)).await.unwrap_err();
     assert!(matches!(&error, WireError::Unreachable(text) if text.contains("idle")), "{error}");
     drop(session);
     server.end();
@@ -295,22 +295,26 @@ async fn f10_silence_in_idle_is_met_with_a_new_idle_and_a_dead_line_is_found() {
 async fn f10_mail_that_came_between_two_commands_is_not_slept_over() {
     let server = Scripted::start(&[&script(
         "IDLE",
-        "C: UID SEARCH
-        S: * SEARCH 3 4
+        "C: NOOP
         S: * 3 EXISTS
+        S: {tag} OK done
+        C: UID SEARCH
+        S: * SEARCH 3 4
+        S: * 4 EXISTS
         S: {tag} OK done
         !silence",
     )]);
     let mut session = open(&server, Timeouts::default()).await;
-    session.uids().await.unwrap();
-    assert_eq!(session.wait(Duration::from_secs(600)).await.unwrap(), Wake::Changed);
+    assert_eq!(session.uids().await.unwrap(), [3, 4]);
+    assert_eq!(session.wait(Duration::from_secs(60)).await.unwrap(), Wake::Changed);
     drop(session);
     server.end();
 }
 
 #[tokio::test]
 async fn f11_a_goodbye_is_no_answer() {
-    let server = Scripted::start(&[&script("IDLE", "C: UID SEARCH\nS: * SEARCH 3\nS: * BYE shutting down\n!silence")]);
+    let server =
+        Scripted::start(&[&script("IDLE", "C: NOOP\nS: {tag} OK\nC: UID SEARCH\nS: * SEARCH 3\nS: * BYE shutting down\n!silence")]);
     let mut session = open(&server, Timeouts::default()).await;
     assert!(matches!(session.uids().await, Err(WireError::Unreachable(text)) if text.contains("shutting down")));
     drop(session);
@@ -359,7 +363,7 @@ async fn f13_a_feature_that_is_misunderstood_three_times_is_not_used_again() {
     let server = Scripted::start(&[&misunderstood, &misunderstood, &misunderstood, &plain]);
     for _ in 0..3 {
         let mut session = open(&server, Timeouts::default()).await;
-        assert!(is_protocol(&session.wait(Duration::from_secs(600)).await.unwrap_err()));
+        assert!(is_protocol(&session.wait(Duration::from_secs(60)).await.unwrap_err()));
     }
     let mut session = open(&server, Timeouts::default()).await;
     assert_eq!(session.wait(Duration::from_millis(10)).await.unwrap(), Wake::Timeout);
@@ -401,13 +405,13 @@ async fn f8_f9_a_mailbox_without_uidvalidity_or_rights_is_not_used() {
 
 #[tokio::test]
 async fn a_silent_server_is_left_and_a_command_given_up_is_not_mixed_with_the_next() {
-    let server = Scripted::start(&[&script("IDLE", "C: UID SEARCH\n!silence")]);
+    let server = Scripted::start(&[&script("IDLE", "C: NOOP\nS: {tag} OK\nC: UID SEARCH\n!silence")]);
     let mut session = open(&server, Timeouts::default()).await;
     assert!(tokio::time::timeout(Duration::from_millis(50), session.uids()).await.is_err());
     assert!(matches!(session.uids().await, Err(WireError::Unreachable(_))));
     drop(session);
     server.end();
-    let server = Scripted::start(&[&script("IDLE", "C: UID SEARCH\nR: * SEARCH 3\n!silence")]);
+    let server = Scripted::start(&[&script("IDLE", "C: NOOP\nS: {tag} OK\nC: UID SEARCH\nR: * SEARCH 3\n!silence")]);
     let mut session = open(&server, impatient()).await;
     assert!(matches!(session.uids().await, Err(WireError::Unreachable(_))));
     drop(session);

@@ -160,16 +160,26 @@ async fn f10_a_wait_ends_when_mail_comes_and_may_be_given_up() {
     let servers = Servers::imap_only("");
     let mut session = open(&servers).await;
     assert_eq!(session.wait(Duration::from_millis(50)).await.unwrap(), Wake::Timeout);
-    assert!(tokio::time::timeout(Duration::from_millis(50), session.wait(Duration::from_secs(600))).await.is_err());
+    assert!(tokio::time::timeout(Duration::from_millis(50), session.wait(Duration::from_secs(60))).await.is_err());
     assert!(session.uids().await.unwrap().is_empty(), "usable after a wait that was given up");
-    let (woken, ()) = tokio::join!(session.wait(Duration::from_secs(600)), async {
+    let (woken, ()) = tokio::join!(session.wait(Duration::from_secs(60)), async {
         tokio::task::yield_now().await;
         servers.deliver(&format!("{USER}@bssn.test"), &mail(1));
     });
     assert_eq!(woken.unwrap(), Wake::Changed);
-    assert_eq!(session.wait(Duration::from_secs(600)).await.unwrap(), Wake::Changed, "until it was looked at");
+    assert_eq!(session.wait(Duration::from_secs(60)).await.unwrap(), Wake::Changed, "until it was looked at");
     assert_eq!(session.uids().await.unwrap().len(), 1);
     assert_eq!(session.wait(Duration::from_millis(50)).await.unwrap(), Wake::Timeout);
+}
+
+#[tokio::test]
+async fn mail_that_came_since_the_last_command_is_in_the_list() {
+    let servers = Servers::imap_only("");
+    let mut session = open(&servers).await;
+    for number in 1..4 {
+        servers.append(USER, "INBOX", &mail(number));
+        assert_eq!(session.uids().await.unwrap().len(), number);
+    }
 }
 
 #[tokio::test]

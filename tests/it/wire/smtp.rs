@@ -303,6 +303,18 @@ async fn a_connection_that_died_while_idle_is_noticed_before_a_letter_is_begun()
 }
 
 #[tokio::test]
+async fn a_transaction_given_up_half_way_is_not_continued_by_the_next_letter() {
+    let server = Scripted::start(&[&script(&format!("{ENVELOPE}!silence"))]);
+    let mut connection = open(&server, Timeouts::default()).await;
+    let mail = sealed("pelapor@warga.example", 1);
+    assert!(tokio::time::timeout(std::time::Duration::from_millis(100), connection.send(&mail)).await.is_err());
+    assert!(!connection.is_open());
+    assert!(is_later(&connection.send(&mail).await, Fault::Server));
+    drop(connection);
+    server.end();
+}
+
+#[tokio::test]
 async fn a_greeting_name_that_is_none_is_refused_before_connecting() {
     let server = Scripted::start(&[]);
     for name in ["", "a b", "x\r\nMAIL FROM:<a@b>"] {
