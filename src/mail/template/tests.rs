@@ -228,3 +228,15 @@ fn the_form_that_goes_out_is_the_form_that_is_read_when_it_comes_back() {
         assert_eq!(names, ["event", "impact", "name", "organisation", "system", "telephone", "time"]);
     }
 }
+
+#[test]
+fn an_analysts_own_greeting_is_not_doubled() {
+    let templates = Templates::load(None).unwrap();
+    let letter = |name, language, text: &str| templates.render(name, language, &ticket().text("text", text)).text;
+    for name in [TemplateName::Reply, TemplateName::Analysis] {
+        assert!(letter(name, Language::Id, "Situs sudah pulih.").starts_with("Yth. Bapak/Ibu"));
+        assert!(letter(name, Language::Id, "Yth. Ibu Siti,\n\nSitus sudah pulih.").starts_with("Yth. Ibu Siti,\n\nSitus"));
+        assert!(letter(name, Language::Id, "  Selamat pagi Bu,\nSitus sudah pulih.").trim_start().starts_with("Selamat pagi"));
+        assert!(letter(name, Language::En, "Dear Mr Tan,\n\nThe site is back.").starts_with("Dear Mr Tan,\n\nThe"));
+    }
+}
