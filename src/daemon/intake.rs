@@ -177,8 +177,9 @@ impl Mailbox {
 async fn imap_new(session: &mut Session, source: &str, daemon: &Daemon) -> Result<usize, IntakeError> {
     let validity = session.uid_validity();
     let there = session.uids().await?;
-    let known = daemon.store.known_uids(source, validity)?;
-    let new: Vec<u32> = there.into_iter().filter(|uid| !known.contains(uid)).collect();
+    let names: Vec<String> = there.iter().map(ToString::to_string).collect();
+    let known = daemon.store.known(source, validity, &names)?;
+    let new: Vec<u32> = there.into_iter().filter(|uid| !known.contains(&uid.to_string())).collect();
     let max = usize::try_from(daemon.config.intake.message_bytes_max).unwrap_or(usize::MAX);
     let mut taken = 0;
     for some in new.chunks(500) {
@@ -247,8 +248,9 @@ async fn store(arrivals: Vec<Arrival>, daemon: &Daemon) -> Result<(), IntakeErro
 }
 
 async fn maildir_new(maildir: &Maildir, source: &str, daemon: &Daemon) -> Result<usize, IntakeError> {
-    let known = daemon.store.known_names(source, 0)?;
-    let new: Vec<String> = maildir.waiting()?.into_iter().map(|entry| entry.name).filter(|name| !known.contains(name)).collect();
+    let there: Vec<String> = maildir.waiting()?.into_iter().map(|entry| entry.name).collect();
+    let known = daemon.store.known(source, 0, &there)?;
+    let new: Vec<String> = there.into_iter().filter(|name| !known.contains(name)).collect();
     let mut taken = 0;
     for batch in new.chunks(FETCH_BATCH) {
         daemon.wait_for_space().await;

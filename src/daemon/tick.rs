@@ -2,11 +2,18 @@
 
 use super::{Daemon, setup};
 use crate::decide::due;
+use crate::model::effect::MailKind;
 use crate::model::snapshot::Question;
+use crate::store::{MailFilter, MailRow, View};
 use std::time::Duration;
 
 /// How often the clocks are looked at. Terms are hours; a minute late is on time.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+/// The minute of the day of the digest, where the chief's report has none: 07:00.
+const DIGEST_AT: u16 = 7 * 60;
+/// A storm of bounces is told by its first lines.
+const DIGEST_LINES_MAX: usize = 200;
 
 /// Looks at the clocks until told to stop.
 pub(super) async fn run(daemon: &Daemon) {
@@ -46,9 +53,36 @@ pub(super) async fn tick(daemon: &Daemon) -> anyhow::Result<()> {
                     tracing::error!(dissemination = number.0, error = format!("{error:#}"), "cannot do what is due");
                 }
             }
-            Ok(())
+            digest(daemon)
         })
         .await?;
     daemon.outbox_wake.notify_one();
     Ok(())
+}
+
+/// Mail that was filed without a ticket since yesterday's digest, told once a day at the hour of
+/// the chief's report, else at 07:00.
+fn digest(daemon: &Daemon) -> anyhow::Result<()> {
+    let now = daemon.clock.now();
+    let bench = daemon.bench();
+    let (desk, place) = (bench.desk(&daemon.key, now), bench.place());
+    let today = now.to_zoned_datetime(place.time_zone.clone());
+    let minute = bench.policy.report_daily_at.unwrap_or(DIGEST_AT);
+    if today.hour() as u16 * 60 + today.minute() as u16 >= minute {
+        let day = today.date().to_string();
+        let view = View { time_zone: place.time_zone.clone(), now, center_address: bench.policy.center_address.to_string() };
+        let since = now.checked_sub(jiff::SignedDuration::from_hours(24)).unwrap_or(now);
+        let filter = MailFilter { in_digest: true, since: Some(since), limit: Some(DIGEST_LINES_MAX), ..MailFilter::default() };
+        let question = due::ask_digest(&day, desk);
+        let lines: Vec<String> = daemon.store.mail(&filter, &view)?.iter().map(digest_line).collect();
+        daemon.store.act(&format!("digest {day}"), &question, &place, now, |world| due::digest(&day, &lines, world, desk))?;
+    }
+    Ok(())
+}
+
+fn digest_line(row: &MailRow) -> String {
+    let kind = row.kind.map_or("-", MailKind::word);
+    let from = row.from.as_deref().unwrap_or("-");
+    let subject: String = row.subject.chars().take(80).collect();
+    format!("{} · {} · {kind} · {from} · {subject} · {}", row.id, row.at, row.reason)
 }

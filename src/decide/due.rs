@@ -12,10 +12,9 @@ use crate::model::dissemination::{Dissemination, DisseminationNumber, Disseminat
 use crate::model::effect::{Decision, Effect};
 use crate::model::letter::{AutoSubmitted, LetterKind};
 use crate::model::policy::Person;
-use crate::model::snapshot::Snapshot;
+use crate::model::snapshot::{Question, Snapshot};
 use crate::model::ticket::{AtReporter, Service, State, Ticket, TicketEvent, TicketNumber};
 use crate::model::{Address, Document};
-use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 
 const HOUR: i64 = 3_600;
@@ -248,18 +247,32 @@ fn reminder(dissemination: &Dissemination, index: usize, work: &mut Work<'_>) {
     work.queue(letter, AtReporter::No);
 }
 
-/// The daily digest of mail that was filed without a ticket (contract 8), a line a mail.
+/// What the digest of a day needs to know: whether it went out before.
+#[must_use]
+pub fn ask_digest(day: &str, desk: Desk<'_>) -> Question {
+    Question { references: vec![digest_id(day, desk)], ..Question::default() }
+}
+
+fn digest_id(day: &str, desk: Desk<'_>) -> String {
+    desk.key.message_id(LetterKind::Notice.word(), &format!("digest\0{day}"), desk.policy.center_address.domain())
+}
+
+/// The daily digest of mail that was filed without a ticket (contract 8), a line a mail; once a day.
 #[must_use]
 pub fn digest(day: &str, lines: &[String], world: &Snapshot, desk: Desk<'_>) -> Decision {
     let mut work = Work::new(desk, world, format!("digest\0{day}"));
-    if lines.is_empty() {
+    if lines.is_empty() || !world.letters.is_empty() {
         return work.finish();
     }
     let people: Vec<&Person> = work.audience(None);
-    for person in people {
+    for (at, person) in people.into_iter().enumerate() {
         let mut fields = work.fields(None);
         list(&mut fields, "lines", lines.iter().cloned());
-        let letter = work.to_person(person, None, LetterKind::Notice, TemplateName::Digest, &fields);
+        let mut letter = work.to_person(person, None, LetterKind::Notice, TemplateName::Digest, &fields);
+        if at == 0 {
+            // The first one's Message-ID is the day's mark.
+            letter.message_id = digest_id(day, desk);
+        }
         work.queue(letter, AtReporter::No);
     }
     let detail = lines.len().to_string();
@@ -284,10 +297,4 @@ pub fn alarm(cause: &str, what: &str, facts: &[String], world: &Snapshot, desk: 
     }
     work.effect(Effect::Audit { by: DAEMON.to_owned(), what: "alarm".to_owned(), detail: what.to_owned() });
     work.finish()
-}
-
-/// The moment `hours` before `now`.
-#[must_use]
-pub fn before(now: Timestamp, hours: i64) -> Timestamp {
-    now.checked_sub(SignedDuration::from_hours(hours)).unwrap_or(Timestamp::MIN)
 }

@@ -10,7 +10,7 @@ use crate::mail::template::TemplateName;
 use crate::model::clock::ClockName;
 use crate::model::dissemination::DisseminationNumber;
 use crate::model::effect::Decision;
-use crate::model::letter::{Enclosure, LetterKind};
+use crate::model::letter::LetterKind;
 use crate::model::ticket::{AtReporter, State, Ticket, TicketEvent, TicketNumber};
 
 /// A reply reopens within 14 days after closing; later it opens a linked ticket (contract 8).
@@ -132,8 +132,7 @@ fn notice(arrived: &Arrived<'_>, number: &TicketNumber, work: &mut Work<'_>) {
     list(&mut fields, "attachments", mail.attachments.iter().map(report::attachment_line));
     text(&mut fields, "state", ticket.state.word());
     list(&mut fields, "commands", super::letters::commands(&["!balas", "!valid", "!lengkapi", "!catat", "!status"]));
-    let enclosures: Vec<Enclosure> =
-        mail.attachments.iter().filter(|attachment| !attachment.is_layout).take(50).map(report::enclosure).collect();
+    let enclosures = report::enclosures(mail);
     work.notify(number, TemplateName::NoticeFollowup, &fields, &enclosures, arrived.from());
 }
 

@@ -13,6 +13,11 @@ use crate::model::ticket::{AtReporter, Channel, Direction, Priority, Service, St
 use crate::model::{Category, InboxId, Language};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Attachments that one notice carries: each analyst gets a copy of its own.
+const NOTICE_ENCLOSURES_MAX: usize = 50;
+/// Bytes of attachments that one notice carries; mail servers refuse much larger mail.
+const NOTICE_BYTES_MAX: usize = 10 * 1024 * 1024;
+
 /// Why a ticket opens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
@@ -81,7 +86,9 @@ pub fn open_ticket(arrived: &Arrived<'_>, origin: &Origin, work: &mut Work<'_>) 
         work.event(&number, DAEMON, TicketEvent::Linked { to: other.clone() }, other.to_string());
     }
     keep(arrived, &number, work);
-    let told = acknowledge(&number, answer, work);
+    // Only mail encrypted to none of our keys is answered with how to send it again; damaged mail gets
+    // the ordinary words, so that nobody can ask us what decrypts (ATTACKS P17).
+    let told = acknowledge(&number, answer, arrived.opened.findings.is_for_others, work);
     if asked && !missing.is_empty() {
         let detail = words(&missing).join(", ");
         work.event(&number, DAEMON, TicketEvent::DocumentsAsked { documents: missing }, detail);
@@ -134,7 +141,7 @@ fn answer(arrived: &Arrived<'_>, origin: &Origin, work: &Work<'_>) -> Answer {
 }
 
 /// Queues the acknowledgement, or records why it is held or left out; returns what happened in words.
-fn acknowledge(number: &TicketNumber, answer: Answer, work: &mut Work<'_>) -> String {
+fn acknowledge(number: &TicketNumber, answer: Answer, is_for_others: bool, work: &mut Work<'_>) -> String {
     let held_because = match answer {
         Answer::None(because) => {
             let told = work.desk.say("ack.none", &[("because", &because)]);
@@ -148,7 +155,7 @@ fn acknowledge(number: &TicketNumber, answer: Answer, work: &mut Work<'_>) -> St
     let protection = if work.desk.policy.ack_sign { Protection::Signed } else { Protection::Plain };
     let speech = Speech {
         kind: LetterKind::Acknowledgement,
-        template: TemplateName::Acknowledgement,
+        template: if is_for_others { TemplateName::CannotDecrypt } else { TemplateName::Acknowledgement },
         text: String::new(),
         enclosures: Vec::new(),
         protection,
@@ -158,7 +165,7 @@ fn acknowledge(number: &TicketNumber, answer: Answer, work: &mut Work<'_>) -> St
     let Some(mut letter) = work.to_reporter(number, fields, speech) else { return String::new() };
     letter.held_because.clone_from(&held_because);
     letter.not_before = work.turn_of_acknowledgement();
-    letter.encloses_certificate = work.world.is_first_letter && letter.protection != Protection::Plain;
+    letter.encloses_certificate = is_for_others || (work.world.is_first_letter && letter.protection != Protection::Plain);
     let waits = letter.not_before;
     let to = letter.to.clone();
     work.queue(letter, AtReporter::Yes);
@@ -277,6 +284,18 @@ pub fn keep(arrived: &Arrived<'_>, number: &TicketNumber, work: &mut Work<'_>) {
     }
 }
 
+/// The attachments that go along with a notice, as far as a mailbox takes them; the list in its
+/// text names all, and `ticket export` gives them.
+#[must_use]
+pub fn enclosures(mail: &crate::mail::Mail) -> Vec<Enclosure> {
+    let mut bytes = 0;
+    let fits = |attachment: &&crate::mail::Attachment| {
+        bytes += attachment.content.len();
+        !attachment.is_layout && bytes <= NOTICE_BYTES_MAX
+    };
+    mail.attachments.iter().filter(fits).take(NOTICE_ENCLOSURES_MAX).map(enclosure).collect()
+}
+
 /// An attachment as something that can be sent on.
 #[must_use]
 pub fn enclosure(attachment: &crate::mail::Attachment) -> Enclosure {
@@ -308,10 +327,12 @@ fn notice_new(arrived: &Arrived<'_>, number: &TicketNumber, told: &str, other: S
     text(&mut fields, "trust", trust(arrived, work));
     text(&mut fields, "acknowledgement", told);
     text(&mut fields, "text", &mail.text.new);
-    list(&mut fields, "damage", arrived.damage.iter().map(|damage| format!("{}: {}", damage.code, damage.detail)));
+    let too_large = arrived.header_only.map(|bytes| work.desk.say("file.too_large", &[("bytes", &bytes.to_string())]));
+    let damage = arrived.damage.iter().map(|damage| format!("{}: {}", damage.code, damage.detail));
+    list(&mut fields, "damage", too_large.into_iter().chain(damage));
     text(&mut fields, "other_ticket", other);
     list(&mut fields, "commands", letters::commands(&["!valid", "!lengkapi", "!balas", "!tolak", "!status"]));
-    let enclosures: Vec<Enclosure> = mail.attachments.iter().filter(|attachment| !attachment.is_layout).take(50).map(enclosure).collect();
+    let enclosures = enclosures(mail);
     work.notify(number, TemplateName::NoticeNew, &fields, &enclosures, None);
 }
 
@@ -398,7 +419,7 @@ pub fn register(
     work.event(&number, by, TicketEvent::Opened(Box::new(ticket)), subject);
     work.event(&number, by, TicketEvent::Noted { text: report.to_owned() }, one_line(report));
     if address.is_some() {
-        acknowledge(&number, Answer::Now, work);
+        acknowledge(&number, Answer::Now, false, work);
         let detail = words(&missing).join(", ");
         work.event(&number, by, TicketEvent::DocumentsAsked { documents: missing }, detail);
     }

@@ -126,24 +126,23 @@ impl Store {
         })
     }
 
-    /// UIDs that need no fetching. For a Maildir see [`Store::known_names`].
+    /// Which of these keys of that source are stored, so that only new messages are fetched.
     ///
     /// # Errors
     /// Where the database cannot be read.
-    pub fn known_uids(&self, source: &str, uid_validity: u32) -> anyhow::Result<BTreeSet<u32>> {
-        Ok(self.known_names(source, uid_validity)?.iter().filter_map(|uid| uid.parse().ok()).collect())
-    }
-
-    /// The keys of that source which are stored, as text.
-    ///
-    /// # Errors
-    /// Where the database cannot be read.
-    pub fn known_names(&self, source: &str, uid_validity: u32) -> anyhow::Result<BTreeSet<String>> {
+    pub fn known(&self, source: &str, uid_validity: u32, uids: &[String]) -> anyhow::Result<BTreeSet<String>> {
         self.read(|db| {
-            let mut statement =
-                db.prepare_cached("SELECT uid FROM arrival WHERE source = ?1 AND uid_validity = ?2").context("prepare known mail")?;
-            let rows = statement.query_map((source, uid_validity), |row| row.get(0)).context("read known mail")?;
-            rows.collect::<Result<_, _>>().context("read known mail")
+            // A look-up for each: years of filed mail lie in the table, and few messages in the mailbox.
+            let mut statement = db
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM arrival WHERE source = ?1 AND uid_validity = ?2 AND uid = ?3)")
+                .context("prepare known mail")?;
+            let mut known = BTreeSet::new();
+            for uid in uids {
+                if statement.query_row((source, uid_validity, uid), |row| row.get(0)).context("read known mail")? {
+                    known.insert(uid.clone());
+                }
+            }
+            Ok(known)
         })
     }
 
