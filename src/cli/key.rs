@@ -6,7 +6,7 @@ use super::{Common, Exit, Failure, Outcome, print};
 use crate::config::{Config, Secret, private_length};
 use crate::model::{Address, Fingerprint};
 use crate::openpgp::certificate::CERTIFICATE_BYTES_MAX;
-use crate::openpgp::{Certificate, OwnKey, generate_own};
+use crate::openpgp::{Certificate, OwnKey, generate_own, renew};
 use crate::store::Store;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
@@ -28,6 +28,12 @@ enum Verb {
         /// Where to write it, with mode 0600 [default: key_file of the configuration]
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
+        /// Write the present key, valid for three years from now, to --output
+        #[arg(long, requires = "output", conflicts_with = "roll_over")]
+        renew: bool,
+        /// Write a new key to --output, with the present one behind it for what is encrypted to it
+        #[arg(long, requires = "output")]
+        roll_over: bool,
     },
     /// Store certificates; what was known under the same fingerprint is brought up to date
     Import {
@@ -50,6 +56,9 @@ enum Verb {
     Export {
         #[arg(value_name = "FINGERPRINT")]
         key: Option<String>,
+        /// Write the centre's own under this folder, as a web site shows it (Web Key Directory)
+        #[arg(long, value_name = "DIR", conflicts_with = "key")]
+        wkd: Option<PathBuf>,
     },
     /// Remove a stored certificate that no contact uses
     Remove {
@@ -62,7 +71,10 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
     let config = common.load()?;
     let now = Timestamp::now();
     match arguments.verb {
-        Verb::Generate { output } => generate(&config, output, now),
+        Verb::Generate { output, renew, roll_over } => match output {
+            Some(output) if renew => renewed(&config, &output, now),
+            output => generate(&config, output, roll_over, now),
+        },
         Verb::Import { files, contact } => import(&config, &files, contact.as_ref(), now),
         Verb::List => {
             let rows: Vec<KeyRow> = known(&config, now)?.iter().map(|known| known.row(&config, now)).collect();
@@ -73,7 +85,8 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
             })
         }
         Verb::Show { key } => show(common, &config, &find(&config, &key, now)?, now),
-        Verb::Export { key } => {
+        Verb::Export { wkd: Some(folder), .. } => export_for_web(&config, &folder, now),
+        Verb::Export { key, wkd: None } => {
             let certificate = match key {
                 Some(key) => find(&config, &key, now)?.certificate,
                 None => own_key(&config, now)?.certificate(),
@@ -90,7 +103,7 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
     }
 }
 
-fn generate(config: &Config, output: Option<PathBuf>, now: Timestamp) -> Outcome {
+fn generate(config: &Config, output: Option<PathBuf>, keeps_old: bool, now: Timestamp) -> Outcome {
     let file = output.or_else(|| config.openpgp.key_file.clone()).ok_or_else(|| {
         Failure::usage(format!("{}: openpgp.key_file is not set; set it, or name a file with --output", config.file.display()))
     })?;
@@ -100,12 +113,49 @@ fn generate(config: &Config, output: Option<PathBuf>, now: Timestamp) -> Outcome
     let password = config.openpgp.password().map_err(|error| Failure::usage(error.to_string()))?;
     let made = generate_own(&config.center.name, &config.center.address, password.as_ref().map(Secret::expose), now)
         .map_err(|error| Failure::service(error.to_string()))?;
-    write_new(&file, &made.secret)?;
+    let secret = if keeps_old {
+        let (path, old) = key_file(config)?;
+        renew::rolled_over(&old, &made).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?
+    } else {
+        made.secret.clone()
+    };
+    write_new(&file, &secret)?;
     let revocation = file.with_extension("revocation.asc");
     write_new(&revocation, &made.revocation)?;
     print(format_args!("{} for {} <{}>", made.fingerprint, escaped(&config.center.name), config.center.address))?;
     print(format_args!("wrote {} and {}", file.display(), revocation.display()))?;
     print("keep the revocation certificate apart from the key: on paper, or on another machine")?;
+    Ok(Exit::Done)
+}
+
+fn renewed(config: &Config, output: &Path, now: Timestamp) -> Outcome {
+    let (path, bytes) = key_file(config)?;
+    let password = config.openpgp.password().map_err(|error| Failure::usage(error.to_string()))?;
+    let wrong = |error: crate::openpgp::KeyError| Failure::usage(format!("{}: {error}", path.display()));
+    let secret = renew::renewed(&bytes, password.as_ref().map(Secret::expose), now).map_err(wrong)?;
+    let own = OwnKey::read(&secret, password.as_ref().map(Secret::expose), now).map_err(wrong)?;
+    write_new(output, &secret)?;
+    let ends = own.expires_at(now).map_or_else(|| "never".to_owned(), |at| at.strftime("%Y-%m-%d").to_string());
+    print(format_args!("{} ends on {ends} now; wrote {}", own.fingerprint(), output.display()))?;
+    print(format_args!("name it as key_file in {} and export the certificate anew", config.file.display()))?;
+    Ok(Exit::Done)
+}
+
+/// The certificate as files under the root of a web site.
+fn export_for_web(config: &Config, folder: &Path, now: Timestamp) -> Outcome {
+    let own = own_key(config, now)?;
+    let files =
+        renew::web_key_directory(&config.center.address, &own.certificate()).map_err(|error| Failure::service(error.to_string()))?;
+    for (name, content) in files {
+        let path = folder.join(name);
+        let write = || -> std::io::Result<()> {
+            path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+            // What a web site shows is replaced by what is true now.
+            std::fs::write(&path, &content)
+        };
+        write().map_err(|error| Failure::service(format!("cannot write {}: {error}", path.display())))?;
+        print(format_args!("wrote {}", path.display()))?;
+    }
     Ok(Exit::Done)
 }
 
@@ -160,15 +210,17 @@ fn store(config: &Config) -> Result<Store, Failure> {
     Ok(store?)
 }
 
+/// The configured key file and its bytes, where strangers cannot read it.
+fn key_file(config: &Config) -> Result<(&Path, Vec<u8>), Failure> {
+    let wrong = |reason: &str| Failure::usage(format!("{}: openpgp.key_file {reason}", config.file.display()));
+    let path = config.openpgp.key_file.as_deref().ok_or_else(|| wrong("is not set; the centre has no key"))?;
+    private_length(path).map_err(|reason| wrong(&format!("cannot be used: {reason}")))?;
+    Ok((path, read_limited(path).map_err(Failure::usage)?))
+}
+
 fn own_key(config: &Config, now: Timestamp) -> Result<OwnKey, Failure> {
-    let path = config
-        .openpgp
-        .key_file
-        .as_deref()
-        .ok_or_else(|| Failure::usage(format!("{}: openpgp.key_file is not set; the centre has no key", config.file.display())))?;
-    private_length(path).map_err(|reason| Failure::usage(format!("{}: openpgp.key_file: {reason}", config.file.display())))?;
+    let (path, bytes) = key_file(config)?;
     let password = config.openpgp.password().map_err(|error| Failure::usage(error.to_string()))?;
-    let bytes = read_limited(path).map_err(Failure::usage)?;
     OwnKey::read(&bytes, password.as_ref().map(Secret::expose), now).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
 }
 

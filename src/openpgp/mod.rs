@@ -12,6 +12,7 @@ pub mod open;
 pub mod own_key;
 mod payload;
 pub mod recheck;
+pub mod renew;
 pub mod seal;
 mod verify;
 

@@ -19,7 +19,7 @@ use openpgp::{Cert, KeyHandle, Profile};
 use std::time::Duration;
 
 /// How long a generated key lives.
-const OWN_KEY_LIFETIME: Duration = Duration::from_secs(3 * 365 * 86_400);
+pub(super) const OWN_KEY_LIFETIME: Duration = Duration::from_secs(3 * 365 * 86_400);
 
 /// The centre's transferable secret key, unlocked. Keys that stand behind the first one in the
 /// same file are retired: what was encrypted to them is still opened, nothing is signed by them.
@@ -205,7 +205,7 @@ fn signing_pair(cert: &Cert, password: Option<&Password>, policy: &StandardPolic
     unlocked(key.key().clone().role_into_unspecified(), password)
 }
 
-fn unlocked(key: Key<key::SecretParts, key::UnspecifiedRole>, password: Option<&Password>) -> Result<KeyPair, KeyError> {
+pub(super) fn unlocked(key: Key<key::SecretParts, key::UnspecifiedRole>, password: Option<&Password>) -> Result<KeyPair, KeyError> {
     let wrong = |reason: &str| KeyError::new(reason, "set password_file of [openpgp] to the file with its password");
     let key = if key.secret().is_encrypted() {
         let password = password.ok_or_else(|| wrong("it is protected by a password and none is configured"))?;

@@ -111,3 +111,38 @@ fn what_is_no_certificate_is_refused_on_one_line() {
     assert_eq!(center.run(&["import", "missing.asc"]).0, 2);
     assert_eq!(center.run(&["show", "ABCD"]).0, 2);
 }
+
+#[test]
+fn the_centres_key_is_renewed_rolled_over_and_shown_on_the_web() {
+    let center = Center::new();
+    center.run(&["generate"]);
+    let (exit, _, complaint) = center.run(&["generate", "--renew"]);
+    assert_eq!(exit, 2, "nothing is overwritten: {complaint}");
+    let (exit, told, complaint) = center.run(&["generate", "--renew", "--output", "renewed.key"]);
+    assert!(exit == 0 && told.contains("ends on"), "{complaint}");
+    let (exit, told, complaint) = center.run(&["generate", "--roll-over", "--output", "next.key"]);
+    assert_eq!(exit, 0, "{complaint}");
+    let new = told.split_whitespace().next().unwrap().to_owned();
+    let gpg = Gpg::new();
+    gpg.import(&std::fs::read(center.path("renewed.key")).unwrap());
+    gpg.import(&std::fs::read(center.path("next.key")).unwrap());
+    assert_eq!(center.run(&["export", "--wkd", "www"]).0, 0);
+    let listed = String::from_utf8(gpg.must(&["--with-wkd-hash", "--list-keys", "bantuan70@bssn.test"], b"").out).unwrap();
+    let hash = listed.lines().find_map(|line| line.trim().strip_suffix("@bssn.test").filter(|hash| hash.len() == 32)).unwrap();
+    let shown = std::fs::read(center.path(&format!("www/.well-known/openpgpkey/bssn.test/hu/{hash}"))).unwrap();
+    let web = Gpg::new();
+    web.import(&shown);
+    // The present key's mail is opened by the file that has a new one at its head.
+    let (_, exported, _) = center.run(&["export"]);
+    let now = jiff::Timestamp::now();
+    let next = bantuan70::openpgp::OwnKey::read(&std::fs::read(center.path("next.key")).unwrap(), None, now).unwrap();
+    assert_eq!(next.fingerprint().0, new);
+    let old = bantuan70::openpgp::Certificate::read(exported.as_bytes()).unwrap().fingerprint().0;
+    assert_ne!(old, new);
+    let message = web.encrypt_sign(None, &[&old], b"Content-Type: text/plain\r\n\r\nlama\r\n");
+    let mail = crate::harness::gpg::encrypted_mail("From: a@x.example\nSubject: x\n", &message);
+    let mut keyring = bantuan70::openpgp::Keyring::new();
+    keyring.set_own(next);
+    let opened = bantuan70::openpgp::open::open(bantuan70::mail::read::read(&mail), &keyring, now, 1 << 20);
+    assert_eq!(opened.mail.text.full.trim(), "lama");
+}
