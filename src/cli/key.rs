@@ -133,6 +133,8 @@ fn renewed(config: &Config, output: &Path, now: Timestamp) -> Outcome {
     let password = config.openpgp.password().map_err(|error| Failure::usage(error.to_string()))?;
     let wrong = |error: crate::openpgp::KeyError| Failure::usage(format!("{}: {error}", path.display()));
     let secret = renew::renewed(&bytes, password.as_ref().map(Secret::expose), now).map_err(wrong)?;
+    // The new signatures are made now, which is later than when the verb began.
+    let now = Timestamp::now();
     let own = OwnKey::read(&secret, password.as_ref().map(Secret::expose), now).map_err(wrong)?;
     write_new(output, &secret)?;
     let ends = own.expires_at(now).map_or_else(|| "never".to_owned(), |at| at.strftime("%Y-%m-%d").to_string());

@@ -120,6 +120,7 @@ mod tests {
         let ended = OwnKey::read(&made.secret, Some("pw"), now).unwrap();
         assert!(ended.signing_problem(now).unwrap().contains("expired"));
         let renewed = renewed(&made.secret, Some("pw"), now).unwrap();
+        let now = Timestamp::now();
         let own = OwnKey::read(&renewed, Some("pw"), now).unwrap();
         assert_eq!((own.fingerprint(), own.signing_problem(now)), (made.fingerprint, None));
         assert_eq!(own.certificate().problems(now), Vec::<String>::new());
