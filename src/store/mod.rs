@@ -300,6 +300,9 @@ fn connect(path: &Path) -> anyhow::Result<Connection> {
     // Mail is moved after the commit: a commit that a power cut takes back is lost mail.
     set("synchronous", &"FULL")?;
     set("cell_size_check", &true)?;
+    // Nothing of a mail lies in a temporary file, and a log that a long backup let grow shrinks again.
+    set("temp_store", &"MEMORY")?;
+    set("journal_size_limit", &(64 * 1024 * 1024))?;
     db.set_prepared_statement_cache_capacity(128);
     Ok(db)
 }

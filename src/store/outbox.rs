@@ -76,12 +76,19 @@ impl Store {
     /// Where the database cannot be read.
     pub fn due_letters(&self, now: Timestamp, limit: usize) -> anyhow::Result<Vec<OutboxId>> {
         self.read(|db| {
+            let mut due = Vec::new();
             let mut statement = db.prepare_cached(
-                "SELECT id FROM outbox WHERE state IN ('queued', 'uncertain') AND next_at <= ?1
-                 ORDER BY CASE kind WHEN 'acknowledgement' THEN 0 WHEN 'dissemination' THEN 2 ELSE 1 END, next_at, id LIMIT ?2",
+                "SELECT id FROM outbox INDEXED BY outbox_due
+                 WHERE state IN ('queued', 'uncertain') AND turn = ?1 AND next_at <= ?2 ORDER BY next_at, id LIMIT ?3",
             )?;
-            let rows = statement.query_map((at(now), i64::try_from(limit)?), |row| row.get(0).map(OutboxId))?;
-            rows.collect::<Result<_, _>>().context("read due letters")
+            for turn in 0..=2 {
+                let left = i64::try_from(limit.saturating_sub(due.len()))?;
+                let rows = statement.query_map((turn, at(now), left), |row| row.get(0).map(OutboxId))?;
+                for id in rows {
+                    due.push(id.context("read due letters")?);
+                }
+            }
+            Ok(due)
         })
     }
 
@@ -91,7 +98,7 @@ impl Store {
     /// Where the database cannot be read.
     pub fn next_outbox_time(&self) -> anyhow::Result<Option<Timestamp>> {
         self.read(|db| {
-            db.prepare_cached("SELECT min(next_at) FROM outbox WHERE state IN ('queued', 'uncertain')")?
+            db.prepare_cached("SELECT min(next_at) FROM outbox INDEXED BY outbox_next WHERE state IN ('queued', 'uncertain')")?
                 .query_row([], |row| row.get::<_, Option<At>>(0))
                 .map(|time| time.map(|at| at.0))
                 .context("read the next time of the outbox")

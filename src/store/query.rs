@@ -7,7 +7,6 @@ use super::listing::{
 use super::row::{At, Word, local};
 use super::{Store, at, snapshot};
 use crate::model::dissemination::{Dissemination, DisseminationNumber};
-use crate::model::effect::MailKind;
 use crate::model::letter::{Letter, LetterState};
 use crate::model::ticket::{Direction, Ticket, TicketNumber};
 use crate::model::{Address, InboxId, Sha256};
@@ -53,7 +52,7 @@ impl Store {
     pub fn open_tickets(&self) -> anyhow::Result<Vec<TicketNumber>> {
         self.read(|db| {
             let mut statement = db.prepare_cached(
-                "SELECT number FROM ticket WHERE state NOT IN ('closed', 'rejected', 'merged')
+                "SELECT number FROM ticket INDEXED BY ticket_open WHERE state NOT IN ('closed', 'rejected', 'merged')
                      OR (state = 'closed' AND survey_sent = 0 AND service = 'complaint') ORDER BY opened_at, number",
             )?;
             let rows = statement.query_map([], |row| row.get(0).map(TicketNumber))?;
@@ -160,19 +159,29 @@ impl Store {
     /// Where the database cannot be read.
     pub fn mail(&self, filter: &MailFilter, view: &View) -> anyhow::Result<Vec<MailRow>> {
         self.read(|db| {
+            let mut conditions = vec!["1"];
+            let mut values: Vec<Box<dyn rusqlite::ToSql>> = Vec::new();
+            // Only what is asked stands in the statement, so that an index can answer it.
+            let mut ask = |condition, value: Box<dyn rusqlite::ToSql>| {
+                conditions.push(condition);
+                values.push(value);
+            };
+            if let Some(kind) = filter.kind {
+                ask("kind = ?", Box::new(kind.word()));
+            }
+            if let Some(ticket) = &filter.ticket {
+                ask("ticket = ?", Box::new(ticket.0.clone()));
+            }
+            if let Some(since) = filter.since {
+                ask("received_at >= ?", Box::new(at(since)));
+            }
+            let digest = if filter.in_digest { "AND in_digest = 1" } else { "" };
+            let conditions = conditions.join(" AND ");
+            values.push(Box::new(i64::try_from(filter.limit.unwrap_or(ROWS_MAX))?));
             let mut statement = db.prepare_cached(&format!(
-                "SELECT {MAIL_COLUMNS} FROM
-                     (SELECT * FROM inbox WHERE (?1 IS NULL OR kind = ?1) AND (?2 IS NULL OR ticket = ?2) AND (?3 = 0 OR in_digest = 1)
-                      AND (?4 IS NULL OR received_at >= ?4) ORDER BY id DESC LIMIT ?5) ORDER BY id",
+                "SELECT {MAIL_COLUMNS} FROM (SELECT * FROM inbox WHERE {conditions} {digest} ORDER BY id DESC LIMIT ?) ORDER BY id"
             ))?;
-            let parameters = (
-                filter.kind.map(MailKind::word),
-                filter.ticket.as_ref().map(|number| &number.0),
-                filter.in_digest,
-                filter.since.map(at),
-                i64::try_from(filter.limit.unwrap_or(ROWS_MAX))?,
-            );
-            let rows = statement.query_map(parameters, |row| mail_row(row, view))?;
+            let rows = statement.query_map(rusqlite::params_from_iter(values), |row| mail_row(row, view))?;
             rows.collect::<Result<_, _>>().context("read the mail")
         })
     }

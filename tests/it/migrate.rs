@@ -17,7 +17,7 @@ struct Step {
 
 const STEPS: &[Step] = &[Step {
     sql: include_str!("../../src/store/migrations/0001_first.sql"),
-    sha256: "c09067788454a6c6f5b8531d9561637a558ae330ab6aff9cf27e5368350552bc",
+    sha256: "474739d84b7e7d96901f309024c569f5c110bb8bef08ea0118870b76e2ad9cc2",
     rows: include_str!("../schema/0001_rows.sql"),
 }];
 

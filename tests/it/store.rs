@@ -491,6 +491,34 @@ fn f64_kill_9_loses_nothing_that_was_committed_and_leaves_no_hole() {
 }
 
 #[test]
+fn f60_f63_a_write_that_fails_at_any_byte_loses_nothing_that_was_committed() {
+    for blocks in [4, 80, 200, 350, 450, 500, 550, 600, 650, 700, 800, 900] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bantuan70.db");
+        // No file may grow past the limit: in the middle of a page, a frame or a checkpoint the write fails.
+        let output = std::process::Command::new("sh")
+            .args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" --exact store::f64_child --nocapture --test-threads=1")])
+            .arg(std::env::current_exe().unwrap())
+            .env("BANTUAN70_F64_DATABASE", &path)
+            .output()
+            .unwrap();
+        assert!(!output.status.success(), "{blocks}: the limit was never met");
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+        let committed: Vec<&str> =
+            stdout.lines().filter_map(|line| line.split_once("committed ")).map(|(_, number)| number.trim()).collect();
+        let store = Store::open(&path).unwrap();
+        let tickets: Vec<String> =
+            store.ticket_states(&TicketFilter::default()).unwrap().into_iter().map(|ticket| ticket.number.0).collect();
+        assert!(committed.iter().all(|number| tickets.iter().any(|ticket| ticket == number)), "{blocks}");
+        let expected: Vec<String> = (1..=tickets.len()).map(|serial| format!("BANTUAN70-2026-{serial:06}")).collect();
+        assert_eq!(tickets, expected, "{blocks}");
+        assert_eq!(store.outbox(LetterState::ALL, &view(start())).unwrap().len(), tickets.len(), "{blocks}");
+        assert_eq!(store.audit_verify().unwrap().problems, [""; 0], "{blocks}");
+        assert_eq!(store.check_integrity().unwrap(), [""; 0], "{blocks}");
+    }
+}
+
+#[test]
 fn a_cancelled_or_held_letter_is_not_claimed() {
     let folder = tempfile::tempdir().unwrap();
     let store = open_store(folder.path());

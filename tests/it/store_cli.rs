@@ -315,3 +315,36 @@ fn f66_a_second_daemon_is_refused_and_names_the_first() {
     assert!(error.to_string().contains(&std::process::id().to_string()), "{error:#}");
     center.lines(0, &["audit", "verify"]);
 }
+
+#[test]
+fn f62_a_damaged_database_is_exit_1_and_a_newer_one_exit_2() {
+    let center = Center::new();
+    one_ticket(&center.daemon());
+    rusqlite::Connection::open(center.database()).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let output = center.run(&["ticket", "list"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("version 99"), "{output:?}");
+    std::fs::write(center.database(), b"no database at all".repeat(500)).unwrap();
+    let output = center.run(&["ticket", "list"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("bantuan70 restore"), "{output:?}");
+}
+
+#[test]
+fn f68_a_listing_whose_reader_went_away_is_done() {
+    let center = Center::new();
+    let daemon = center.daemon();
+    let now = time("2026-11-24T06:00:00Z");
+    let arrivals: Vec<_> = (1..=2_000).map(|uid| arrival(uid, &format!("mail {uid}"))).collect();
+    daemon.insert_mail(&arrivals, now).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_bantuan70"))
+        .args(["--config".as_ref(), center.folder.path().join("bantuan70.toml").as_os_str()])
+        .args(["mail", "list", "--json"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
+}

@@ -32,8 +32,12 @@ CREATE TABLE ticket (
     events      INTEGER NOT NULL CHECK (events > 0),
     -- The fold of the ticket's events, whole; the columns above repeat it for listings.
     fold        TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX ticket_by_state ON ticket (state);
+CREATE INDEX ticket_by_opening ON ticket (opened_at, number);
+-- What time can still do something to; the condition is that of `open_tickets`, word for word.
+CREATE INDEX ticket_open ON ticket (opened_at, number)
+    WHERE state NOT IN ('closed', 'rejected', 'merged') OR (state = 'closed' AND survey_sent = 0 AND service = 'complaint');
 CREATE INDEX ticket_by_reporter ON ticket (reporter);
 CREATE TRIGGER ticket_stays BEFORE DELETE ON ticket BEGIN SELECT RAISE(ABORT, 'a ticket is never removed'); END;
 
@@ -71,6 +75,8 @@ CREATE INDEX inbox_waiting ON inbox (id) WHERE state = 'stored';
 CREATE INDEX inbox_by_ticket ON inbox (ticket);
 CREATE INDEX inbox_by_message_id ON inbox (message_id);
 CREATE INDEX inbox_by_content ON inbox (content_sha256);
+CREATE INDEX inbox_by_arrival ON inbox (received_at);
+CREATE INDEX inbox_in_digest ON inbox (id) WHERE in_digest = 1;
 CREATE INDEX inbox_in_quarantine ON inbox (id) WHERE quarantine = 1;
 CREATE TRIGGER inbox_stays BEFORE DELETE ON inbox BEGIN SELECT RAISE(ABORT, 'a stored mail is never removed'); END;
 
@@ -131,6 +137,8 @@ CREATE TABLE outbox (
     resends       INTEGER NOT NULL DEFAULT 0 CHECK (resends >= 0),
     queued_at     TEXT NOT NULL,
     next_at       TEXT,
+    -- Whose turn comes first among what is due: 0 acknowledgements, 1 what one person waits for, 2 disseminations.
+    turn          INTEGER NOT NULL AS (CASE kind WHEN 'acknowledgement' THEN 0 WHEN 'dissemination' THEN 2 ELSE 1 END) STORED,
     attempted_at  TEXT,
     sent_at       TEXT,
     last_error    TEXT,
@@ -141,12 +149,15 @@ CREATE TABLE outbox (
     CHECK (state <> 'sent' OR sent_at IS NOT NULL)
 ) STRICT;
 CREATE UNIQUE INDEX outbox_one_acknowledgement ON outbox (ticket) WHERE kind = 'acknowledgement';
-CREATE INDEX outbox_due ON outbox (next_at) WHERE state IN ('queued', 'uncertain');
+CREATE INDEX outbox_due ON outbox (turn, next_at, id) WHERE state IN ('queued', 'uncertain');
+CREATE INDEX outbox_next ON outbox (next_at) WHERE state IN ('queued', 'uncertain');
 CREATE INDEX outbox_by_state ON outbox (state);
 CREATE INDEX outbox_by_ticket ON outbox (ticket);
 CREATE INDEX outbox_by_dissemination ON outbox (dissemination);
 CREATE INDEX outbox_by_mailbox ON outbox (to_mailbox, queued_at);
-CREATE INDEX outbox_acknowledgements ON outbox (queued_at) WHERE kind = 'acknowledgement';
+-- Asked at each decision: they answer without reading the letters.
+CREATE INDEX outbox_acknowledgements ON outbox (queued_at, state) WHERE kind = 'acknowledgement';
+CREATE INDEX outbox_acknowledgements_by_domain ON outbox (to_domain, queued_at, state) WHERE kind = 'acknowledgement';
 CREATE INDEX outbox_by_token ON outbox (token) WHERE token IS NOT NULL;
 CREATE TRIGGER outbox_stays BEFORE DELETE ON outbox BEGIN SELECT RAISE(ABORT, 'a letter is never removed'); END;
 CREATE TRIGGER outbox_letter_is_fixed BEFORE UPDATE OF letter, message_id, to_address ON outbox BEGIN SELECT RAISE(ABORT, 'a queued letter never changes'); END;
@@ -187,7 +198,7 @@ CREATE TABLE dissemination (
     updated_at TEXT NOT NULL,
     sent_at    TEXT,
     body       TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX dissemination_by_ticket ON dissemination (ticket);
 CREATE INDEX dissemination_by_state ON dissemination (state);
 CREATE TRIGGER dissemination_stays BEFORE DELETE ON dissemination BEGIN SELECT RAISE(ABORT, 'a dissemination is never removed'); END;
