@@ -85,7 +85,7 @@ pub(super) fn holding<'a>(rules: &'a RuleSet, facts: &Facts<'_>) -> Vec<Holding<
         .filter_map(|index| compiled.rules.get(index))
         .filter_map(|rule| {
             let found: Found = facts.test(&rule.condition)?;
-            Some(Holding { rule, adds: found.worth(rule.weight), hits: found.shown(), is_covered: false })
+            Some(Holding { rule, adds: found.worth(rule.weight, rule.most, &facts.factors), hits: found.shown(), is_covered: false })
         })
         .collect();
     cover(&mut holding);

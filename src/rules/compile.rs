@@ -105,6 +105,7 @@ pub struct Rule {
     pub at: String,
     pub category: Option<Category>,
     pub weight: f64,
+    pub most: Option<f64>,
     pub group: Option<String>,
     pub reason_id: String,
     pub reason_en: String,
@@ -302,6 +303,9 @@ impl<'a> Compiler<'a> {
         if !raw.weight.is_finite() || raw.weight.abs() > 100.0 {
             return Err(error(at, "weight: a number from -100 to 100".to_owned()));
         }
+        if raw.most.is_some_and(|most| !most.is_finite() || most < raw.weight || raw.weight <= 0.0) {
+            return Err(error(at, "most: a number of at least the weight, which must be above nought".to_owned()));
+        }
         let category = match &raw.category {
             None if raw.weight != 0.0 => return Err(error(at, "weight: without a category there is no score to add to".to_owned())),
             None => None,
@@ -326,6 +330,7 @@ impl<'a> Compiler<'a> {
             at: format!("{}:{}", source.name, source.line(at)),
             category,
             weight: raw.weight,
+            most: raw.most,
             group: raw.group.clone(),
             reason_id: raw.reason_id.clone(),
             reason_en: raw.reason_en.clone(),

@@ -7,7 +7,7 @@ use crate::model::Language;
 use crate::model::effect::{Indicators, MailKind};
 
 /// Words shown as the reason of one rule.
-const SHOWN_MAX: usize = 6;
+const SHOWN_MAX: usize = 8;
 
 /// What conditions may look at.
 #[derive(Debug)]
@@ -181,11 +181,16 @@ impl Facts<'_> {
 }
 
 impl Found {
-    /// The score that a rule of this weight adds: by place, and somewhat more where it saw more words.
-    pub fn worth(&self, weight: f64) -> f64 {
-        let mut patterns: Vec<_> = self.hits.iter().map(|hit| hit.pattern).collect();
+    /// The score that a rule adds: by place, and somewhat more where it saw more words; with `most`
+    /// each word counts.
+    pub fn worth(&self, weight: f64, most: Option<f64>, factors: &[f64]) -> f64 {
+        let mut patterns: Vec<_> = self.hits.iter().map(|hit| (hit.pattern, hit.place)).collect();
         patterns.sort_unstable();
-        patterns.dedup();
+        patterns.dedup_by_key(|(pattern, _)| *pattern);
+        if let Some(most) = most {
+            let sum: f64 = patterns.iter().map(|(_, place)| weight * factors.get(*place).copied().unwrap_or(0.0)).sum();
+            return sum.min(most);
+        }
         let more = u32::try_from(patterns.len().saturating_sub(1).min(3)).map_or(0.0, f64::from);
         weight * self.factor.unwrap_or(1.0) * more.mul_add(0.12, 1.0)
     }

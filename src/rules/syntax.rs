@@ -79,6 +79,8 @@ pub struct Rule {
     /// Added to the score of the category; below nought it speaks against it.
     #[serde(default)]
     pub weight: f64,
+    /// Every word seen adds the weight once more, up to this much: for lists of words that say little alone.
+    pub most: Option<f64>,
     /// Of the rules of one group and category only the strongest counts.
     pub group: Option<String>,
     pub reason_id: String,
