@@ -106,6 +106,7 @@ pub struct Rule {
     pub category: Option<Category>,
     pub weight: f64,
     pub most: Option<f64>,
+    pub others: Option<f64>,
     pub group: Option<String>,
     pub reason_id: String,
     pub reason_en: String,
@@ -306,6 +307,9 @@ impl<'a> Compiler<'a> {
         if raw.most.is_some_and(|most| !most.is_finite() || most < raw.weight || raw.weight <= 0.0) {
             return Err(error(at, "most: a number of at least the weight, which must be above nought".to_owned()));
         }
+        if raw.others.is_some_and(|others| !(0.0..=1.0).contains(&others)) || (raw.others.is_some() && raw.category.is_none()) {
+            return Err(error(at, "others: a number from 0 to 1, in a rule with a category".to_owned()));
+        }
         let category = match &raw.category {
             None if raw.weight != 0.0 => return Err(error(at, "weight: without a category there is no score to add to".to_owned())),
             None => None,
@@ -331,6 +335,7 @@ impl<'a> Compiler<'a> {
             category,
             weight: raw.weight,
             most: raw.most,
+            others: raw.others,
             group: raw.group.clone(),
             reason_id: raw.reason_id.clone(),
             reason_en: raw.reason_en.clone(),

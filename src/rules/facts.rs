@@ -34,6 +34,9 @@ pub(super) fn facts<'a>(rules: &RuleSet, mail: &'a Mail) -> Facts<'a> {
             }
         }
     }
+    if kind != MailKind::Reply && is_forward(&mail.subject) && let Some(factor) = factors.get_mut(QUOTED) {
+        *factor = factor.max(0.6);
+    }
     let collected = collected(mail, rules.house.as_ref().map(|house| house.center.domain()));
     let indicators = collected.found;
     let has_lookalike = !collected.mixed_script.is_empty()
@@ -55,6 +58,12 @@ pub(super) fn facts<'a>(rules: &RuleSet, mail: &'a Mail) -> Facts<'a> {
         new_words,
         ignores_denial: false,
     }
+}
+
+/// Whether the subject says that the mail passes another one on.
+fn is_forward(subject: &str) -> bool {
+    let subject = subject.trim_start().to_lowercase();
+    ["fw:", "fwd:", "fw :", "fwd :", "diteruskan:", "terusan:", "trs:", "wg:"].iter().any(|mark| subject.starts_with(mark))
 }
 
 /// The text of each place, in the order of [`PLACES`].

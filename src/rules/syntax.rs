@@ -81,6 +81,9 @@ pub struct Rule {
     pub weight: f64,
     /// Every word seen adds the weight once more, up to this much: for lists of words that say little alone.
     pub most: Option<f64>,
+    /// What the other categories still count where this rule fires, from 0 to 1: an invitation to a seminar
+    /// about ransomware is no report of ransomware.
+    pub others: Option<f64>,
     /// Of the rules of one group and category only the strongest counts.
     pub group: Option<String>,
     pub reason_id: String,

