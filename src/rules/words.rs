@@ -253,7 +253,7 @@ fn without_suffixes(word: &str, buffer: &mut String, hit: &mut impl FnMut(&str))
 }
 
 /// Prefixes that leave the stem as it is. `ke-` and `nge-` are the spoken passive and active.
-const PREFIXES: &[&str] = &["di", "ter", "te", "ber", "be", "bel", "per", "pe", "me", "ke", "se", "ku", "kau", "nge", "ng", "re", "un"];
+const PREFIXES: &[&str] = &["di", "ter", "te", "ber", "be", "bel", "per", "pe", "me", "ke", "se", "ku", "kau", "nge", "ng"];
 /// Nasal prefixes, and the letters that they swallow from the stem: `menyebar` is `sebar`.
 const NASALS: &[(&str, &str)] = &[
     ("meny", "sc"),
@@ -284,7 +284,7 @@ fn without_prefixes(word: &str, buffer: &mut String, hit: &mut impl FnMut(&str))
 
 fn one_prefix(word: &str, buffer: &mut String, hit: &mut impl FnMut(&str)) {
     // A first letter that begins no prefix is the common case.
-    if !word.starts_with(['d', 't', 'b', 'p', 'm', 'k', 's', 'n', 'r', 'u']) {
+    if !word.starts_with(['d', 't', 'b', 'p', 'm', 'k', 's', 'n']) {
         return;
     }
     for prefix in PREFIXES {
