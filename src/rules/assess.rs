@@ -112,11 +112,8 @@ pub(super) fn scores(holding: &[Holding<'_>]) -> Vec<(Category, f64)> {
         let counted = holding.iter().filter(|one| !one.is_covered && one.rule.category == Some(*category));
         let (sum, any) = counted.fold((0.0, false), |(sum, _), one| (sum + one.adds, true));
         if any {
-            let share = holding
-                .iter()
-                .filter(|one| one.rule.category != Some(*category))
-                .filter_map(|one| one.rule.others)
-                .fold(1.0, f64::min);
+            let share =
+                holding.iter().filter(|one| one.rule.category != Some(*category)).filter_map(|one| one.rule.others).fold(1.0, f64::min);
             scores.push((*category, round(if sum > 0.0 { sum * share } else { sum })));
         }
     }

@@ -1,6 +1,7 @@
 //! Rule files to what is run: words interned, lists resolved, names checked, and for each rule the
 //! words without which it cannot fire, so that a mail meets only the rules that may concern it.
 
+use super::likeness::Likeness;
 use super::rsit;
 use super::syntax::{Decision, File, Negation, Parts, Rule as RawRule, RulesError, Sample, Source, Test, When};
 use super::vocabulary::{PatternId, Vocabulary};
@@ -55,9 +56,21 @@ pub enum Denial {
 /// A condition, ready to be tested.
 #[derive(Debug)]
 pub enum Condition {
-    Words { set: SetId, at_least: usize, places: Places },
-    Near { sets: Vec<SetId>, within: u32, ordered: bool, places: Places },
-    Regex { regex: Box<regex::Regex>, places: Places },
+    Words {
+        set: SetId,
+        at_least: usize,
+        places: Places,
+    },
+    Near {
+        sets: Vec<SetId>,
+        within: u32,
+        ordered: bool,
+        places: Places,
+    },
+    Regex {
+        regex: Box<regex::Regex>,
+        places: Places,
+    },
     All(Vec<Condition>),
     One(Vec<Condition>),
     Not(Box<Condition>),
@@ -71,7 +84,12 @@ pub enum Condition {
     Dmarc(Vec<String>),
     Format(Vec<String>),
     Kind(Vec<MailKind>),
-    NewWords { min: usize, max: usize },
+    NewWords {
+        min: usize,
+        max: usize,
+    },
+    /// Likeness to the examples of a category, by its place in [`Category::ALL`].
+    Likeness(usize),
 }
 
 /// A pattern with `*` for any run of characters, letter case aside.
@@ -136,6 +154,7 @@ pub struct Compiled {
     pub factors: Vec<f64>,
     /// Names that look-alike domains borrow.
     pub brands: Vec<String>,
+    pub likeness: Likeness,
     /// Tests of the whole set: file, line, test.
     pub tests: Vec<(usize, usize, Test)>,
 }
@@ -158,6 +177,10 @@ impl Compiled {
                 }
             }
         }
+        let tests = compiler.tests()?;
+        let (decision, factors) = compiler.numbers()?;
+        let likeness = learn(&rules, &tests, &compiler.vocabulary, decision.likeness);
+        rules.extend(Category::ALL.iter().enumerate().map(|(index, category)| by_likeness(index, *category)));
         let mut rules_of: HashMap<SetId, Vec<usize>> = HashMap::new();
         let mut wordless = Vec::new();
         for (index, rule) in rules.iter().enumerate() {
@@ -166,8 +189,6 @@ impl Compiled {
                 None => wordless.push(index),
             }
         }
-        let tests = compiler.tests()?;
-        let (decision, factors) = compiler.numbers()?;
         let brands =
             compiler.lists.get("brands").map(|brands| brands.iter().map(|brand| super::words::folded(brand)).collect()).unwrap_or_default();
         let Compiler { vocabulary, sets, denial_of, .. } = compiler;
@@ -179,7 +200,39 @@ impl Compiled {
                 }
             }
         }
-        Ok(Self { vocabulary, sets_of, denial_of, rules, rules_of, wordless, decision, factors, brands, tests })
+        Ok(Self { vocabulary, sets_of, denial_of, rules, rules_of, wordless, decision, factors, brands, likeness, tests })
+    }
+}
+
+/// Learns from every example and test of the set.
+fn learn(rules: &[Rule], tests: &[(usize, usize, Test)], vocabulary: &Vocabulary, scale: f64) -> Likeness {
+    let whole: Vec<(Category, Parts)> =
+        tests.iter().filter_map(|(_, _, test)| Some((Category::parse(&test.category)?, test.parts()))).collect();
+    let examples = rules.iter().filter_map(|rule| Some((rule.category?, rule))).filter(|(_, rule)| rule.weight > 0.0);
+    let mut samples: Vec<(Category, &Parts)> = whole.iter().map(|(category, parts)| (*category, parts)).collect();
+    samples.extend(examples.flat_map(|(category, rule)| rule.examples.iter().map(move |(_, parts)| (category, parts))));
+    Likeness::learn(&samples, vocabulary, scale)
+}
+
+/// The rule that stands for likeness to the examples of a category.
+fn by_likeness(index: usize, category: Category) -> Rule {
+    Rule {
+        id: format!("likeness-{}", category.word().replace('_', "-")),
+        at: "the examples of all files".to_owned(),
+        category: Some(category),
+        weight: 0.0,
+        most: None,
+        others: None,
+        group: None,
+        reason_id: "Kata-katanya mirip atau tidak mirip dengan contoh laporan jenis ini.".to_owned(),
+        reason_en: "Its words are like, or unlike, those of the examples of this kind.".to_owned(),
+        rsit: None,
+        priority: None,
+        tags: Vec::new(),
+        condition: Condition::Likeness(index),
+        examples: Vec::new(),
+        counterexamples: Vec::new(),
+        file: usize::MAX,
     }
 }
 
@@ -246,7 +299,8 @@ impl<'a> Compiler<'a> {
 
     /// The decision's numbers and the places' factors, with the defaults of the format.
     fn numbers(&self) -> Result<(Decision, Vec<f64>), RulesError> {
-        let mut decision = Decision { threshold: 2.0, margin: 0.25, clear_spam_score: 6.0, clear_spam_margin: 4.0, short_text_words: 40 };
+        let mut decision =
+            Decision { threshold: 2.0, margin: 0.25, clear_spam_score: 6.0, clear_spam_margin: 4.0, likeness: 0.12, short_text_words: 40 };
         let mut factors = vec![1.2, 1.0, 0.35, 0.8, 0.8, 1.0, 1.0];
         let (mut has_decision, mut has_places) = (false, false);
         for (source, file) in self.sources.iter().zip(self.files) {

@@ -1,6 +1,7 @@
 //! Conditions against the hits and facts of one mail.
 
 use super::compile::{ATTACHMENT, Condition, Glob, LINK, NEW, Places, QUOTED, SUBJECT};
+use super::likeness::Leaning;
 use super::scan::{Hit, Hits};
 use crate::mail::Mail;
 use crate::model::Language;
@@ -27,6 +28,7 @@ pub struct Facts<'a> {
     pub has_lookalike: bool,
     pub has_go_id: bool,
     pub new_words: usize,
+    pub likeness: Vec<Leaning>,
     /// Count what is denied, to say what would have changed the result.
     pub ignores_denial: bool,
 }
@@ -37,6 +39,8 @@ pub struct Found {
     /// `None` where no word took part.
     pub factor: Option<f64>,
     pub hits: Vec<Hit>,
+    /// What the rule adds, where the condition itself says so.
+    pub fixed: Option<f64>,
 }
 
 impl Facts<'_> {
@@ -72,6 +76,10 @@ impl Facts<'_> {
                 .filter_map(|part| self.test(part))
                 .max_by(|one, other| one.factor.unwrap_or(1.0).total_cmp(&other.factor.unwrap_or(1.0))),
             Condition::Not(inner) => self.test(inner).is_none().then(Found::default),
+            Condition::Likeness(index) => {
+                let leaning = self.likeness.get(*index).filter(|leaning| leaning.adds.abs() >= 0.05)?;
+                Some(Found { hits: leaning.hits.clone(), fixed: Some(leaning.adds), ..Found::default() })
+            }
             fact => self.fact(fact).then(Found::default),
         }
     }
@@ -121,7 +129,7 @@ impl Facts<'_> {
         }
         hits.sort_by(|one, other| self.factor(other.place).total_cmp(&self.factor(one.place)));
         let factor = hits.get(at_least - 1).map(|hit| self.factor(hit.place));
-        Some(Found { factor, hits })
+        Some(Found { factor, hits, fixed: None })
     }
 
     /// The best window in which every set has a word. For each word of the first set the nearest
@@ -148,7 +156,7 @@ impl Facts<'_> {
             }
             let span = window.iter().map(|hit| hit.first).max().unwrap_or(0) - window.iter().map(|hit| hit.first).min().unwrap_or(0);
             if window.len() == sets.len() && span <= within {
-                best = Some(Found { factor: Some(factor), hits: window });
+                best = Some(Found { factor: Some(factor), hits: window, fixed: None });
             }
         }
         best
@@ -173,7 +181,7 @@ impl Facts<'_> {
                     last: 0,
                     is_denied: false,
                 };
-                best = Some(Found { factor, hits: vec![hit] });
+                best = Some(Found { factor, hits: vec![hit], fixed: None });
             }
         }
         best
@@ -184,6 +192,9 @@ impl Found {
     /// The score that a rule adds: by place, and somewhat more where it saw more words; with `most`
     /// each word counts.
     pub fn worth(&self, weight: f64, most: Option<f64>, factors: &[f64]) -> f64 {
+        if let Some(fixed) = self.fixed {
+            return fixed;
+        }
         let mut patterns: Vec<_> = self.hits.iter().map(|hit| (hit.pattern, hit.place)).collect();
         patterns.sort_unstable();
         patterns.dedup_by_key(|(pattern, _)| *pattern);

@@ -16,15 +16,16 @@ pub(super) fn facts<'a>(rules: &RuleSet, mail: &'a Mail) -> Facts<'a> {
     let kind = rules.house.as_ref().map_or(MailKind::Report, |house| kind::recognise(mail, house).kind);
     let texts = texts(mail);
     let mut hits = super::scan::Hits::new();
-    let mut new_words = 0;
+    let mut prose = Vec::new();
     for (place, text) in texts.iter().enumerate() {
         let is_prose = matches!(place, SUBJECT | NEW | QUOTED | ATTACHMENT);
         let tokens = if place == LINK { words::links(text) } else { words::prose(text) };
-        if place == NEW {
-            new_words = tokens.list.len();
-        }
         scan(&rules.compiled, place, &tokens, is_prose, &mut hits);
+        if is_prose {
+            prose.push((place, tokens));
+        }
     }
+    let new_words = prose.iter().find(|(place, _)| *place == NEW).map_or(0, |(_, tokens)| tokens.list.len());
     let mut factors = rules.compiled.factors.clone();
     if kind != MailKind::Reply && new_words <= rules.compiled.decision.short_text_words {
         // "Mohon ditindaklanjuti surat terlampir": the matter is in what is forwarded or enclosed.
@@ -34,9 +35,14 @@ pub(super) fn facts<'a>(rules: &RuleSet, mail: &'a Mail) -> Facts<'a> {
             }
         }
     }
-    if kind != MailKind::Reply && is_forward(&mail.subject) && let Some(factor) = factors.get_mut(QUOTED) {
+    if kind != MailKind::Reply
+        && is_forward(&mail.subject)
+        && let Some(factor) = factors.get_mut(QUOTED)
+    {
         *factor = factor.max(0.6);
     }
+    let told: Vec<_> = prose.iter().map(|(place, tokens)| (*place, tokens)).collect();
+    let likeness = rules.compiled.likeness.lean(&rules.compiled.vocabulary, &told, &factors);
     let collected = collected(mail, rules.house.as_ref().map(|house| house.center.domain()));
     let indicators = collected.found;
     let has_lookalike = !collected.mixed_script.is_empty()
@@ -56,6 +62,7 @@ pub(super) fn facts<'a>(rules: &RuleSet, mail: &'a Mail) -> Facts<'a> {
         has_lookalike,
         has_go_id,
         new_words,
+        likeness,
         ignores_denial: false,
     }
 }

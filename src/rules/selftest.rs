@@ -53,7 +53,7 @@ pub fn run(rules: &RuleSet) -> Report {
     let mut report = Report { rules: rules.len(), ..Report::default() };
     let name = |file: usize| rules.sources.get(file).map(|source| source.name.clone()).unwrap_or_default();
     for rule in &rules.compiled.rules {
-        if rule.examples.is_empty() {
+        if rule.examples.is_empty() && rule.file != usize::MAX {
             report.untested.push(rule.id.clone());
         }
         for (samples, must_fire) in [(&rule.examples, true), (&rule.counterexamples, false)] {

@@ -42,6 +42,8 @@ pub struct Decision {
     pub clear_spam_score: f64,
     /// … if it is ahead of every other category by this.
     pub clear_spam_margin: f64,
+    /// What likeness to the examples counts; 0 turns it off.
+    pub likeness: f64,
     /// A new text of at most so many words leans on what it forwards or encloses.
     pub short_text_words: usize,
 }

@@ -136,10 +136,15 @@ impl Vocabulary {
         Some((next, self.ends.get(next as usize).copied().flatten()))
     }
 
+    /// The usual spelling of a folded token.
+    pub fn usual<'a>(&'a self, token: &'a str) -> &'a str {
+        self.spelling.get(token).map_or(token, |usual| usual)
+    }
+
     /// The terms that a folded token can stand for.
     pub fn terms_of(&self, token: &str, into: &mut Vec<TermId>) {
         into.clear();
-        let usual = self.spelling.get(token).map_or(token, |usual| usual);
+        let usual = self.usual(token);
         into.extend(self.exact.get(usual));
         for length in &self.prefix_lengths {
             if let Some(term) = token.get(..*length).and_then(|beginning| self.prefixes.get(beginning)) {
