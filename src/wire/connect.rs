@@ -138,7 +138,7 @@ async fn handshake(endpoint: &Endpoint, tcp: TcpStream, limit: Duration) -> Resu
 }
 
 fn tls_fault(at: &Place<'_>, error: &io::Error) -> WireError {
-    let text = |reason: &dyn std::fmt::Display| format!("cannot start tls with {at}: {}", shown(&reason.to_string().to_lowercase()));
+    let text = |reason: &dyn std::fmt::Display| format!("cannot start tls with {at}: {}", shown(&reason.to_string()));
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(rustls::Error::InvalidMessage(_)) => WireError::Protocol(format!(
             "cannot start tls with {at}: the answer is not tls (port and tls setting at odds, or words sent too early)"

@@ -189,9 +189,12 @@ fn find_in(root: &Path, name: &str) -> io::Result<Option<PathBuf>> {
     if !name_is_valid(name) {
         return Ok(None);
     }
-    let plain = root.join("new").join(name);
-    if plain.is_file() {
-        return Ok(Some(plain));
+    // The usual places first: a folder may hold a hundred thousand names.
+    for usual in [format!("new/{name}"), format!("cur/{name}:2,"), format!("cur/{name}:2,S")] {
+        let path = root.join(usual);
+        if path.is_file() {
+            return Ok(Some(path));
+        }
     }
     for folder in ["cur", "new"] {
         for entry in fs::read_dir(root.join(folder))? {

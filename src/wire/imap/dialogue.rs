@@ -237,7 +237,8 @@ impl Dialogue {
         let Some(answer) = end.await? else { return Ok(()) };
         self.idling = None;
         match answer? {
-            Answer::Ok => Ok(()),
+            // Only DONE ends it; a server that does so by itself would be asked again at once, for ever.
+            Answer::Ok => Err(self.protocol("ends idle unasked")),
             Answer::No { text, .. } => Err(self.refused("refuses idle", &text)),
         }
     }

@@ -212,9 +212,13 @@ impl AsyncWrite for Replies {
         }
         match Pin::new(&mut self.inner).poll_write(cx, buf) {
             Poll::Ready(Ok(count)) => {
-                self.is_due = !self.is_in_data || buf == FINAL_DOT;
                 let written = buf.get(..count).unwrap_or_default();
-                self.ledger.lock().unwrap_or_else(PoisonError::into_inner).wrote(written);
+                let is_dot_out = {
+                    let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+                    ledger.wrote(written);
+                    ledger.is_dot_out()
+                };
+                self.is_due = !self.is_in_data || is_dot_out;
                 Poll::Ready(Ok(count))
             }
             Poll::Ready(Err(error)) => {

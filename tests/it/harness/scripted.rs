@@ -2,7 +2,7 @@
 //! connection, one line an act:
 //!   `S: text` says a line (`{tag}`: the tag of the client's last line) · `R: text` says text with `\r \n` as written ·
 //!   `C: text` hears a line that contains text · `!data` hears up to the final dot · `!bytes N` hears N bytes ·
-//!   `!tls` starts TLS · `!close` · `!reset` · `!silence` waits until the client leaves · `!flood N text` says a line N times
+//!   `!hex 16…` says bytes · `!tls` starts TLS · `!close` · `!reset` · `!silence` waits until the client leaves · `!flood N text` says a line N times
 
 use bantuan70::wire::{Endpoint, Tls};
 use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
@@ -173,6 +173,11 @@ impl Play<'_> {
         match word {
             "!data" => self.hear_until(b"\r\n.\r\n").map(|text| self.heard.push(text)),
             "!bytes" => self.hear_bytes(rest.parse().map_err(|_| "no number")?),
+            "!hex" => {
+                let digits: Vec<char> = rest.chars().filter(char::is_ascii_hexdigit).collect();
+                let pairs = digits.chunks(2).map(|pair| u8::from_str_radix(&pair.iter().collect::<String>(), 16));
+                self.say(&pairs.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?)
+            }
             "!tls" => self.start_tls(),
             "!close" => self.close(),
             "!reset" => self.reset(),

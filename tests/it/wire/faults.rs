@@ -292,6 +292,18 @@ async fn f10_silence_in_idle_is_met_with_a_new_idle_and_a_dead_line_is_found() {
 }
 
 #[tokio::test]
+async fn f10_a_server_that_will_not_idle_is_not_asked_in_a_circle() {
+    for (answer, is_lie) in [("S: + idling\nS: {tag} OK done already", true), ("S: {tag} NO not now", false)] {
+        let server = Scripted::start(&[&script("IDLE", &format!("C: IDLE\n{answer}\n!silence"))]);
+        let mut session = open(&server, Timeouts::default()).await;
+        let error = session.wait(Duration::from_secs(60)).await.unwrap_err();
+        assert_eq!(is_protocol(&error), is_lie, "{error}");
+        drop(session);
+        assert_eq!(server.end().iter().filter(|line| line.contains("IDLE")).count(), 1);
+    }
+}
+
+#[tokio::test]
 async fn f10_mail_that_came_between_two_commands_is_not_slept_over() {
     let server = Scripted::start(&[&script(
         "IDLE",

@@ -218,6 +218,19 @@ async fn check_tells_what_the_server_can_and_which_folders_are_missing() {
 }
 
 #[tokio::test]
+async fn f8_a_mailbox_made_anew_has_another_uidvalidity() {
+    let servers = Servers::imap_only("");
+    let validity = || async {
+        raw(&servers, "CREATE Masuk").await;
+        let session = Session::connect(&servers.imaps_endpoint(), &Servers::login(USER), "Masuk", Timeouts::default()).await.unwrap();
+        session.uid_validity()
+    };
+    let first = validity().await;
+    raw(&servers, "DELETE Masuk").await;
+    assert_ne!(validity().await, first);
+}
+
+#[tokio::test]
 async fn a_mailbox_that_is_not_there_is_a_refusal() {
     let servers = Servers::imap_only("");
     let missing = Session::connect(&servers.imaps_endpoint(), &Servers::login(USER), "Nowhere", Timeouts::default()).await;

@@ -122,3 +122,30 @@ async fn s1_plain_speech_on_the_tls_port_is_no_tls() {
     assert!(matches!(&error, WireError::Protocol(text) if text.contains("not tls")), "{error}");
     server.end();
 }
+
+#[tokio::test]
+async fn s1_tls_of_before_2008_is_refused() {
+    // A ServerHello of TLS 1.0 (RFC 2246 §7.4.1.3), with a cipher of its time.
+    let random = "00".repeat(32);
+    let hello = format!("!hex 16 0301 002a 02 000026 0301 {random} 00 002f 00\n!silence");
+    let server = Scripted::start(&[&hello, &hello]);
+    for error in [imap(&server.endpoint(Tls::Implicit)).await, smtp(&server.endpoint(Tls::Implicit)).await] {
+        assert!(matches!(&error, WireError::Refused(text) if text.contains("Tls12")), "{error}");
+    }
+    server.end();
+}
+
+#[tokio::test]
+async fn both_protocols_are_spoken_inside_tls() {
+    let log_in = "!tls
+        S: 220 ready
+        C: EHLO
+        S: 250 AUTH PLAIN
+        C: AUTH PLAIN
+        S: 235 welcome
+        C: QUIT
+        S: 221 bye";
+    let server = Scripted::start(&[log_in]);
+    Connection::open(&server.endpoint(Tls::Implicit), Some(&login()), "pusat.bssn.test", Timeouts::default()).await.unwrap().quit().await;
+    server.end();
+}
