@@ -18,8 +18,6 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
     let config = common.load()?;
     config.require_run().map_err(|error| Failure::usage(error.to_string()))?;
     let data_dir = config.center.data_dir.clone();
-    std::fs::create_dir_all(&data_dir)
-        .map_err(|error| Failure::usage(format!("center.data_dir: cannot make {}: {error}", data_dir.display())))?;
     let clock = Clock::System;
     // Keys and rules first: what is wrong there is found without touching the database.
     bench(&config, None, clock.now()).map_err(|error| Failure::usage(error.to_string()))?;

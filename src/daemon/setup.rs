@@ -87,8 +87,9 @@ fn people(config: &Config, store: Option<&Store>, now: Timestamp) -> Result<(Pol
         keyring.borrow_mut().set_own(own);
     }
     let read = |path: &Path| -> Result<Fingerprint, String> {
-        let bytes = std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-        let certificate = Certificate::read(&bytes).map_err(|error| format!("{}: {error}", path.display()))?;
+        // The policy names the file.
+        let bytes = std::fs::read(path).map_err(|error| format!("cannot be read: {error}"))?;
+        let certificate = Certificate::read(&bytes).map_err(|error| error.to_string())?;
         Ok(keyring.borrow_mut().add_certificate(certificate))
     };
     let policy = config.policy(&read).map_err(|error| SetupError::of(&error))?;
