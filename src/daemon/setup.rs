@@ -1,7 +1,7 @@
 //! From the configuration to what the daemon judges by: policy, templates, rules, keys.
 
 use super::pipeline::{Bench, Reader};
-use crate::config::{Config, Secret};
+use crate::config::{Config, Secret, private_length};
 use crate::mail::kind::House;
 use crate::mail::template::Templates;
 use crate::model::Fingerprint;
@@ -79,6 +79,7 @@ fn rules(config: &Config) -> Result<RuleSet, SetupError> {
 fn people(config: &Config, store: Option<&Store>, now: Timestamp) -> Result<(Policy, Keyring), SetupError> {
     let keyring = RefCell::new(Keyring::new());
     if let Some(path) = &config.openpgp.key_file {
+        private_length(path).map_err(|reason| SetupError(format!("{}: openpgp.key_file: {reason}", config.file.display())))?;
         let bytes =
             std::fs::read(path).map_err(|error| SetupError(format!("openpgp.key_file: cannot read {}: {error}", path.display())))?;
         let password = config.openpgp.password().map_err(|error| SetupError::of(&error))?;

@@ -276,6 +276,52 @@ fn c13_check_finds_two_people_with_one_certificate() {
 }
 
 #[test]
+fn f71_run_refuses_a_key_that_is_gone_open_to_others_or_locked() {
+    let center = Center::new().with_maildirs();
+    let key = center.path().join("keys/center.key");
+    let output = run(center.path(), &["run", "--once"]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(refused(center.path(), 2, &["run", "--once"]).contains("chmod 600"));
+
+    let center_address = bantuan70::model::Address::parse("kontak@bssn.test").unwrap();
+    let locked = bantuan70::openpgp::generate_own("Pusat", &center_address, Some(CANARY), jiff::Timestamp::now()).unwrap();
+    fs::write(&key, locked.secret).unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    assert!(refused(center.path(), 2, &["run", "--once"]).contains("openpgp.key_file"));
+    center.set("openpgp", "password_file = \"key.password\"");
+    let password = center.path().join("key.password");
+    fs::write(&password, "salah-4712").unwrap();
+    fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
+    let line = refused(center.path(), 2, &["run", "--once"]);
+    assert!(!line.contains("salah-4712"), "{line}");
+    fs::write(&password, CANARY).unwrap();
+    let output = run(center.path(), &["run", "--once"]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert!(!err(&output).contains(CANARY), "{}", err(&output));
+
+    fs::remove_file(&key).unwrap();
+    assert!(refused(center.path(), 2, &["run", "--once"]).contains("keys/center.key"));
+}
+
+#[test]
+fn run_names_what_it_needs_before_it_touches_anything() {
+    let center = Center::new();
+    assert!(refused(center.path(), 2, &["run"]).contains("intake.host: is missing"));
+    assert!(!center.path().join("data").exists());
+}
+
+#[test]
+fn the_data_directory_is_for_its_owner_alone() {
+    let center = Center::new().with_maildirs();
+    assert_eq!(run(center.path(), &["run", "--once"]).status.code(), Some(0));
+    let mode = |path: &str| fs::metadata(center.path().join(path)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("data"), mode("data/bantuan70.db")), (0o700, 0o600));
+    assert_eq!(center.failures(&[]), (0, Vec::new()));
+}
+
+#[test]
 fn a_server_that_does_not_answer_is_exit_3_with_its_name() {
     let center = Center::new();
     center.password("pw");
