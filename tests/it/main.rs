@@ -18,5 +18,6 @@ mod rules;
 mod store;
 mod store_cli;
 mod store_effects;
+mod story;
 mod tidy;
 mod wire;

@@ -13,7 +13,7 @@ use anyhow::Context as _;
 use clap::Args;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use stage::{Actor, Note, Received, Stage};
+use stage::{Actor, Note, Received, Setting, Stage};
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
@@ -67,7 +67,7 @@ pub async fn play(dir: &std::path::Path) -> anyhow::Result<Played> {
     let start: Timestamp = START.parse().context("the day of the demonstration")?;
     let people = [("analyst", "Ani Lestari", "ani@bssn.test"), ("chief", "Budi Santoso", "budi@bssn.test")];
     // The people of the demonstration read English; the citizen is answered in Indonesian all the same.
-    let stage = Stage::set_up(dir, start, &people, "language = \"en\"\n", "")?;
+    let stage = Stage::set_up(dir, start, &Setting { people: &people, center: "language = \"en\"\n", ..Setting::default() })?;
     let mut play = Play { stage, steps: Vec::new() };
     play.bring_people(start)?;
     play.reports().await?;

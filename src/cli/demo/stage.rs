@@ -175,27 +175,39 @@ impl Actor {
     }
 }
 
-impl Stage {
-    /// Writes keys and a configuration into `dir`, and starts the daemon on them. `people` are the
-    /// `[[analyst]]` and `[[chief]]` sections' kind, name and address; `center` more lines of `[center]`,
-    /// `more` further sections.
+/// What is on the stage before the play begins.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Setting<'a> {
+    /// Kind (`analyst`, `chief`, `internal_unit`), name and address of those whom the configuration names.
+    pub people: &'a [(&'a str, &'a str, &'a str)],
+    /// More lines of `[center]`.
+    pub center: &'a str,
+    /// More lines of `[intake]`.
+    pub intake: &'a str,
+    /// Further sections.
+    pub more: &'a str,
+}
+
+impl Setting<'_> {
+    /// Writes keys and a configuration into `dir`; gives the people by the local part of their
+    /// addresses, and the configuration's file.
     ///
     /// # Errors
-    /// The folder cannot be written.
-    pub fn set_up(dir: &Path, start: Timestamp, people: &[(&str, &str, &str)], center: &str, more: &str) -> anyhow::Result<Self> {
+    /// The folder is not empty or cannot be written.
+    pub fn furnish(&self, dir: &Path, start: Timestamp) -> anyhow::Result<(BTreeMap<String, Actor>, PathBuf)> {
         std::fs::create_dir_all(dir).with_context(|| format!("make {}", dir.display()))?;
         if std::fs::read_dir(dir).with_context(|| format!("look into {}", dir.display()))?.next().is_some() {
             bail!("{} is not empty; name another folder", dir.display());
         }
         let (_, secret) = Actor::with_secret("Pusat Kontak Siber Nasional", "bantuan70@bssn.test", start)?;
         write_private(&dir.join("center.key"), &secret)?;
-        let mut config = format!("[center]\ndata_dir = \"data\"\n{center}");
-        config.push_str(
-            "\n[intake]\nkind = \"maildir\"\npath = \"in\"\n\n[outgoing]\nkind = \"maildir\"\npath = \"out\"\n\n[openpgp]\nkey_file = \"center.key\"\n",
-        );
-        config.push_str(more);
+        let mut config = format!("[center]\ndata_dir = \"data\"\n{}", self.center);
+        config.push_str("\n[intake]\nkind = \"maildir\"\npath = \"in\"\n");
+        config.push_str(self.intake);
+        config.push_str("\n[outgoing]\nkind = \"maildir\"\npath = \"out\"\n\n[openpgp]\nkey_file = \"center.key\"\n");
+        config.push_str(self.more);
         let mut actors = BTreeMap::new();
-        for (kind, name, address) in people {
+        for (kind, name, address) in self.people {
             let actor = Actor::with_key(name, address, start)?;
             let file = format!("{}.asc", actor.address.local());
             std::fs::write(dir.join(&file), actor.certificate().unwrap_or_default()).with_context(|| format!("write {file}"))?;
@@ -207,6 +219,17 @@ impl Stage {
         }
         let config_file = dir.join("bantuan70.toml");
         std::fs::write(&config_file, config).with_context(|| format!("write {}", config_file.display()))?;
+        Ok((actors, config_file))
+    }
+}
+
+impl Stage {
+    /// Writes keys and a configuration into `dir`, and starts the daemon on them.
+    ///
+    /// # Errors
+    /// The folder is not empty or cannot be written.
+    pub fn set_up(dir: &Path, start: Timestamp, setting: &Setting<'_>) -> anyhow::Result<Self> {
+        let (actors, config_file) = setting.furnish(dir, start)?;
         let clock = Clock::standing_at(start);
         let daemon = Self::start(&config_file, &clock)?;
         let (inbox, outbox) = (dir.join("in"), dir.join("out"));
