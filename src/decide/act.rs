@@ -226,6 +226,7 @@ fn carry_out(arrived: &Arrived<'_>, person: &Person, signed: &SignedText, mut wo
     };
     let mut trial = work.clone();
     let outcome = run(&mut job, &mut trial);
+    let is_refused = outcome.is_err();
     let (results, mut work) = match outcome {
         Ok(results) => (results, trial),
         Err(results) => {
@@ -236,7 +237,8 @@ fn carry_out(arrived: &Arrived<'_>, person: &Person, signed: &SignedText, mut wo
     };
     let ticket = job.target.clone().filter(|number| work.ticket(number).is_some());
     let because = results.join("; ");
-    let fields = receipt_fields(&job, results, ticket.as_ref(), &work);
+    let mut fields = receipt_fields(&job, results, ticket.as_ref(), &work);
+    letters::set(&mut fields, "is_refused", Field::Flag(is_refused));
     let letter = reply_to(arrived, person, ticket.as_ref(), TemplateName::Receipt, &fields, &mut work);
     work.queue(letter, AtReporter::No);
     work.file(arrived, ticket, because)
@@ -619,6 +621,10 @@ fn promote(id: crate::model::InboxId, job: &mut Job<'_>, work: &mut Work<'_>) ->
     let (Some(filed), Some(promoted)) = (&work.world.mail, job.arrived.promoted) else {
         return Err(work.desk.say("refused.no_such_mail", &[("mail", &id.to_string())]));
     };
+    // One mail and one new ticket a command mail: the snapshot holds one of each.
+    if filed.id != id || work.ticket(&work.world.next_ticket).is_some() {
+        return Err(work.desk.say("refused.one_new_ticket", &[]));
+    }
     if let Some(number) = &filed.filing.ticket {
         return Err(work.desk.say("refused.has_ticket", &[("mail", &id.to_string()), ("number", &number.0)]));
     }
@@ -633,6 +639,9 @@ fn promote(id: crate::model::InboxId, job: &mut Job<'_>, work: &mut Work<'_>) ->
 fn register(channel: Channel, address: Option<&Address>, job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, String> {
     if !command::names_center(job.signed, work.desk.policy) {
         return Err(work.desk.say("refused.names_no_center", &[("address", work.desk.policy.center_address.as_str())]));
+    }
+    if work.ticket(&work.world.next_ticket).is_some() {
+        return Err(work.desk.say("refused.one_new_ticket", &[]));
     }
     if job.target.is_some() || !job.rivals.is_empty() {
         return Err(work.desk.say("refused.register_with_number", &[]));

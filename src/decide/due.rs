@@ -76,7 +76,7 @@ fn clock(ticket: &Ticket, clock: &Clock, work: &mut Work<'_>) {
 }
 
 /// The chiefs hear what needs a decision, unless they were told as the ticket's audience.
-fn tell_chiefs(number: &TicketNumber, what: &str, facts: Vec<String>, work: &mut Work<'_>) {
+pub fn tell_chiefs(number: &TicketNumber, what: &str, facts: Vec<String>, work: &mut Work<'_>) {
     let audience: Vec<Address> = work.audience(work.ticket(number)).iter().map(|person| person.address.clone()).collect();
     let chiefs: Vec<&Person> = work.desk.policy.chiefs().filter(|chief| !audience.contains(&chief.address)).collect();
     for chief in chiefs {
@@ -101,8 +101,8 @@ fn reminders(ticket: &Ticket, work: &mut Work<'_>) {
             work.event(&ticket.number, DAEMON, TicketEvent::Reminded, detail);
         }
         let mut fields = work.fields(Some(&ticket.number));
-        let missing: BTreeSet<Document> = ticket.missing();
-        list(&mut fields, "missing", words(&missing));
+        let asked: BTreeSet<Document> = if ticket.asked.is_empty() { ticket.missing() } else { ticket.asked.clone() };
+        list(&mut fields, "missing", words(&asked));
         letters::set(&mut fields, "days", Field::Number(waited));
         if let Some(letter) = work.fixed(&ticket.number, LetterKind::Reminder, TemplateName::Reminder, fields) {
             work.queue(letter, AtReporter::Yes);

@@ -167,17 +167,20 @@ fn note_automatic(arrived: &Arrived<'_>, number: &TicketNumber, work: &mut Work<
 
 /// An answer to the survey is recorded and never reopens (contract 8, 10). `None`: it is none.
 fn survey_answer(arrived: &Arrived<'_>, ticket: &Ticket, by: &str, work: &Work<'_>) -> Option<Decision> {
-    let answers_survey = work.world.letters.iter().any(|letter| {
-        letter.kind == LetterKind::Survey && letter.ticket.as_ref() == Some(&ticket.number) && ticket.reporter.as_ref() == arrived.from()
-    });
-    if !answers_survey {
+    let (answers, comment) = read_survey(&arrived.opened.mail.text.new);
+    let complete = answers.iter().all(Option::is_some);
+    let tried = answers.iter().any(Option::is_some);
+    // The first is the one that it answers; a later mail of the thread names the survey as well, and
+    // is an answer to it only where it bears marks.
+    let of_ticket = work.world.letters.iter().filter(|letter| letter.ticket.as_ref() == Some(&ticket.number));
+    let mut surveys = of_ticket.enumerate().filter(|(_, letter)| letter.kind == LetterKind::Survey).map(|(place, _)| place);
+    let answers_survey = surveys.next().is_some_and(|place| place == 0 || tried);
+    if !answers_survey || ticket.reporter.as_ref() != arrived.from() {
         return None;
     }
     let mut work = work.clone();
     note_message(arrived, &ticket.number, &mut work);
-    let (answers, comment) = read_survey(&arrived.opened.mail.text.new);
-    let complete = answers.iter().all(Option::is_some);
-    if ticket.survey_answer.is_some() {
+    if ticket.survey_answer.is_some() && tried {
         let because = work.desk.say("file.survey_twice", &[]);
         return Some(work.file(arrived, Some(ticket.number.clone()), because));
     }
@@ -188,7 +191,6 @@ fn survey_answer(arrived: &Arrived<'_>, ticket: &Ticket, by: &str, work: &Work<'
         let because = work.desk.say("file.survey", &[]);
         return Some(work.file(arrived, Some(ticket.number.clone()), because));
     }
-    let tried = answers.iter().any(Option::is_some);
     if tried && !ticket.told.contains("survey_again") {
         work.event(&ticket.number, DAEMON, TicketEvent::Told { what: "survey_again".to_owned() }, "");
         let fields = work.fields(Some(&ticket.number));
@@ -199,6 +201,7 @@ fn survey_answer(arrived: &Arrived<'_>, ticket: &Ticket, by: &str, work: &Work<'
         return Some(work.file(arrived, Some(ticket.number.clone()), because));
     }
     // Words instead of marks: a person reads them, and the ticket stays closed.
+    report::keep(arrived, &ticket.number, &mut work);
     notice(arrived, &ticket.number, &mut work);
     let because = work.desk.say("file.survey_words", &[]);
     Some(work.file(arrived, Some(ticket.number.clone()), because))

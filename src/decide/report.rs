@@ -3,8 +3,10 @@
 
 use super::Arrived;
 use super::calendar::due_after;
+use super::due::tell_chiefs;
 use super::letters::{self, Speech, language_for, list, text, words};
 use super::work::{DAEMON, Work};
+use crate::mail::kind::Headers;
 use crate::mail::template::{Field, Fields, TemplateName};
 use crate::model::clock::{Clock, ClockName};
 use crate::model::effect::{Decision, Effect, Kept, MailKind};
@@ -121,17 +123,22 @@ fn answer(arrived: &Arrived<'_>, origin: &Origin, work: &Work<'_>) -> Answer {
     if policy.person(from).is_some() {
         return Answer::None(desk.say("ack.house", &[]));
     }
-    if !arrived.recognised.may_answer && !matches!(origin, Origin::Late(_)) {
-        return Answer::None(arrived.recognised.answer_because.clone());
-    }
-    if matches!(origin, Origin::Stranger(_)) || (arrived.recognised.kind == MailKind::Reply && !matches!(origin, Origin::Late(_))) {
+    let recognised = arrived.recognised;
+    let is_late = matches!(origin, Origin::Late(_));
+    if matches!(origin, Origin::Stranger(_)) || (recognised.kind == MailKind::Reply && !is_late) {
         return Answer::None(desk.say("ack.refers_to_us", &[]));
+    }
+    if let Headers::Forbid(because) = &recognised.headers {
+        return Answer::None(because.clone());
+    }
+    if recognised.kind != MailKind::Report && !is_late {
+        return Answer::None(recognised.answer_because.clone());
     }
     if arrived.found.category == Category::Spam && *origin != Origin::Promoted {
         return Answer::Held(desk.say("ack.perhaps_spam", &[]));
     }
-    if arrived.recognised.hold_answer {
-        return Answer::Held(arrived.recognised.answer_because.clone());
+    if let Headers::Hold(because) = &recognised.headers {
+        return Answer::Held(because.clone());
     }
     if work.world.counters.acks_to_sender >= policy.ack_per_sender_per_day {
         let limit = policy.ack_per_sender_per_day.to_string();
@@ -169,6 +176,9 @@ fn acknowledge(number: &TicketNumber, answer: Answer, is_for_others: bool, work:
     let waits = letter.not_before;
     let to = letter.to.clone();
     work.queue(letter, AtReporter::Yes);
+    if waits.is_some() && held_because.is_none() {
+        tell_of_the_wait(number, work);
+    }
     let told = if let Some(because) = held_because {
         let told = work.desk.say("ack.held", &[("because", &because)]);
         work.event(number, DAEMON, TicketEvent::AcknowledgementHeld { because }, told.clone());
@@ -183,6 +193,19 @@ fn acknowledge(number: &TicketNumber, answer: Answer, is_for_others: bool, work:
     };
     work.because(told.clone());
     told
+}
+
+/// The chief hears of it when the acknowledgements of an hour begin to wait (contract 2), not at each.
+fn tell_of_the_wait(number: &TicketNumber, work: &mut Work<'_>) {
+    let (policy, counters) = (work.desk.policy, work.world.counters);
+    if counters.acks_to_domain == policy.ack_per_domain_per_hour || counters.acks == policy.ack_per_hour {
+        let what = work.desk.say("notice.acknowledgements_wait", &[]);
+        let facts = vec![
+            format!("{} / {}", counters.acks_to_domain, policy.ack_per_domain_per_hour),
+            format!("{} / {}", counters.acks, policy.ack_per_hour),
+        ];
+        tell_chiefs(number, &what, facts, work);
+    }
 }
 
 /// The fields of an acknowledgement: number and checklist, nothing of the report.
@@ -227,6 +250,7 @@ pub fn blank(number: &TicketNumber, work: &Work<'_>) -> Ticket {
         thread: Vec::new(),
         reminders: 0,
         asked_at: None,
+        asked: BTreeSet::new(),
         acknowledgement_held: None,
         acknowledged: false,
         survey_answer: None,
@@ -423,5 +447,8 @@ pub fn register(
         let detail = words(&missing).join(", ");
         work.event(&number, by, TicketEvent::DocumentsAsked { documents: missing }, detail);
     }
+    // Whoever wrote it down has the receipt; the others hear of it as of any other ticket (contract 8).
+    let what = work.desk.say("event.registered", &[("channel", channel.word()), ("by", by)]);
+    work.notify_event(&number, what, Vec::new(), report, Some(&job.person.address));
     number
 }

@@ -26,14 +26,32 @@ pub struct Recognised {
     pub answer_because: String,
     /// The mail should open a ticket, but its acknowledgement waits for an analyst (DMARC fail, no-reply senders).
     pub hold_answer: bool,
+    /// What the headers alone say about an automatic answer, whatever the kind: a reporter's late
+    /// reply is acknowledged though it is a reply.
+    pub headers: Headers,
+}
+
+/// Whether a mail's headers allow an automatic answer to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Headers {
+    Allow,
+    /// An analyst decides, for this reason.
+    Hold(String),
+    Forbid(String),
 }
 
 /// Recognises a message.
 #[must_use]
 pub fn recognise(mail: &Mail, house: &House) -> Recognised {
     let (kind, because) = kind_of(mail, house);
+    let by_headers = why_no_answer(mail, house);
+    let headers = match &by_headers {
+        None => Headers::Allow,
+        Some(refusal) if refusal.is_held => Headers::Hold(refusal.because.clone()),
+        Some(refusal) => Headers::Forbid(refusal.because.clone()),
+    };
     let refusal = match kind {
-        MailKind::Report => why_no_answer(mail, house),
+        MailKind::Report => by_headers,
         MailKind::Reply => Some(Refusal::never("it answers a mail of ours or bears our tag")),
         MailKind::Analyst => Some(Refusal::never("an analyst gets a receipt, not an acknowledgement")),
         _ => Some(Refusal::never(&because)),
@@ -44,6 +62,7 @@ pub fn recognise(mail: &Mail, house: &House) -> Recognised {
         may_answer: refusal.is_none(),
         hold_answer: refusal.as_ref().is_some_and(|refusal| refusal.is_held),
         answer_because: refusal.map_or_else(|| "nothing marks it as automatic".to_owned(), |refusal| refusal.because),
+        headers,
     }
 }
 

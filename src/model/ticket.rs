@@ -132,6 +132,9 @@ pub struct Ticket {
     /// Reminders to the reporter that went out since documents were last asked for.
     pub reminders: u32,
     pub asked_at: Option<Timestamp>,
+    /// What was asked for and has not come.
+    #[serde(default)]
+    pub asked: BTreeSet<Document>,
     /// An acknowledgement that waits for an analyst, and why.
     pub acknowledgement_held: Option<String>,
     pub acknowledged: bool,
@@ -292,10 +295,12 @@ impl Ticket {
             }
             TicketEvent::DocumentsCame { documents, form } => {
                 ticket.documents.extend(documents.iter().copied());
+                ticket.asked.retain(|document| !documents.contains(document));
                 ticket.form.extend(form.clone());
             }
-            TicketEvent::DocumentsAsked { .. } => {
+            TicketEvent::DocumentsAsked { documents } => {
                 ticket.was_asked = true;
+                ticket.asked.clone_from(documents);
                 ticket.asked_at = Some(at);
                 ticket.reminders = 0;
                 ticket.told.remove("close_proposal");

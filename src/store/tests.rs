@@ -40,6 +40,7 @@ fn ticket(world: &Snapshot) -> Ticket {
         documents: BTreeSet::new(),
         form: BTreeMap::new(),
         was_asked: false,
+        asked: BTreeSet::new(),
         clocks: Vec::new(),
         links: BTreeSet::new(),
         merged_into: None,

@@ -74,6 +74,7 @@ pub(crate) fn new_ticket(number: &TicketNumber, now: Timestamp) -> Ticket {
         documents: BTreeSet::new(),
         form: BTreeMap::new(),
         was_asked: true,
+        asked: BTreeSet::new(),
         clocks: Vec::new(),
         links: BTreeSet::new(),
         merged_into: None,

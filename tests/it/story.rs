@@ -158,7 +158,10 @@ impl Teller {
     async fn play(&mut self, scene: &Scene) -> Vec<String> {
         let mut shown = BTreeSet::new();
         match scene {
-            Scene::Wait(minutes) => self.stage.clock.advance(jiff::SignedDuration::from_mins(*minutes)),
+            Scene::Wait(minutes, shows) => {
+                shown.clone_from(shows);
+                self.stage.clock.advance(jiff::SignedDuration::from_mins(*minutes));
+            }
             Scene::Mail(writing) => {
                 shown.clone_from(&writing.shows);
                 self.deliver(writing);

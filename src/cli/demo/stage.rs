@@ -233,8 +233,10 @@ impl Stage {
         let clock = Clock::standing_at(start);
         let daemon = Self::start(&config_file, &clock)?;
         let (inbox, outbox) = (dir.join("in"), dir.join("out"));
-        for folder in ["tmp", "new", "cur"] {
-            std::fs::create_dir_all(inbox.join(folder)).with_context(|| format!("make {}", inbox.display()))?;
+        for maildir in [&inbox, &outbox] {
+            for folder in ["tmp", "new", "cur"] {
+                std::fs::create_dir_all(maildir.join(folder)).with_context(|| format!("make {}", maildir.display()))?;
+            }
         }
         Ok(Self { daemon, clock, actors, config_file, inbox, outbox, seen: BTreeSet::new(), delivered: 0 })
     }

@@ -178,7 +178,9 @@ impl TemplateName {
                 ("code", Text),
                 ("commands", List),
             ],
-            Self::Receipt => &[("results", List), ("state", Text), ("next", List), ("sent", List), ("outer_differs", Text)],
+            Self::Receipt => {
+                &[("results", List), ("is_refused", Flag), ("state", Text), ("next", List), ("sent", List), ("outer_differs", Text)]
+            }
             Self::Refusal => &[("reasons", List), ("seen", Text)],
             Self::RefusalSummary => &[("count", Number)],
             Self::Status => &[("facts", List), ("timeline", List), ("recipients", List)],

@@ -9,7 +9,7 @@
 //! mail siti: subject                         `signed` with the sender's key, `auto` as a robot
 //! again siti                                 her last mail once more, under another trace header
 //! ```
-//! Below `mail`: `answers: KIND` (the last letter of that kind that the sender got), `header: LINE`,
+//! Below `mail` (`show` below `at` as well): `answers: KIND` (the last letter of that kind that the sender got), `header: LINE`,
 //! `file: NAME MEDIA-TYPE`, `show: KIND` (print the text of such letters), `| text`. `{code}` in the
 //! text is the code of the last request for approval.
 
@@ -45,8 +45,8 @@ pub struct Someone {
 
 #[derive(Debug, Clone)]
 pub enum Scene {
-    /// Minutes.
-    Wait(i64),
+    /// Minutes, and the kinds of letters to show.
+    Wait(i64, BTreeSet<String>),
     Mail(Writing),
     Again(String),
 }
@@ -83,6 +83,10 @@ impl Story {
 
     fn line(&mut self, line: &str, piece: &mut Piece) {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        if let (Some(Scene::Wait(_, shows)), "show:") = (&mut piece.scene, word) {
+            shows.insert(rest.to_owned());
+            return;
+        }
         if let Some(Scene::Mail(writing)) = &mut piece.scene {
             match word {
                 "|" => writing.text.push_str(&format!("{rest}\n")),
@@ -112,7 +116,7 @@ impl Story {
             "center" => self.center.push_str(&format!("{rest}\n")),
             "intake" => self.intake.push_str(&format!("{rest}\n")),
             "more" => self.more.push_str(&format!("{rest}\n")),
-            "at" => piece.scene = Some(Scene::Wait(minutes(rest))),
+            "at" => piece.scene = Some(Scene::Wait(minutes(rest), BTreeSet::new())),
             "again" => piece.scene = Some(Scene::Again(rest.to_owned())),
             "mail" | "signed" | "auto" => {
                 let (who, subject) = rest.split_once(':').unwrap();
