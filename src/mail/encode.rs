@@ -89,25 +89,27 @@ pub(super) fn quoted_printable(text: &str) -> Vec<u8> {
         let mut length = 0;
         for (position, &byte) in bytes.iter().enumerate() {
             let is_last = position + 1 == bytes.len();
-            let is_risky_start =
-                length == 0 && (matches!(byte, b'.' | b'-') || line.get(position..).is_some_and(|rest| rest.starts_with("From ")));
-            let is_plain = match byte {
+            // What a relay might change: a leading full stop, a leading "From ", spaces at the end.
+            let is_plain = |length: usize| match byte {
                 b' ' | b'\t' => !is_last,
+                b'.' | b'-' => length > 0,
+                b'F' => length > 0 || !bytes.get(position..).is_some_and(|rest| rest.starts_with(b"From ")),
                 b'=' => false,
-                0x21..=0x7e => !is_risky_start,
+                0x21..=0x7e => true,
                 _ => false,
             };
-            let width = if is_plain { 1 } else { 3 };
-            if length + width > LINE_MAX - usize::from(!is_last) {
+            let width = |length: usize| if is_plain(length) { 1 } else { 3 };
+            // A soft line break, unless at the very end, takes a place of its own.
+            if length + width(length) > LINE_MAX - usize::from(!is_last) {
                 out.extend_from_slice(b"=\r\n");
                 length = 0;
             }
-            if is_plain {
+            if is_plain(length) {
                 out.push(byte);
             } else {
                 out.extend_from_slice(format!("={byte:02X}").as_bytes());
             }
-            length += width;
+            length += width(length);
         }
         out.extend_from_slice(b"\r\n");
     }

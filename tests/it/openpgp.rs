@@ -2,4 +2,5 @@
 
 mod incoming;
 mod key_cli;
+mod laws;
 mod outgoing;
