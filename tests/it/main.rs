@@ -12,6 +12,7 @@ mod cli;
 mod harness;
 mod hostile;
 mod inspect;
+mod live;
 mod migrate;
 mod openpgp;
 mod rules;

@@ -1,0 +1,8 @@
+//! The program itself, as a process, between a real Dovecot, a real Postfix and a real gpg: what it must do
+//! for people, and what it must do when it is killed or its servers fail. Each test has servers, folders and
+//! keys of its own, so that they run beside each other.
+
+mod center;
+mod commands;
+mod intake;
+mod robots;
