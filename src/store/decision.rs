@@ -3,10 +3,10 @@
 
 use super::row::At;
 use super::{Changed, Place, Store, apply, at, snapshot};
-use crate::model::InboxId;
 use crate::model::effect::{Decision, Effect};
 use crate::model::snapshot::{Question, Snapshot};
-use anyhow::{Context as _, bail};
+use crate::model::{InboxId, Sha256};
+use anyhow::{Context as _, bail, ensure};
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Transaction};
 use std::collections::BTreeSet;
@@ -166,19 +166,23 @@ fn begin(tx: &Transaction<'_>, id: InboxId, now: Timestamp) -> anyhow::Result<Wa
     if changed != 1 {
         bail!("mail {id} does not wait");
     }
-    tx.prepare_cached(
-        "SELECT content, received_at, attempts, header_only_bytes FROM inbox JOIN raw ON raw.inbox = inbox.id WHERE inbox.id = ?1",
-    )?
-    .query_row([id.0], |row| {
-        Ok(WaitingMail {
-            id,
-            raw: row.get(0)?,
-            received_at: row.get::<_, At>(1)?.0,
-            attempts: row.get(2)?,
-            header_only_bytes: row.get::<_, Option<i64>>(3)?.map(i64::unsigned_abs),
+    let (mail, sha256) = tx
+        .prepare_cached(
+            "SELECT content, received_at, attempts, header_only_bytes, sha256 FROM inbox JOIN raw ON raw.inbox = inbox.id WHERE inbox.id = ?1",
+        )?
+        .query_row([id.0], |row| {
+            let mail = WaitingMail {
+                id,
+                raw: row.get(0)?,
+                received_at: row.get::<_, At>(1)?.0,
+                attempts: row.get(2)?,
+                header_only_bytes: row.get::<_, Option<i64>>(3)?.map(i64::unsigned_abs),
+            };
+            Ok((mail, row.get::<_, String>(4)?))
         })
-    })
-    .with_context(|| format!("read mail {id}"))
+        .with_context(|| format!("read mail {id}"))?;
+    ensure!(Sha256::of(&mail.raw).0 == sha256, "the bytes of mail {id} are not those that came: the database is damaged");
+    Ok(mail)
 }
 
 fn one(
