@@ -1,6 +1,6 @@
 //! SMTP against a real Postfix, and stage by stage against servers that fail and lie (ATTACKS F30 to F45, S5).
 
-use super::{impatient, login};
+use super::{login, timeouts_for};
 use crate::harness::scripted::Scripted;
 use crate::harness::servers::Servers;
 use bantuan70::mail::write::Center;
@@ -101,7 +101,7 @@ async fn open(server: &Scripted, timeouts: Timeouts) -> Connection {
 /// The outcome of one letter, and whether the connection may be used again.
 async fn outcome_of(acts: &str) -> (SendOutcome, bool) {
     let server = Scripted::start(&[&script(&format!("{acts}\n!silence"))]);
-    let mut connection = open(&server, impatient()).await;
+    let mut connection = open(&server, timeouts_for(acts)).await;
     let outcome = connection.send(&sealed("pelapor@warga.example", 1)).await;
     let is_open = connection.is_open();
     drop(connection);
@@ -115,7 +115,7 @@ fn is_later(outcome: &SendOutcome, whose: Fault) -> bool {
 
 async fn opening_fails(acts: &str) -> WireError {
     let server = Scripted::start(&[&format!("{acts}\n!silence")]);
-    let error = Connection::open(&server.endpoint(Tls::None), Some(&login()), HOST, impatient()).await.unwrap_err();
+    let error = Connection::open(&server.endpoint(Tls::None), Some(&login()), HOST, timeouts_for(acts)).await.unwrap_err();
     server.end();
     error
 }
@@ -128,7 +128,7 @@ async fn f30_f31_f32_f34_before_the_first_letter_it_is_the_server_or_us() {
         "S: 421 busy".to_owned(),
         "!close".to_owned(),
         "!silence".to_owned(),
-        format!("{greeted}S: 421 busy"),
+        format!("{greeted}S: 421 busy\nC: QUIT\nS: 221 bye"),
         format!("{greeted}!close"),
         format!("{offered}S: 454 later"),
         format!("{offered}!reset"),
@@ -138,7 +138,7 @@ async fn f30_f31_f32_f34_before_the_first_letter_it_is_the_server_or_us() {
     }
     for refused in [
         "S: 554 no service".to_owned(),
-        format!("{greeted}S: 502 what"),
+        format!("{greeted}S: 502 what\nC: QUIT\nS: 221 bye"),
         format!("{greeted}S: 250 lab"),
         format!("{offered}S: 535 wrong"),
         format!("{offered}S: 530 no"),
@@ -222,9 +222,18 @@ async fn f39_a_refusal_in_the_middle_of_the_content_is_the_answer() {
 
 #[tokio::test]
 async fn f41_after_the_final_dot_silence_and_nonsense_are_uncertain() {
-    for end in
-        ["!close", "!reset", "!silence", "S: hello", "S: 299 odd", "S: 354 more", "R: 250 o", "S: 250-one\nS: 251 two", "S: 650 x", "S: 25"]
-    {
+    for end in [
+        "!close",
+        "!reset",
+        "!silence",
+        "S: hello",
+        "S: 299 odd",
+        "S: 354 more",
+        "R: 250 o\n!silence",
+        "S: 250-one\nS: 251 two",
+        "S: 650 x",
+        "S: 25",
+    ] {
         let (outcome, is_open) = outcome_of(&format!("{ENVELOPE}C: DATA\nS: 354 go\n!data\n{end}")).await;
         assert!(matches!(outcome, SendOutcome::Uncertain { .. }) && !is_open, "{end}: {outcome:?}");
     }
@@ -238,7 +247,7 @@ async fn s5_nothing_counts_as_sent_but_2xx_after_the_final_dot() {
         format!("{rcpt}S: 354 go"),
         format!("{rcpt}S: 299 odd"),
         format!("{rcpt}S: ok"),
-        format!("{rcpt}R: 250 o"),
+        format!("{rcpt}R: 250 o\n!silence"),
         format!("{rcpt}!flood 200000 250-filling the memory with a reply that does not end\\r\\n"),
         format!("{rcpt}!flood 200000 250-filling the memory with a line that does not end"),
         format!("{ENVELOPE}C: DATA\nS: 250 ok"),
