@@ -143,6 +143,13 @@ const WORDS: &[(Document, &[&str])] = &[
             "idcard",
             "kitas",
             "sim a",
+            "foto sim",
+            "scan sim",
+            "fotokopi sim",
+            "fotocopy sim",
+            "my id",
+            "photo id",
+            "government id",
             "sim c",
             "nik",
         ],
@@ -154,6 +161,7 @@ const WORDS: &[(Document, &[&str])] = &[
             "topologi",
             "topology",
             "topo",
+            "diagram",
             "diagram jaringan",
             "gambar jaringan",
             "denah jaringan",
@@ -177,6 +185,10 @@ const WORDS: &[(Document, &[&str])] = &[
             "inventaris",
             "inventory",
             "daftar server",
+            "servers",
+            "server list",
+            "affected hosts",
+            "affected systems",
             "daftar perangkat",
             "perangkat terdampak",
             "daftar sistem",
@@ -306,6 +318,11 @@ const SUPPLYING: &[&str] = &[
     "bersama ini",
     "kirimkan",
     "saya kirim",
+    "sy kirim",
+    "aku kirim",
+    "gw kirim",
+    "kirim foto",
+    "kirim scan",
     "kami kirim",
     "sampaikan",
     "ini ktp",
@@ -354,15 +371,18 @@ const NOT_HERE: &[&str] = &[
 /// Attachments whose names say nothing are what the text says it brings, in its order: pictures
 /// first take what is photographed, and what is left over supports the report.
 fn assign_by_words(new_text: &str, files: &[File<'_>], unnamed: &[usize], found: &mut Found) {
-    let mut promised = mentioned(new_text);
-    promised.retain(|sort| {
-        !found.documents.contains_key(sort)
-            || *sort == Document::Form && !found.files.contains(&Some(Document::Form)) && found.form.is_empty()
-    });
-    // A form that the text itself fills in is not in a picture as well.
-    promised.retain(|sort| *sort != Document::Form || found.form.is_empty());
     let mut free: Vec<usize> = unnamed.iter().copied().filter(|at| files.get(*at).is_some_and(says_nothing)).collect();
-    for sort in promised {
+    let mut promised = mentioned(new_text);
+    // A form that the text itself fills in is among the documents already. Evidence that has a
+    // telling name of its own needs no other picture.
+    let is_evidence_named = free.len() < unnamed.len();
+    promised.retain(|(sort, _)| !found.documents.contains_key(sort) && !(*sort == Document::Other && is_evidence_named));
+    // More words than files: those that stand far from "attached" belong to the story.
+    while promised.len() > free.len() {
+        let farthest = promised.iter().enumerate().max_by_key(|(_, (_, distance))| *distance).map_or(0, |(at, _)| at);
+        promised.remove(farthest);
+    }
+    for (sort, _) in promised {
         let fits = |at: &usize| files.get(*at).is_some_and(|file| may_be(file, sort));
         if let Some(place) = free.iter().position(fits) {
             let at = free.remove(place);
@@ -375,9 +395,19 @@ fn assign_by_words(new_text: &str, files: &[File<'_>], unnamed: &[usize], found:
         let is_blank_form =
             files.get(*at).is_some_and(|file| file.text.is_some_and(super::form::looks_like_form) && file.media_type != "message/rfc822");
         if !is_taken && !is_blank_form {
-            note(found, *at, Document::Other, files.get(*at).map_or("", |file| file.name));
+            let sort = if lists_vulnerable_hosts(files.get(*at), new_text) { Document::VulnerabilityInfo } else { Document::Other };
+            note(found, *at, sort, files.get(*at).map_or("", |file| file.name));
         }
     }
+}
+
+/// A table beside a text about a named vulnerability lists who is open to it.
+fn lists_vulnerable_hosts(file: Option<&File<'_>>, new_text: &str) -> bool {
+    let lower = new_text.to_lowercase();
+    let is_table = file.is_some_and(|file| is_extension(file.name, &["csv", "xlsx", "tsv", "ods"]));
+    is_table
+        && lower.contains("cve-")
+        && ["vulnerab", "affected by", "rentan", "unpatched", "exposed"].iter().any(|word| lower.contains(word))
 }
 
 /// Whether a file of this sort could be that document.
@@ -392,7 +422,7 @@ fn may_be(file: &File<'_>, sort: Document) -> bool {
         Document::AssetInfo | Document::ImpactAnalysis | Document::VulnerabilityInfo => {
             !file.media_type.starts_with("message/") && !is_picture
         }
-        Document::Other => false,
+        Document::Other => true,
     }
 }
 
@@ -448,6 +478,8 @@ fn says_nothing(file: &File<'_>) -> bool {
                 "baru",
                 "rev",
                 "untitled",
+                "word",
+                "excel",
                 "unnamed",
                 "noname",
                 "telegram",
@@ -468,9 +500,10 @@ fn says_nothing(file: &File<'_>) -> bool {
     telling.count() == 0
 }
 
-/// The documents that the text says it brings, in its order, each once.
-fn mentioned(text: &str) -> Vec<Document> {
-    let mut all: Vec<Document> = Vec::new();
+/// The documents that the text says it brings, in its order, each once, and how far each stands
+/// from the word that brings it.
+fn mentioned(text: &str) -> Vec<(Document, usize)> {
+    let mut all: Vec<(Document, usize)> = Vec::new();
     let mut brings = false;
     for line in text.lines() {
         let item = line.trim_start().starts_with(['-', '*', '•', '–']) || line.trim_start().starts_with(|c: char| c.is_ascii_digit());
@@ -485,9 +518,9 @@ fn mentioned(text: &str) -> Vec<Document> {
                 continue;
             }
             brings = brings || is_supplying && lower.trim_end().ends_with(':');
-            for sort in in_order(&lower) {
-                if !all.contains(&sort) {
-                    all.push(sort);
+            for (sort, distance) in in_order(&lower) {
+                if !all.iter().any(|(known, _)| *known == sort) {
+                    all.push((sort, distance));
                 }
             }
         }
@@ -506,16 +539,30 @@ fn is_photographed(lower: &str) -> bool {
         && lower.contains("isi")
 }
 
-/// The documents of a sentence by the place of their first word.
-fn in_order(sentence: &str) -> Vec<Document> {
+/// What pictures of an incident are called.
+const EVIDENCE: &[&str] = &[
+    "tangkapan layar",
+    "tangkapan layarnya",
+    "screenshotnya",
+    "buktinya",
+    "tangkap layar",
+    "screenshot",
+    "screenshots",
+    "screen shot",
+    "bukti",
+    "mutasi",
+];
+
+/// The documents of a sentence by the place of their first word, with the distance from the word
+/// that brings them.
+fn in_order(sentence: &str) -> Vec<(Document, usize)> {
     let words = normal(sentence);
-    let mut places: Vec<(usize, Document)> = Vec::new();
-    for (sort, words_of) in WORDS {
-        let first = words_of.iter().filter_map(|word| words.find(normal(word).as_str())).min();
-        if let Some(place) = first {
-            places.push((place, *sort));
-        }
-    }
+    let first_of = |words_of: &[&str]| words_of.iter().filter_map(|word| words.find(normal(word).as_str())).min();
+    let brought_at: Vec<usize> = SUPPLYING.iter().filter_map(|word| words.find(word)).collect();
+    let mut places: Vec<(usize, Document)> =
+        WORDS.iter().filter_map(|(sort, words_of)| first_of(words_of).map(|place| (place, *sort))).collect();
+    places.extend(first_of(EVIDENCE).map(|place| (place, Document::Other)));
     places.sort();
-    places.into_iter().map(|(_, sort)| sort).collect()
+    let distance = |place: usize| brought_at.iter().map(|at| at.abs_diff(place)).min().unwrap_or_default();
+    places.into_iter().map(|(place, sort)| (sort, distance(place))).collect()
 }

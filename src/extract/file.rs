@@ -1,7 +1,7 @@
 //! Text out of the files that offices attach: letters, tables, PDF. Bounded; whatever is wrong with
 //! a file is a finding on that file. Archives are named, never unpacked (ATTACKS M11).
 
-use super::{office, pdf, rtf};
+use super::{office, pdf, rtf, sandbox};
 
 /// A file larger than this is not looked into: letters are small, and a scan holds no text.
 pub const FILE_BYTES_MAX: usize = 20 * 1024 * 1024;
@@ -39,6 +39,24 @@ pub enum Sort {
     Ole,
 }
 
+impl Sort {
+    const ALL: &'static [Self] = &[Self::Office, Self::Pdf, Self::Rtf, Self::Ole];
+
+    /// How the child process is told.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Office => "office",
+            Self::Pdf => "pdf",
+            Self::Rtf => "rtf",
+            Self::Ole => "ole",
+        }
+    }
+
+    pub(super) fn parse(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|sort| sort.word() == word)
+    }
+}
+
 /// The sort of a file by its first bytes; by them alone, since names and declared types lie.
 #[must_use]
 pub fn sort_of(name: &str, media_type: &str, content: &[u8]) -> Option<Sort> {
@@ -66,7 +84,7 @@ pub fn text_of(name: &str, media_type: &str, content: &[u8]) -> (Option<String>,
     if content.len() > FILE_BYTES_MAX {
         return (None, Some(Finding::too_large(format!("{} bytes; not looked into", content.len()))));
     }
-    match read(sort, content) {
+    match sandbox::read(sort, content) {
         Ok(text) if text.trim().is_empty() => (None, None),
         Ok(mut text) => {
             truncate(&mut text, TEXT_BYTES_MAX);

@@ -438,8 +438,10 @@ fn words(sentence: &str) -> impl Iterator<Item = String> + '_ {
 /// stands in quotation marks, and lines of a table or a log.
 fn sentences(text: &str) -> Vec<String> {
     let mut kept = String::new();
+    let mut is_after_greeting = false;
     for line in text.lines() {
-        if line.starts_with("  ") || line.starts_with('\t') || line.trim_start().starts_with('>') || is_log(line) {
+        is_after_greeting = !line.trim().is_empty() && (is_after_greeting || is_closing(line));
+        if is_after_greeting || line.starts_with("  ") || line.starts_with('\t') || line.trim_start().starts_with('>') || is_log(line) {
             kept.push('\n');
             continue;
         }
@@ -461,6 +463,29 @@ fn sentences(text: &str) -> Vec<String> {
         found.push(current);
     }
     found
+}
+
+/// "Best regards," and the name and office after it are in the language of letterheads.
+fn is_closing(line: &str) -> bool {
+    const WORDS_MAX: usize = 4;
+    let lower = line.trim().trim_end_matches([',', '.', '!']).to_lowercase();
+    let starts = [
+        "regards",
+        "best regards",
+        "kind regards",
+        "warm regards",
+        "best",
+        "sincerely",
+        "yours sincerely",
+        "cheers",
+        "salam",
+        "hormat kami",
+        "hormat saya",
+        "rgds",
+        "br",
+        "with kind regards",
+    ];
+    lower.split_whitespace().count() <= WORDS_MAX && starts.iter().any(|start| lower == *start || lower.starts_with(&format!("{start} ")))
 }
 
 /// A line of a log bears a time to the second.

@@ -10,3 +10,4 @@ pub mod mark;
 mod office;
 mod pdf;
 mod rtf;
+pub mod sandbox;

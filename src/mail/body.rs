@@ -129,7 +129,10 @@ const fn hex(digit: u8) -> u8 {
 /// The text of a text part: decoded, line ends as `\n`, controls as spaces, cut at the limit.
 #[must_use]
 pub fn text_of(part: &Part<'_>, budget: &mut Budget) -> String {
-    text_of_bytes(&content(part, budget), part, budget)
+    // Escapes are at most three bytes for one: of a long body the beginning is enough.
+    let raw_max = 4 * HTML_BYTES_MAX;
+    let head = Part { body: part.body.get(..raw_max).unwrap_or(part.body), ..part.clone() };
+    text_of_bytes(&content(&head, budget), part, budget)
 }
 
 /// As [`text_of`], for content that was already decoded.

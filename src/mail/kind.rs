@@ -316,6 +316,25 @@ fn automatic_reply(mail: &Mail, is_about_ours: bool) -> Option<String> {
         .then(|| "it answers a mail of ours with the subject of an automatic reply".to_owned())
 }
 
+/// What only an absent person's program says: anywhere in a subject that is no "Re:".
+const ABSENT: &[&str] = &[
+    "automatic reply",
+    "auto reply",
+    "auto-reply",
+    "autoreply",
+    "out of office",
+    "out of the office",
+    "out-of-office",
+    "balasan otomatis",
+    "jawaban otomatis",
+    "di luar kantor",
+    "diluar kantor",
+    "sedang cuti",
+    "tidak di kantor",
+    "tidak berada di kantor",
+    "dinas luar",
+];
+
 /// Only at the start of the subject, tags and brackets aside: "Re: Automatic reply" is a person's.
 fn subject_says_absence(subject: &str) -> bool {
     let mut rest = subject.trim();
@@ -323,7 +342,8 @@ fn subject_says_absence(subject: &str) -> bool {
         rest = after.trim_start_matches([' ', ':', '-']);
     }
     let lower = rest.to_lowercase();
-    ABSENCE_WORDS.iter().any(|word| lower.starts_with(word))
+    let is_answer = ["re:", "bls:", "balas:", "fw:", "fwd:", "trs:"].iter().any(|start| lower.starts_with(start));
+    !is_answer && ABSENT.iter().any(|word| lower.contains(word)) || ABSENCE_WORDS.iter().any(|word| lower.starts_with(word))
 }
 
 /// The METHOD of a calendar part (RFC 5546), upper case.

@@ -16,6 +16,8 @@ pub const HEADERS_MAX: usize = 10_000;
 pub const HEADER_BYTES_MAX: usize = 256 * 1024;
 /// RFC 2046 §5.1.1 allows 70; writers that exceed it are read all the same, to here.
 const BOUNDARY_BYTES_MAX: usize = 998;
+/// Each level is looked through once; a large mail in many levels stops here.
+const SCAN_BYTES_MAX: usize = 1 << 30;
 /// White space after a boundary is skipped to here.
 const BLANKS_MAX: usize = 998;
 /// How many boundaries a part may claim before the rest is not tried.
@@ -74,12 +76,14 @@ impl<'a> Part<'a> {
 #[derive(Debug)]
 pub struct Budget {
     pub parts: usize,
+    /// Bytes that may still be looked through for boundaries.
+    scan: usize,
     pub damage: Vec<Damage>,
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { parts: PARTS_MAX, damage: Vec::new() }
+        Self { parts: PARTS_MAX, scan: SCAN_BYTES_MAX, damage: Vec::new() }
     }
 }
 
@@ -192,9 +196,10 @@ pub fn parse<'a>(raw: &'a [u8], depth: usize, implied: &str, budget: &mut Budget
     let disposition = part.values("Content-Disposition").next();
     part.disposition = disposition.as_deref().map(field::parameters).unwrap_or_default();
     if part.media_type.starts_with("multipart/") {
-        if depth >= DEPTH_MAX {
-            budget.note("too-deep", &format!("more than {DEPTH_MAX} levels; the rest stays one raw attachment"));
+        if depth >= DEPTH_MAX || budget.scan < part.body.len() {
+            budget.note("too-deep", &format!("more than {DEPTH_MAX} levels, or too much in them; the rest stays one raw attachment"));
         } else {
+            budget.scan -= part.body.len();
             split_multipart(&mut part, &types, depth, budget);
         }
     }

@@ -305,6 +305,9 @@ fn gather_attachment(part: &Part<'_>, place: &Place<'_>, out: &mut Gathered, bud
     if attachment::is_disguised(&part.media_type, sniffed) {
         budget.damage.push(Damage::new("disguised", format!("{name} says {} and is {sniffed}", part.media_type)));
     }
+    if part.media_type == "application/ms-tnef" || name.eq_ignore_ascii_case("winmail.dat") {
+        budget.note("tnef", "winmail.dat is kept whole; what is inside is not listed");
+    }
     let is_picture = part.media_type.starts_with("image/");
     let text = plain_text(part, &name, &content, place, budget);
     out.attachments.push(Attachment {

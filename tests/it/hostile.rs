@@ -264,6 +264,8 @@ fn m11_bombs_and_archives_are_findings_on_the_attachment() {
     assert!(mail.attachments[0].text.is_none() && has(&damage, "file-too-large"));
     let (mail, _) = stored("m11-docx-with-entity-bomb");
     assert!(mail.attachments[0].text.as_deref().unwrap().len() < 100);
+    let (mail, _) = stored("m11-pdf-stream-unfolds-to-100-mb");
+    assert!(mail.attachments[0].text.as_ref().is_none_or(|text| text.len() <= body::TEXT_BYTES_MAX));
     assert!(has(&stored("m11-docx-truncated").1, "file-unreadable"));
     assert!(stored("m11-zip-is-not-unpacked").0.attachments[0].text.is_none());
 }
@@ -432,4 +434,48 @@ fn l18_l20_receipts_calendars_and_bounces_are_told() {
     assert_eq!(found[0].recipient.as_ref().unwrap().as_str(), "budi@x.example");
     assert_eq!((found[0].action.as_str(), found[0].status.as_str()), ("failed", "5.1.1"));
     assert_eq!(bantuan70::mail::dsn::bounces(&stored("l20-qmail-bounce").0)[0].status, "5.1.1");
+}
+
+/// Starts the process that reads files and waits, at its first read, until it has given up its rights.
+fn reader(sort: &str) -> std::process::Child {
+    std::process::Command::new(env!("CARGO_BIN_EXE_bantuan70"))
+        .args(["__read-file", sort])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn m12_files_are_read_by_a_process_that_can_do_nothing_else() {
+    let mut child = reader("pdf");
+    let folder = std::path::PathBuf::from(format!("/proc/{}", child.id()));
+    // The kernel says when the filter is in place; there is no event for it to be waited on.
+    let status = std::iter::repeat_with(|| {
+        std::thread::yield_now();
+        std::fs::read_to_string(folder.join("status")).unwrap()
+    })
+    .take(2_000_000)
+    .find(|status| status.lines().any(|line| line.starts_with("Seccomp:") && line.ends_with('2')))
+    .expect("the filter of system calls is in place");
+    assert!(status.lines().any(|line| line.starts_with("NoNewPrivs:") && line.ends_with('1')));
+    let limits = std::fs::read_to_string(folder.join("limits")).unwrap();
+    let of = |name: &str| limits.lines().find(|line| line.starts_with(name)).unwrap().split_whitespace().rev().nth(1).unwrap().to_owned();
+    assert_eq!((of("Max cpu time"), of("Max data size")), ("5".to_owned(), (256_u32 << 20).to_string()));
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn m12_a_reader_that_is_given_rubbish_answers_and_ends() {
+    use std::io::{Read as _, Write as _};
+    for sort in ["office", "pdf", "rtf", "ole"] {
+        let mut child = reader(sort);
+        child.stdin.take().unwrap().write_all(&b"PK\x03\x04%PDF-1.7{\\rtf1".repeat(10_000)).unwrap();
+        let mut answer = Vec::new();
+        child.stdout.take().unwrap().read_to_end(&mut answer).unwrap();
+        assert!(child.wait().unwrap().success(), "{sort}");
+        assert!(!answer.is_empty() && answer.len() <= (1 << 20) + 1_024, "{sort}");
+    }
 }
