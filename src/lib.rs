@@ -1,4 +1,5 @@
 #![doc = include_str!("ARCHITECTURE.md")]
+#![cfg_attr(test, allow(clippy::string_slice, reason = "a test that panics fails, as it should"))]
 
 pub mod cli;
 pub mod config;

@@ -418,7 +418,7 @@ fn may_be(file: &File<'_>, sort: Document) -> bool {
     match sort {
         Document::Identity => is_picture || is_scan && !holds_text,
         Document::Topology => is_scan,
-        Document::Form => is_scan && !holds_text || is_extension(file.name, &["docx", "doc", "odt"]) && !holds_text,
+        Document::Form => !holds_text && (is_scan || is_extension(file.name, &["docx", "doc", "odt"])),
         Document::AssetInfo | Document::ImpactAnalysis | Document::VulnerabilityInfo => {
             !file.media_type.starts_with("message/") && !is_picture
         }
