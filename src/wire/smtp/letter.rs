@@ -76,7 +76,9 @@ mod tests {
         for hostile in ["a@b>\r\nRCPT TO:<c@d", "a@b.example\r\n", "a b@c.example", "<a@b.example>", "a", "a@b.example\0"] {
             assert!(recipient(hostile).is_err(), "{hostile:?}");
         }
-        assert!(recipient("bantuan70+k3y@bssn.test").is_ok());
+        for honest in ["bantuan70+k3y@bssn.test", "o'brien@x.example", "\"odd\"@x.example", "a@xn--bcher-kva.example", "a@localhost"] {
+            assert!(recipient(honest).is_ok(), "{honest}");
+        }
         assert_eq!(sender("").unwrap(), None);
     }
 }

@@ -324,6 +324,18 @@ async fn f10_mail_that_came_between_two_commands_is_not_slept_over() {
 }
 
 #[tokio::test]
+async fn f19_a_hundred_thousand_waiting_mails_are_listed() {
+    let uids: String = (1..=100_000_u32).map(|uid| format!(" {}", uid * 7)).collect();
+    let server =
+        Scripted::start(&[&script("IDLE", &format!("C: NOOP\nS: {{tag}} OK\nC: UID SEARCH\nS: * SEARCH{uids}\nS: {{tag}} OK\n!silence"))]);
+    let mut session = open(&server, Timeouts::default()).await;
+    let found = session.uids().await.unwrap();
+    assert_eq!((found.len(), found[0], found[99_999]), (100_000, 7, 700_000));
+    drop(session);
+    server.end();
+}
+
+#[tokio::test]
 async fn f11_a_goodbye_is_no_answer() {
     let server =
         Scripted::start(&[&script("IDLE", "C: NOOP\nS: {tag} OK\nC: UID SEARCH\nS: * SEARCH 3\nS: * BYE shutting down\n!silence")]);
