@@ -50,8 +50,25 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
     if let Some(store) = &database {
         keys::check_contacts(&mut report, store, now)?;
     }
+    attachments(&mut report)?;
     servers::check(&mut report, &config, arguments.offline)?;
     Ok(report.worst)
+}
+
+/// How far the kernel can shut in the process that reads attachments.
+fn attachments(report: &mut Report) -> Result<(), Failure> {
+    let Some(kernel) = crate::extract::sandbox::probe() else {
+        return report.fail("attachments", Exit::NotInOrder, "the process that reads them cannot be started; their text will be missing");
+    };
+    let lacks: Vec<&str> = [("limits", kernel.limits), ("Landlock", kernel.landlock), ("seccomp", kernel.seccomp)]
+        .into_iter()
+        .filter_map(|(name, is_there)| (!is_there).then_some(name))
+        .collect();
+    if lacks.is_empty() {
+        report.ok("attachments", "are read by a process without files, network and further system calls")
+    } else {
+        report.ok("attachments", &format!("are read by a process apart; this kernel lacks {}", lacks.join(", ")))
+    }
 }
 
 /// What was found so far.

@@ -2,6 +2,7 @@
 //! by the words around; and the service form, filled in in the text or in a file. Nothing is read
 //! off pictures. What is promised is not here, and a blank form is none.
 
+use super::names::{self, EVIDENCE, NOT_HERE, SUPPLYING, WORDS};
 use crate::model::Document;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -122,115 +123,13 @@ fn sorts_of_file(file: &File<'_>, new_text: &str, found: &mut Found) -> Vec<Docu
     file.text.and_then(sort_of_title).into_iter().collect()
 }
 
-/// The words by which each document is called, in names and in sentences. Longer ones first where
-/// one holds another.
-const WORDS: &[(Document, &[&str])] = &[
-    (
-        Document::Identity,
-        &[
-            "ktp",
-            "ektp",
-            "e-ktp",
-            "paspor",
-            "passport",
-            "identitas",
-            "identity",
-            "kartu pegawai",
-            "kartu anggota",
-            "kartu tanda penduduk",
-            "kartu pelajar",
-            "id card",
-            "idcard",
-            "kitas",
-            "sim a",
-            "foto sim",
-            "scan sim",
-            "fotokopi sim",
-            "fotocopy sim",
-            "my id",
-            "photo id",
-            "government id",
-            "sim c",
-            "nik",
-        ],
-    ),
-    (Document::Form, &["formulir", "formnya", "form", "blangko", "fomulir", "formulirnya"]),
-    (
-        Document::Topology,
-        &[
-            "topologi",
-            "topology",
-            "topo",
-            "diagram",
-            "diagram jaringan",
-            "gambar jaringan",
-            "denah jaringan",
-            "skema jaringan",
-            "network diagram",
-            "network map",
-            "arsitektur jaringan",
-            "jaringan",
-        ],
-    ),
-    (
-        Document::AssetInfo,
-        &[
-            "informasi aset",
-            "info aset",
-            "daftar aset",
-            "data aset",
-            "aset",
-            "asset",
-            "assets",
-            "inventaris",
-            "inventory",
-            "daftar server",
-            "servers",
-            "server list",
-            "affected hosts",
-            "affected systems",
-            "daftar perangkat",
-            "perangkat terdampak",
-            "daftar sistem",
-            "spesifikasi server",
-            "spesifikasi",
-        ],
-    ),
-    (
-        Document::VulnerabilityInfo,
-        &[
-            "kerentanan",
-            "vulnerability",
-            "vulnerabilities",
-            "vuln",
-            "va report",
-            "laporan va",
-            "va",
-            "pentest",
-            "uji tembus",
-            "penetration test",
-            "nessus",
-            "poc",
-            "proof of concept",
-            "cve",
-            "idor",
-            "sqli",
-            "xss",
-            "hasil pemindaian",
-            "temuan celah",
-            "celah",
-        ],
-    ),
-    (
-        Document::ImpactAnalysis,
-        &["analisis dampak", "analisa dampak", "dampak", "impact", "impact assessment", "impact analysis", "kerugian", "adr", "bia"],
-    ),
-];
-
 /// The documents that a file name names, in the order of the contract.
 fn sorts_in_name(name: &str) -> Vec<Document> {
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
     let words = normal(stem);
+    if words.trim() == "id" {
+        return vec![Document::Identity];
+    }
     let found: Vec<Document> =
         WORDS.iter().filter(|(_, words_of)| words_of.iter().any(|word| holds(&words, word))).map(|(sort, _)| *sort).collect();
     // "KTP + Surat kuasa" is still one picture; the first that fits is what counts.
@@ -308,66 +207,6 @@ fn sort_of_title(text: &str) -> Option<Document> {
     .map(|(sort, _)| sort)
 }
 
-const SUPPLYING: &[&str] = &[
-    "lampir",
-    "attach",
-    "enclos",
-    "sertakan",
-    "disertakan",
-    "berikut",
-    "bersama ini",
-    "kirimkan",
-    "saya kirim",
-    "sy kirim",
-    "aku kirim",
-    "gw kirim",
-    "kirim foto",
-    "kirim scan",
-    "kami kirim",
-    "sampaikan",
-    "ini ktp",
-    "ini form",
-    "ini foto",
-    "here is",
-    "here are",
-    "find the",
-    "included",
-    "lampiran",
-    "unggah",
-];
-const NOT_HERE: &[&str] = &[
-    "menyusul",
-    "belum",
-    "nanti",
-    "besok",
-    "tidak dapat",
-    "tidak bisa",
-    "siap melampirkan",
-    "siap dilampirkan",
-    "will send",
-    "will be sent",
-    "will follow",
-    "upon request",
-    "to follow",
-    "apakah",
-    "bisa dikirim",
-    "akan kami",
-    "akan saya",
-    "jika diperlukan",
-    "bila diperlukan",
-    "kalau perlu",
-    "apabila diperlukan",
-    "if needed",
-    "on request",
-    "later",
-    "not attached",
-    "tidak melampirkan",
-    "tidak kami lampirkan",
-    "lupa",
-    "mohon dikirim",
-    "?",
-];
-
 /// Attachments whose names say nothing are what the text says it brings, in its order: pictures
 /// first take what is photographed, and what is left over supports the report.
 fn assign_by_words(new_text: &str, files: &[File<'_>], unnamed: &[usize], found: &mut Found) {
@@ -433,70 +272,8 @@ fn is_extension(name: &str, known: &[&str]) -> bool {
 /// Names that cameras, scanners and clients give, and those that say no more than "document".
 fn says_nothing(file: &File<'_>) -> bool {
     let words = normal(file.name.rsplit_once('.').map_or(file.name, |(stem, _)| stem));
-    let telling = words.split(' ').filter(|word| {
-        !word.is_empty()
-            && !word.chars().all(|c| c.is_ascii_digit())
-            && ![
-                "img",
-                "image",
-                "gambar",
-                "foto",
-                "photo",
-                "scan",
-                "scanned",
-                "scanner",
-                "doc",
-                "document",
-                "dokumen",
-                "file",
-                "berkas",
-                "lampiran",
-                "attachment",
-                "part",
-                "whatsapp",
-                "whats",
-                "app",
-                "wa",
-                "at",
-                "pm",
-                "am",
-                "fb",
-                "dsc",
-                "dscn",
-                "pict",
-                "pic",
-                "cam",
-                "camscanner",
-                "heic",
-                "jpg",
-                "jpeg",
-                "png",
-                "pdf",
-                "copy",
-                "final",
-                "new",
-                "baru",
-                "rev",
-                "untitled",
-                "word",
-                "excel",
-                "unnamed",
-                "noname",
-                "telegram",
-                "line",
-                "album",
-                "adobe",
-                "p",
-                "vid",
-                "report",
-                "assessment",
-                "surat",
-                "laporan",
-                "analisis",
-                "analisa",
-            ]
-            .contains(word)
-    });
+    let telling =
+        words.split(' ').filter(|word| !word.is_empty() && !word.chars().all(|c| c.is_ascii_digit()) && !names::EMPTY.contains(word));
     telling.count() == 0
 }
 
@@ -538,20 +315,6 @@ fn is_photographed(lower: &str) -> bool {
         || lower.contains("discan"))
         && lower.contains("isi")
 }
-
-/// What pictures of an incident are called.
-const EVIDENCE: &[&str] = &[
-    "tangkapan layar",
-    "tangkapan layarnya",
-    "screenshotnya",
-    "buktinya",
-    "tangkap layar",
-    "screenshot",
-    "screenshots",
-    "screen shot",
-    "bukti",
-    "mutasi",
-];
 
 /// The documents of a sentence by the place of their first word, with the distance from the word
 /// that brings them.

@@ -37,10 +37,12 @@ pub enum Sort {
     Rtf,
     /// Word, Excel and Outlook before 2007, and encrypted office files.
     Ole,
+    /// Any other ZIP: looked at for a password, never unpacked.
+    Archive,
 }
 
 impl Sort {
-    const ALL: &'static [Self] = &[Self::Office, Self::Pdf, Self::Rtf, Self::Ole];
+    const ALL: &'static [Self] = &[Self::Office, Self::Pdf, Self::Rtf, Self::Ole, Self::Archive];
 
     /// How the child process is told.
     pub(super) const fn word(self) -> &'static str {
@@ -49,6 +51,7 @@ impl Sort {
             Self::Pdf => "pdf",
             Self::Rtf => "rtf",
             Self::Ole => "ole",
+            Self::Archive => "archive",
         }
     }
 
@@ -65,8 +68,8 @@ pub fn sort_of(name: &str, media_type: &str, content: &[u8]) -> Option<Sort> {
     let says_office = [".docx", ".xlsx", ".pptx", ".odt", ".ods", ".docm", ".xlsm"].iter().any(|end| lower.ends_with(end))
         || media_type.contains("officedocument")
         || media_type.contains("opendocument");
-    if head.starts_with(b"PK\x03\x04") && says_office {
-        return Some(Sort::Office);
+    if head.starts_with(b"PK\x03\x04") {
+        return Some(if says_office { Sort::Office } else { Sort::Archive });
     }
     if head.windows(5).any(|window| window == b"%PDF-") {
         return Some(Sort::Pdf);
@@ -102,6 +105,7 @@ pub(super) fn read(sort: Sort, content: &[u8]) -> Result<String, Finding> {
         Sort::Pdf => pdf::text_of(content),
         Sort::Rtf => Ok(rtf::text_of(content)),
         Sort::Ole => office::ole_text_of(content),
+        Sort::Archive => office::look_at_archive(content),
     });
     outcome.unwrap_or_else(|_| Err(Finding::unreadable("its parser failed")))
 }

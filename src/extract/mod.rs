@@ -7,6 +7,7 @@ pub mod form;
 pub mod indicator;
 pub mod language;
 pub mod mark;
+mod names;
 mod office;
 mod pdf;
 mod rtf;

@@ -54,6 +54,14 @@ pub(super) fn text_of(content: &[u8]) -> Result<String, Finding> {
     Ok(text)
 }
 
+/// An archive is never unpacked; whether it asks for a password stands in its directory.
+pub(super) fn look_at_archive(content: &[u8]) -> Result<String, Finding> {
+    const LOOK_ENTRIES_MAX: usize = 1_000;
+    let mut archive = zip::ZipArchive::new(Cursor::new(content)).map_err(|error| Finding::unreadable(error.to_string()))?;
+    let is_encrypted = (0..archive.len().min(LOOK_ENTRIES_MAX)).any(|at| archive.by_index_raw(at).is_ok_and(|entry| entry.encrypted()));
+    if is_encrypted { Err(Finding::encrypted()) } else { Ok(String::new()) }
+}
+
 /// One part, unfolded to a limit.
 fn part(archive: &mut zip::ZipArchive<Cursor<&[u8]>>, name: &str, bytes_max: u64) -> Result<String, Finding> {
     let file = archive.by_name(name).map_err(|error| match error.to_string() {

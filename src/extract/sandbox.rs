@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The first argument that makes a process of this binary the child.
 const CHILD: &str = "__read-file";
+/// The second argument that makes it only say what it could give up.
+const PROBE: &str = "probe";
 /// A letter takes milliseconds; a file that needs this long is made to.
 const CPU_SECONDS_MAX: u64 = 5;
 /// What the child may allocate: the file, what it unfolds to, and its text, with room.
@@ -35,6 +37,19 @@ pub struct Protection {
     pub landlock: bool,
     /// No system call but those that reading and allocating need (seccomp).
     pub seccomp: bool,
+}
+
+/// What the kernel gives a child, found by starting one. None where that fails or nothing is enabled.
+#[must_use]
+pub fn probe() -> Option<Protection> {
+    if !IS_ENABLED.load(Ordering::Relaxed) {
+        return None;
+    }
+    let output =
+        Command::new("/proc/self/exe").args([CHILD, PROBE]).env_clear().stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let mut words = text.split(' ').map(|word| word == "true");
+    Some(Protection { limits: words.next()?, landlock: words.next()?, seccomp: words.next()? })
 }
 
 /// Reads a file in a child, or here where that is not enabled.
@@ -85,8 +100,13 @@ pub fn child() -> Option<ExitCode> {
     if arguments.next().as_deref() != Some(CHILD) {
         return None;
     }
-    let sort = arguments.next().and_then(|word| Sort::parse(&word))?;
-    let _what_the_kernel_lacks = give_up_rights();
+    let word = arguments.next()?;
+    let protection = give_up_rights();
+    if word == PROBE {
+        let written = write!(std::io::stdout(), "{} {} {}", protection.limits, protection.landlock, protection.seccomp);
+        return Some(if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    let sort = Sort::parse(&word)?;
     let mut content = Vec::new();
     if std::io::stdin().take(file::FILE_BYTES_MAX as u64).read_to_end(&mut content).is_err() {
         return Some(ExitCode::FAILURE);

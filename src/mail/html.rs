@@ -279,3 +279,21 @@ impl TextDecorator for Plain {
         Vec::new()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::text::tell_apart;
+
+    #[test]
+    fn what_html_clients_quote_is_told_from_what_is_new() {
+        for html in [
+            "<div dir=\"ltr\">Baru.</div><br><div class=\"gmail_quote\"><div class=\"gmail_attr\">Pada Sel, 3 Mar 2026 pukul 09.41 Pusat &lt;<a href=\"mailto:a@b.test\">a@b.test</a>&gt; menulis:<br></div><blockquote>Lama.<br>Dua.</blockquote></div>",
+            "<div><p>Baru.</p></div><div id=\"divRplyFwdMsg\"><hr><b>From:</b> Pusat &lt;a@b.test&gt;<br><b>Sent:</b> Tuesday<br><b>To:</b> Siti<br><b>Subject:</b> x</div><p>Lama.</p>",
+            "<body>Baru.<div>Dikirim dari iPhone saya</div><div><br><blockquote type=\"cite\">Pada 3 Mar 2026, pukul 09.41, Pusat &lt;a@b.test&gt; menulis:<br><br></blockquote></div><blockquote type=\"cite\">Lama.</blockquote></body>",
+        ] {
+            let text = to_text(html, &mut Budget::default()).text;
+            assert_eq!(tell_apart(&text).new, "Baru.", "{text}");
+        }
+    }
+}

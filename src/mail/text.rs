@@ -163,6 +163,29 @@ mod tests {
             ("Baru.\n________________________________\nDari: P <a@b.test>\nDikirim: Rabu\nKepada: X\nPerihal: Y\n\nLama\n", "Baru."),
             ("Lihat.\n\n---------- Pesan terusan ----------\nDari: a\n\nbukti\n", "Lihat."),
             ("See.\n\nBegin forwarded message:\n\n> From: x\n> old\n\n--\nteam\n", "See."),
+            // Roundcube, Zimbra, Apple Mail, Outlook for telephones, Thunderbird and Yahoo, as they write Indonesian.
+            ("Baru.\n\nPada 2026-10-02 14:20, Pusat Kontak menulis:\n> Lama.\n", "Baru."),
+            (
+                "Baru.\n\n----- Pesan Asli -----\nDari: \"Pusat\" <a@b.test>\nKepada: \"Siti\" <s@d.test>\nTerkirim: Rabu, 3 Maret 2026 9:41:00\nPerihal: x\n\nLama\n",
+                "Baru.",
+            ),
+            ("Baru.\n\nDikirim dari iPad saya\n\nPada 3 Mar 2026, pukul 09.41, Pusat <a@b.test> menulis:\n\n> Lama.\n", "Baru."),
+            (
+                "Baru.\n\nDapatkan Outlook untuk Android<https://aka.ms/x>\n________________________________\nFrom: P <a@b.test>\nSent: Tuesday\nTo: S\nSubject: x\n\nLama\n",
+                "Baru.",
+            ),
+            (
+                "Baru.\n\n-------- Pesan Terusan --------\nPerihal: \tTagihan\nTanggal: \tSel, 3 Mar 2026 09:41:00 +0700\nDari: \tBank <c@d.test>\n\nbukti\n",
+                "Baru.",
+            ),
+            ("Baru.\n\n    Pada Selasa, 3 Maret 2026 09.41.00 WIB, Pusat <a@b.test> menulis:  \n \n Lama tanpa tanda.\n", "Baru."),
+            ("Baru.\n\nOn 03/03/2026 09:41, Pusat wrote:\n> Lama.\n> > Lebih lama.\n\nDi bawah.\n", "Baru.\n\nDi bawah."),
+            ("New.\n\nFrom: Centre [mailto:a@b.test]\nSent: Tuesday, March 3, 2026 9:41 AM\nTo: S\nCc: T\nSubject: RE: x\n\nOld\n", "New."),
+            ("Baru.\n\nDISCLAIMER: This e-mail may contain viruses. No liability.\n", "Baru."),
+            (
+                "Baru.\n\n----------\nPERHATIAN: Email ini mungkin mengandung virus. Perusahaan tidak bertanggung jawab.\n----------\n",
+                "Baru.",
+            ),
             ("Isi.\n\n-- \nBudi\nDinas\n", "Isi."),
             ("Isi.\n\nDikirim dari iPhone saya\n", "Isi."),
             ("Isi.\n\nSent from my Galaxy\n\nOn Mon, 1 Jan 2026 at 10:00, X <x@y.test> wrote:\n> z\n", "Isi."),
