@@ -451,11 +451,9 @@ fn confirmation(
 ) -> Result<String, String> {
     let desk = work.desk;
     let Some(sent_at) = recipient.sent_at else { return Err(desk.say("unproved.not_sent", &[])) };
-    let signed = arrived.opened.signed_text.as_ref().filter(|signed| {
-        recipient.fingerprint.as_ref().is_some_and(|fingerprint| signed.signers().contains(fingerprint))
-            && signed.signed_at().as_second() >= sent_at.as_second()
-            && work.world.seen_signature.is_none()
-    });
+    // The recipient's own signature counts, with its own time, whatever others stand beside it.
+    let own = arrived.opened.signed_text.as_ref().zip(recipient.fingerprint.as_ref()).and_then(|(signed, signer)| signed.by(signer));
+    let signed = own.filter(|signed| signed.signed_at().as_second() >= sent_at.as_second() && work.world.seen_signature.is_none());
     if signed.is_some() {
         return Ok(desk.say("dissemination.by_signature", &[]));
     }

@@ -3,6 +3,7 @@
 //! general mail, which must be read whatever it is, goes through [`super::read`].
 
 use mail_parser::MessageParser;
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// Bytes of a header block. Real ones stay below 64 KiB.
@@ -149,23 +150,24 @@ impl<'a> Entity<'a> {
 
     /// The body, transfer encoding taken off.
     #[must_use]
-    pub fn content(&self) -> Vec<u8> {
+    pub fn content(&self) -> Cow<'a, [u8]> {
         let encoding = self.field_once("Content-Transfer-Encoding").unwrap_or("7bit").trim().to_ascii_lowercase();
         if !matches!(encoding.as_str(), "base64" | "quoted-printable") {
-            return self.body().to_vec();
+            return Cow::Borrowed(self.body());
         }
         // A header of our own, so that the decoder never looks at what the entity says of itself.
         let mut bytes = format!("Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n").into_bytes();
         bytes.extend_from_slice(self.body());
-        MessageParser::default()
-            .parse(&bytes)
-            .and_then(|message| message.parts.first().map(|part| part.contents().to_vec()))
-            .unwrap_or_default()
+        let message = MessageParser::default().parse(&bytes);
+        Cow::Owned(message.and_then(|message| message.parts.first().map(|part| part.contents().to_vec())).unwrap_or_default())
     }
 
     /// The entity with only those header fields that `keep` accepts by their name.
     #[must_use]
-    pub fn with_fields(&self, keep: impl Fn(&str) -> bool) -> Vec<u8> {
+    pub fn with_fields(&self, keep: impl Fn(&str) -> bool) -> Cow<'a, [u8]> {
+        if self.fields.iter().all(|field| keep(field.name)) {
+            return Cow::Borrowed(self.raw);
+        }
         let mut bytes = Vec::with_capacity(self.raw.len());
         for field in self.fields.iter().filter(|field| keep(field.name)) {
             bytes.extend_from_slice(self.raw.get(field.range.clone()).unwrap_or_default());
@@ -175,7 +177,15 @@ impl<'a> Entity<'a> {
         }
         bytes.extend_from_slice(b"\r\n");
         bytes.extend_from_slice(self.body());
-        bytes
+        Cow::Owned(bytes)
+    }
+
+    /// The header alone, with those fields that `keep` accepts by their name.
+    #[must_use]
+    pub fn header_with(&self, keep: impl Fn(&str) -> bool) -> Vec<u8> {
+        let header =
+            Entity { raw: self.raw.get(..self.body.start).unwrap_or_default(), body: self.body.start..self.body.start, ..self.clone() };
+        header.with_fields(keep).into_owned()
     }
 
     /// The parts of a multipart, as exact bytes: the line end before a delimiter belongs to the
@@ -228,20 +238,30 @@ impl<'a> Entity<'a> {
 ///
 /// # Errors
 /// Where a CR stands alone: readers disagree whether a line ends there.
-pub fn canonical(bytes: &[u8]) -> Result<Vec<u8>, Ambiguity> {
-    let mut out = Vec::with_capacity(bytes.len() + bytes.len() / 32);
+pub fn canonical(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Ambiguity> {
+    let mut bare_line_feeds = 0;
     let mut previous = 0;
     for &byte in bytes {
         if previous == b'\r' && byte != b'\n' {
             return Err(Ambiguity::BareCr);
         }
-        if byte == b'\n' && previous != b'\r' {
+        bare_line_feeds += usize::from(byte == b'\n' && previous != b'\r');
+        previous = byte;
+    }
+    if previous == b'\r' {
+        return Err(Ambiguity::BareCr);
+    }
+    if bare_line_feeds == 0 {
+        return Ok(Cow::Borrowed(bytes));
+    }
+    let mut out = Vec::with_capacity(bytes.len() + bare_line_feeds);
+    for &byte in bytes {
+        if byte == b'\n' && out.last() != Some(&b'\r') {
             out.push(b'\r');
         }
         out.push(byte);
-        previous = byte;
     }
-    if previous == b'\r' { Err(Ambiguity::BareCr) } else { Ok(out) }
+    Ok(Cow::Owned(out))
 }
 
 /// Ranges of the lines, their ends included.
@@ -431,7 +451,7 @@ mod tests {
 
     #[test]
     fn a_line_feed_becomes_crlf_and_a_lone_cr_is_refused() {
-        assert_eq!(canonical(b"a\nb\r\nc").unwrap(), b"a\r\nb\r\nc");
+        assert_eq!(&*canonical(b"a\nb\r\nc").unwrap(), b"a\r\nb\r\nc");
         assert_eq!(canonical(b"a\rb"), Err(Ambiguity::BareCr));
         assert_eq!(canonical(b"a\r"), Err(Ambiguity::BareCr));
     }
@@ -440,7 +460,7 @@ mod tests {
     fn transfer_encodings_come_off_and_fields_can_be_left_out() {
         let raw = b"From: a@b\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\nQUJD\r\n";
         let entity = Entity::read(raw).unwrap();
-        assert_eq!(entity.content(), b"ABC");
-        assert_eq!(entity.with_fields(|name| name.starts_with("Content-")), raw.get(11..).unwrap());
+        assert_eq!(&*entity.content(), b"ABC");
+        assert_eq!(&*entity.with_fields(|name| name.starts_with("Content-")), raw.get(11..).unwrap());
     }
 }

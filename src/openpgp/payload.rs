@@ -62,7 +62,7 @@ pub(super) fn read_payload(outer: &Mail, bytes: &[u8], trust: Trust) -> Payload 
     let protected = protected_fields(&entity);
     let from_differs = protected.from.as_ref().is_some_and(|inside| inside.is_none() || inside.as_ref() != outer.from_one());
     // The From that everybody saw stays where the two differ; it is the one that servers checked.
-    let is_left_out = |name: &str| name.eq_ignore_ascii_case("HP-Outer") || from_differs && name.eq_ignore_ascii_case("From");
+    let is_left_out = |name: &str| from_differs && name.eq_ignore_ascii_case("From");
     let mut reading = read::read_inner(outer, &entity.with_fields(|name| !is_left_out(name)));
     if bytes.windows(LEGACY_DISPLAY.len()).any(|window| window.eq_ignore_ascii_case(LEGACY_DISPLAY)) {
         let text = &mut reading.0.text;
@@ -77,9 +77,7 @@ const LEGACY_DISPLAY: &[u8] = b"hp-legacy-display";
 
 /// The header fields alone are read, so that nothing of the body can pass for one.
 fn protected_fields(entity: &Entity<'_>) -> Protected {
-    let mut header = entity.with_fields(|name| !is_structural(name));
-    header.truncate(header.len() - entity.body().len());
-    let (fields, _) = read::read(&header);
+    let (fields, _) = read::read(&entity.header_with(|name| !is_structural(name)));
     Protected {
         subject: (entity.field_count("Subject") == 1).then(|| fields.subject.clone()),
         to: fields.to.iter().filter_map(|mailbox| mailbox.address.as_ref()).map(ToString::to_string).collect(),

@@ -124,9 +124,7 @@ fn header(entity: &Entity<'_>, letter: &Letter, center: &Center) -> Result<(), S
             return Err(format!("two fields {name}"));
         }
     }
-    let mut head = entity.with_fields(|_| true);
-    head.truncate(head.len() - entity.body().len());
-    let (mail, _) = read::read(&head);
+    let (mail, _) = read::read(&entity.header_with(|_| true));
     let only_to = matches!(mail.to.as_slice(), [only] if only.address.as_ref() == Some(&letter.to));
     if mail.from_one() != Some(&center.address) {
         return Err("another sender".to_owned());

@@ -1,17 +1,18 @@
 //! What a message is by its outermost MIME structure, read strictly.
 
 use crate::mail::entity::{Ambiguity, Entity};
+use std::borrow::Cow;
 
 /// What the top of a message, or of what was decrypted, is.
 pub(super) enum Form<'a> {
     /// RFC 3156 §5.
     Signed {
         signed: &'a [u8],
-        signature: Vec<u8>,
+        signature: Cow<'a, [u8]>,
     },
     /// RFC 3156 §4, or what Exchange makes of it.
     Encrypted {
-        message: Vec<u8>,
+        message: Cow<'a, [u8]>,
     },
     /// It says that it is signed or encrypted, and is not built so.
     Broken(Ambiguity),
@@ -50,7 +51,7 @@ pub(super) fn form<'a>(entity: &Entity<'a>) -> Form<'a> {
 }
 
 /// Exchange turns `multipart/encrypted` into `multipart/mixed` and puts an empty text before it (ATTACKS P29).
-fn exchange_form<'a>(parts: &[Entity<'_>]) -> Option<Form<'a>> {
+fn exchange_form<'a>(parts: &[Entity<'a>]) -> Option<Form<'a>> {
     let (version, message) = match parts {
         [version, message] => (version, message),
         [empty, version, message] if empty.media_type().essence == "text/plain" && empty.content().iter().all(u8::is_ascii_whitespace) => {

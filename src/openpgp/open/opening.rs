@@ -70,9 +70,11 @@ impl<'k> Opening<'k> {
     }
 
     /// `multipart/encrypted` at the top.
-    fn encrypted(&mut self, mail: Mail, message: &[u8]) -> (Mail, Option<SignedText>) {
+    fn encrypted(&mut self, mut mail: Mail, message: &[u8]) -> (Mail, Option<SignedText>) {
         self.findings.is_encrypted = true;
         let Some((plaintext, signatures)) = self.decrypted(message) else { return (mail, None) };
+        // The ciphertext, which the raw bytes hold too, is no attachment of what was inside it.
+        mail.attachments = Vec::new();
         if signatures.is_empty()
             && let Ok(inside) = Entity::read(&plaintext)
         {
@@ -207,7 +209,7 @@ impl<'k> Opening<'k> {
     }
 
     fn signed_text(&self, mail: &Mail, bytes: &[u8], proofs: &[Proof], protected: Protected) -> Option<SignedText> {
-        let hash = Sha256::of(&entity::canonical(bytes).unwrap_or_else(|_| bytes.to_vec()));
+        let hash = Sha256::of(&entity::canonical(bytes).unwrap_or(std::borrow::Cow::Borrowed(bytes)));
         let mark = |proof: &Proof| {
             let key = format!("{hash}\0{}\0{}", proof.issuer, proof.signed_at.as_second());
             (proof.signed_at, Sha256::of(key.as_bytes()))

@@ -70,7 +70,7 @@ fn gpg_finds_the_signature_of_a_signed_letter_good() {
     let mut letter = letter(Protection::Signed);
     letter.encloses_certificate = true;
     let sealed = seal(&letter, &center(), &keyring, now).unwrap();
-    let signature = Entity::read(&part(sealed.bytes(), 1)).unwrap().content();
+    let signature = Entity::read(&part(sealed.bytes(), 1)).unwrap().content().into_owned();
     let run = gpg.verify(&signature, &part(sealed.bytes(), 0));
     assert_eq!(run.good_signer().as_deref(), Some(keyring.own().unwrap().fingerprint().0.as_str()), "{}", run.status);
     // micalg names the hash that was really used.
@@ -107,7 +107,7 @@ fn each_recipients_gpg_opens_its_own_letter_and_no_other() {
         for secret in ["rahasia", "kerentanan", "mendesak", ".eml", "Comment:", "Autocrypt:", "Bcc:"] {
             assert!(!outside.contains(secret), "{secret} stands outside:\n{outside}");
         }
-        let message = Entity::read(&part(sealed.bytes(), 1)).unwrap().content();
+        let message = Entity::read(&part(sealed.bytes(), 1)).unwrap().content().into_owned();
         let run = gpg.decrypt(&message);
         assert_eq!(run.good_signer().as_deref(), Some(keyring.own().unwrap().fingerprint().0.as_str()), "{}", run.status);
         let (inside, _) = bantuan70::mail::read::read(&run.out);
@@ -251,7 +251,7 @@ fn d5_the_size_of_a_sealed_letter_tells_neither_recipient_nor_text() {
             ..letter(Protection::Sealed { recipient: recipient.clone() })
         };
         let sealed = seal(&letter, &center(), &keyring, now).unwrap();
-        let message = Entity::read(&part(sealed.bytes(), 1)).unwrap().content();
+        let message = Entity::read(&part(sealed.bytes(), 1)).unwrap().content().into_owned();
         let run = gpg.decrypt(&message);
         assert!(!bantuan70::mail::read::read(&run.out).0.text.full.contains("   "));
         message.len()
