@@ -45,6 +45,35 @@ pub struct Assessment {
     pub rules_version: String,
 }
 
+impl Assessment {
+    /// One line for timelines and receipts: the result and its strongest reasons.
+    #[must_use]
+    pub fn because(&self, language: Language) -> String {
+        let is_indonesian = language.of_answer() == Language::Id;
+        let reasons: Vec<String> = self
+            .fired
+            .iter()
+            .filter(|fired| fired.category == self.category && fired.adds > 0.0)
+            .take(REASONS_SHOWN_MAX)
+            .map(|fired| {
+                let reason = if is_indonesian { &fired.reason_id } else { &fired.reason_en };
+                format!("{} ({})", reason.trim_end_matches('.'), fired.saw.join(", "))
+            })
+            .collect();
+        let sure = match (self.is_unsure, is_indonesian) {
+            (true, true) => ", belum pasti",
+            (true, false) => ", unsure",
+            (false, _) => "",
+        };
+        format!("{}{sure}: {}", self.category, reasons.join("; "))
+    }
+}
+
+/// The tag of a mail that names a host with look-alike letters of another script (ATTACKS M15).
+pub const MIXED_SCRIPT: &str = "mixed-script";
+/// Reasons named in one line; `explain` shows all.
+const REASONS_SHOWN_MAX: usize = 3;
+
 /// A rule that fired.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Fired {
@@ -186,6 +215,7 @@ pub(super) fn conclude(rules: &RuleSet, facts: &Facts<'_>, holding: &[Holding<'_
         tags: counted()
             .filter(|one| one.rule.category.is_none_or(|of| of == category))
             .flat_map(|one| one.rule.tags.iter().cloned())
+            .chain(facts.has_mixed_script.then(|| MIXED_SCRIPT.to_owned()))
             .collect(),
         tlp: mark::tlp_stated(&facts.mail.subject, &facts.mail.text.new, facts.mail.stated_in_files()),
         language: facts.language,

@@ -26,6 +26,8 @@ pub struct Facts<'a> {
     pub dmarc: &'static str,
     pub formats: Vec<&'static str>,
     pub has_lookalike: bool,
+    /// A host mixes scripts inside a label.
+    pub has_mixed_script: bool,
     pub has_go_id: bool,
     pub new_words: usize,
     pub likeness: Vec<Leaning>,

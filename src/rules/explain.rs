@@ -134,6 +134,7 @@ struct Words {
     nothing: &'static str,
     priority: &'static str,
     saw: &'static str,
+    raising: &'static str,
     clear_spam: &'static str,
 }
 
@@ -151,6 +152,7 @@ const ENGLISH: Words = Words {
     nothing: "no rule fired",
     priority: "priority",
     saw: "saw",
+    raising: "For the priority",
     clear_spam: "clearly spam: no ticket opens",
 };
 
@@ -168,6 +170,7 @@ const INDONESIAN: Words = Words {
     nothing: "tidak ada aturan yang cocok",
     priority: "prioritas",
     saw: "terlihat",
+    raising: "Untuk prioritas",
     clear_spam: "jelas spam: tidak dibuatkan tiket",
 };
 
@@ -226,18 +229,21 @@ impl Explanation {
         let words = words(language);
         let mut out = self.result(words);
         out.push('\n');
-        let (own, others): (Vec<_>, Vec<_>) = self.assessment.fired.iter().partition(|fired| fired.category == self.assessment.category);
+        // Rules without a category only raise the priority.
+        let (raising, adding): (Vec<_>, Vec<_>) = self.assessment.fired.iter().partition(|fired| fired.adds == 0.0);
+        let (own, others): (Vec<_>, Vec<_>) = adding.into_iter().partition(|fired| fired.category == self.assessment.category);
         if self.assessment.fired.is_empty() {
             let _ = writeln!(out, "{}", words.nothing);
         }
-        for (title, list) in [(words.why, own), (words.against, others)] {
+        for (title, list) in [(words.why, own), (words.against, others), (words.raising, raising)] {
             if list.is_empty() {
                 continue;
             }
             let _ = writeln!(out, "{title}:");
             for fired in list {
                 let reason = if matches!(language, Language::Id) { &fired.reason_id } else { &fired.reason_en };
-                let _ = writeln!(out, "  {:+6.2} {} [{}] {reason}", fired.adds, fired.category, fired.rule);
+                let adds = if fired.adds == 0.0 { String::new() } else { format!("{:+6.2} {} ", fired.adds, fired.category) };
+                let _ = writeln!(out, "  {adds}[{}] {reason}", fired.rule);
                 if !fired.saw.is_empty() {
                     let _ = writeln!(out, "         {} {}", words.saw, fired.saw.join(", "));
                 }

@@ -60,6 +60,7 @@ pub(super) fn facts<'a>(rules: &RuleSet, mail: &'a Mail) -> Facts<'a> {
         dmarc: dmarc(rules, mail),
         formats: formats(mail),
         has_lookalike,
+        has_mixed_script: !collected.mixed_script.is_empty(),
         has_go_id,
         new_words,
         likeness,

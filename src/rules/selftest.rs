@@ -84,6 +84,11 @@ pub fn run(rules: &RuleSet) -> Report {
     report
 }
 
+/// The tests of the whole set, for those who check further properties on them.
+pub fn whole_tests(rules: &RuleSet) -> impl Iterator<Item = &Test> {
+    rules.compiled.tests.iter().map(|(_, _, test)| test)
+}
+
 /// How a whole test came out otherwise than it says.
 fn wrong(rules: &RuleSet, test: &Test) -> Option<String> {
     let parts = test.parts();

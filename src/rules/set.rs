@@ -90,6 +90,23 @@ impl RuleSet {
         Self::from_sources(sources)
     }
 
+    /// Loads a directory and runs the tests inside its files: what a daemon takes, so that a set
+    /// that does not do what its authors say never files a mail.
+    ///
+    /// # Errors
+    /// As [`RuleSet::load`]; and the first test that fails.
+    pub fn load_proven(dir: &Path) -> Result<Self, RulesError> {
+        let set = Self::load(dir)?;
+        match super::selftest::run(&set).failures.into_iter().next() {
+            None => Ok(set),
+            Some(failure) => Err(RulesError {
+                file: failure.file,
+                line: failure.line,
+                reason: format!("a test fails: {}: {}", failure.of, failure.reason),
+            }),
+        }
+    }
+
     /// The rules that the program was built with.
     ///
     /// # Errors

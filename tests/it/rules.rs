@@ -58,3 +58,102 @@ fn the_version_is_that_of_the_files_and_not_of_their_place() {
     assert_eq!(named("/etc/a/x.toml", &text), named("rules/x.toml", &text));
     assert_ne!(named("rules/x.toml", &text), named("rules/x.toml", &format!("{text}# changed\n")));
 }
+
+fn run(arguments: &[&str]) -> (i32, String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_bantuan70")).args(arguments).current_dir(folder.path()).output().unwrap();
+    (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn the_verbs_need_no_configuration_and_answer_as_the_contract_says() {
+    let (code, out, _) = run(&["rules", "check"]);
+    assert_eq!(code, 0);
+    assert!(out.starts_with("ok: "), "{out}");
+    let (code, out, _) = run(&["rules", "list", "--json"]);
+    assert_eq!(code, 0);
+    for line in out.lines() {
+        let rule: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(rule["id"].is_string() && rule["reason_id"].is_string() && rule["weight"].is_number(), "{line}");
+    }
+}
+
+#[test]
+fn a_wrong_file_exits_2_and_a_failing_test_exits_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_str().unwrap();
+    let file = folder.path().join("a.toml");
+    std::fs::write(&file, "[[rule]]\nid = \"x\"\nwheight = 1\n").unwrap();
+    let (code, _, err) = run(&["rules", "check", "--rules", dir]);
+    assert_eq!(code, 2);
+    assert!(err.contains("a.toml:3: wheight"), "{err}");
+    assert_eq!(err.lines().count(), 1, "{err}");
+
+    let text = rule("{ any = [\"virus\"] }") + "examples = [\"tidak ada virus\"]\n";
+    std::fs::write(&file, text).unwrap();
+    assert_eq!(run(&["rules", "check", "--rules", dir]).0, 0);
+    let (code, out, _) = run(&["rules", "test", "--rules", dir]);
+    assert_eq!(code, 1);
+    assert!(out.contains("FAIL") && out.contains("a.toml:8"), "{out}");
+    assert!(RuleSet::load(folder.path()).is_ok());
+    assert!(RuleSet::load_proven(folder.path()).unwrap_err().reason.contains("a test fails"));
+}
+
+#[test]
+fn an_explanation_names_rules_words_places_and_what_would_have_changed_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("m.eml");
+    let mail = "From: Budi <budi@dinas.example>\r\nSubject: laporan\r\nContent-Type: text/html; charset=utf-8\r\n\r\n\
+        <p>Selamat pagi, server kami terkena ransomware, semua berkas terkunci. Ini bukan phishing.</p><p>&lt;script&gt;alert(1)&lt;/script&gt;</p>";
+    std::fs::write(&file, mail).unwrap();
+    let path = file.to_str().unwrap();
+    let (code, text, _) = run(&["rules", "explain", path]);
+    assert_eq!(code, 0);
+    assert!(text.contains("malware ·") && text.contains("[malware-ransomware]") && text.contains("\"ransomware\""), "{text}");
+    assert!(!text.contains("[phishing-named]"), "a denied word counts nothing: {text}");
+    let (_, html, _) = run(&["rules", "explain", "--html", "--language", "id", path]);
+    assert!(html.contains("<mark class=\"malware\"") && html.contains("skor"), "{html}");
+    assert!(!html.contains("<script"), "{html}");
+    let (_, json, _) = run(&["rules", "explain", "--json", path]);
+    let object: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(object["assessment"]["category"], "malware");
+    assert!(object["assessment"]["fired"].as_array().is_some_and(|fired| !fired.is_empty()));
+}
+
+fn assessed(subject: &str, text: &str) -> bantuan70::rules::Assessment {
+    let rules = RuleSet::embedded().unwrap();
+    let parts = bantuan70::rules::syntax::Parts { subject: subject.to_owned(), text: text.to_owned(), ..Default::default() };
+    bantuan70::rules::assess(&rules, &selftest::mail(&parts))
+}
+
+#[test]
+fn m15_a_host_of_mixed_scripts_is_marked() {
+    let found = assessed("", "tolong cek https://bаnk.example/login");
+    assert!(found.tags.contains("mixed-script"), "{found:?}");
+    assert!(found.indicators.domains.iter().any(|domain| domain.starts_with("xn--")), "{:?}", found.indicators);
+}
+
+#[test]
+fn hostile_texts_are_assessed_in_bounded_work() {
+    for text in [
+        String::new(),
+        "tidak ".repeat(200_000),
+        "slot gacor situs ".repeat(60_000),
+        "a".repeat(3 << 20),
+        "hxxp://a[.]example/ ".repeat(100_000),
+        "\u{202e}\u{200b}\0\u{fffd}".repeat(100_000),
+        "((((".repeat(200_000),
+    ] {
+        let found = assessed(&text.chars().take(1 << 20).collect::<String>(), &text);
+        assert!(found.score.is_finite());
+    }
+}
+
+#[test]
+fn a_true_report_is_never_clear_spam() {
+    let rules = RuleSet::embedded().unwrap();
+    for test in selftest::whole_tests(&rules) {
+        let found = bantuan70::rules::assess(&rules, &selftest::mail(&test.parts()));
+        assert!(test.category == "spam" || !found.is_clear_spam, "{} {}", test.category, test.text);
+    }
+}
