@@ -2,7 +2,7 @@
 //! have changed the result. As text in both languages of the centre, as JSON, as HTML.
 
 use super::assess::{self, Assessment, Holding};
-use super::compile::PLACES;
+use super::compile::{NEW, PLACES, SUBJECT};
 use super::condition::Facts;
 use super::facts::facts;
 use super::set::RuleSet;
@@ -11,6 +11,8 @@ use crate::model::{Category, Language};
 use serde::Serialize;
 use std::fmt::Write as _;
 
+/// How the names of the rules begin that stand for likeness to the examples.
+const LIKENESS: &str = "likeness-";
 /// Turning points that are named; more would bury the first.
 const TURNS_MAX: usize = 5;
 
@@ -67,7 +69,7 @@ pub fn explain(rules: &RuleSet, mail: &Mail) -> Explanation {
 }
 
 fn marks(holding: &[Holding<'_>], category: Category) -> Vec<(usize, usize, usize, String, Category)> {
-    let counted = holding.iter().filter(|one| !one.is_covered);
+    let counted = holding.iter().filter(|one| !one.is_covered && (one.adds >= 0.0 || !one.rule.id.starts_with(LIKENESS)));
     let mut marks: Vec<_> = counted
         .flat_map(|one| {
             let of = one.rule.category.unwrap_or(category);
@@ -231,6 +233,8 @@ impl Explanation {
         out.push('\n');
         // Rules without a category only raise the priority.
         let (raising, adding): (Vec<_>, Vec<_>) = self.assessment.fired.iter().partition(|fired| fired.adds == 0.0);
+        // What likeness says against a category explains nothing by itself.
+        let adding: Vec<_> = adding.into_iter().filter(|fired| fired.adds > 0.0 || !fired.rule.starts_with(LIKENESS)).collect();
         let (own, others): (Vec<_>, Vec<_>) = adding.into_iter().partition(|fired| fired.category == self.assessment.category);
         if self.assessment.fired.is_empty() {
             let _ = writeln!(out, "{}", words.nothing);
@@ -271,7 +275,7 @@ impl Explanation {
             escaped(&self.result(words))
         );
         out.push_str("<table>");
-        for fired in &self.assessment.fired {
+        for fired in self.assessment.fired.iter().filter(|fired| fired.adds >= 0.0 || !fired.rule.starts_with(LIKENESS)) {
             let reason = if matches!(language, Language::Id) { &fired.reason_id } else { &fired.reason_en };
             let _ = write!(
                 out,
@@ -291,7 +295,8 @@ impl Explanation {
             }
             out.push_str("</ul>");
         }
-        for (place, text) in &self.texts {
+        let is_shown = |place: usize| matches!(place, SUBJECT | NEW) || self.marks.iter().any(|mark| mark.0 == place);
+        for (place, text) in self.texts.iter().filter(|(place, _)| is_shown(*place)) {
             let name = PLACES.get(*place).copied().unwrap_or_default();
             let _ = write!(out, "<h2>{name}</h2><pre>{}</pre>", self.marked(*place, text));
         }

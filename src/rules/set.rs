@@ -1,7 +1,7 @@
 //! A whole set of rules: loaded from a directory or from what is built in, checked, compiled, and
 //! never changed afterwards. A reload makes a new set; a set with an error is not made at all.
 
-use super::compile::Compiled;
+use super::compile::{Compiled, Rule};
 use super::syntax::{RulesError, Source};
 use crate::mail::kind::House;
 use crate::model::ticket::Priority;
@@ -159,7 +159,7 @@ impl RuleSet {
 
     /// The rules, for listings.
     pub fn list(&self) -> impl Iterator<Item = Listed<'_>> {
-        self.compiled.rules.iter().map(|rule| Listed {
+        self.written().map(|rule| Listed {
             id: &rule.id,
             category: rule.category,
             weight: rule.weight,
@@ -178,13 +178,18 @@ impl RuleSet {
     /// How many rules there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.compiled.rules.len()
+        self.written().count()
     }
 
     /// Whether there is no rule.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.compiled.rules.is_empty()
+        self.written().next().is_none()
+    }
+
+    /// The rules that stand in files; likeness to the examples stands in none.
+    fn written(&self) -> impl Iterator<Item = &Rule> {
+        self.compiled.rules.iter().filter(|rule| rule.file < self.sources.len())
     }
 }
 
