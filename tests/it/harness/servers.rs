@@ -26,6 +26,8 @@ pub struct Servers {
     /// The authority that signed the servers' certificate (for `localhost` and `127.0.0.1`).
     pub ca: PathBuf,
     folder: tempfile::TempDir,
+    /// What Dovecot listens on, SASL included.
+    ports: [u16; 4],
     dovecot: Option<Child>,
     postfix: Option<Child>,
 }
@@ -44,7 +46,7 @@ impl Servers {
         let folder = tempfile::Builder::new().prefix("bt").tempdir_in("/tmp").unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let ca = write_certificates(folder.path());
-        let mut servers = Self { imaps: 0, imap: 0, submission: 0, lmtp: 0, ca, folder, dovecot: None, postfix: None };
+        let mut servers = Self { imaps: 0, imap: 0, submission: 0, lmtp: 0, ca, folder, ports: [0; 4], dovecot: None, postfix: None };
         for _ in 0..5 {
             if servers.try_dovecot(capability) {
                 return servers;
@@ -184,15 +186,37 @@ impl Servers {
             .replace("{CAPABILITY}", &capability);
         fs::write(self.path("dovecot/dovecot.conf"), text).unwrap();
         fs::write(self.path("sasl"), sasl.to_string()).unwrap();
-        let mut child =
-            bounded("dovecot").arg("-F").arg("-c").arg(self.path("dovecot/dovecot.conf")).stderr(Stdio::null()).spawn().unwrap();
-        let ports = [self.imap, self.imaps, self.lmtp, sasl];
-        let is_up = came_up(&mut child, &ports) && greets(self.imap, "* OK") && greets(self.lmtp, "220");
+        self.ports = [self.imap, self.imaps, self.lmtp, sasl];
+        self.spawn_dovecot()
+    }
+
+    fn spawn_dovecot(&mut self) -> bool {
+        let mut command = bounded("dovecot");
+        command.arg("-F").arg("-c").arg(self.path("dovecot/dovecot.conf")).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let is_up = came_up(&mut child, &self.ports) && greets(self.imap, "* OK") && greets(self.lmtp, "220");
         self.dovecot = Some(child);
         if !is_up {
-            self.stop_dovecot();
+            self.stop_imap();
         }
         is_up
+    }
+
+    /// Ends Dovecot; the mail stays. Whoever was connected is cut off.
+    pub fn stop_imap(&mut self) {
+        if let Some(child) = self.dovecot.take() {
+            end(child);
+        }
+    }
+
+    /// Starts Dovecot again, on the same ports.
+    pub fn start_imap(&mut self) {
+        assert!(self.spawn_dovecot(), "dovecot does not come back: {}", self.read("dovecot/log"));
+    }
+
+    /// Starts Postfix again, on the same port.
+    pub fn start_submission(&mut self) {
+        assert!(self.spawn_postfix(), "postfix does not come back: {}", self.read("postfix/log"));
     }
 
     fn start_postfix(&mut self) {
@@ -211,26 +235,27 @@ impl Servers {
             };
             fs::write(self.path("postfix/etc/main.cf"), fill(MAIN_CF)).unwrap();
             fs::write(self.path("postfix/etc/master.cf"), fill(MASTER_CF)).unwrap();
-            let mut command = bounded("postfix");
-            command.arg("-c").arg(self.path("postfix/etc")).arg("start-fg").stdout(Stdio::null()).stderr(Stdio::null());
-            let mut child = command.spawn().unwrap();
-            let is_up = came_up(&mut child, &[self.submission]) && greets(self.submission, "220 mx.lab.test");
-            self.postfix = Some(child);
-            if is_up {
+            if self.spawn_postfix() {
                 return;
             }
-            self.stop_postfix();
         }
         panic!("postfix does not start: {}", self.read("postfix/log"));
     }
 
-    fn stop_dovecot(&mut self) {
-        if let Some(child) = self.dovecot.take() {
-            end(child);
+    fn spawn_postfix(&mut self) -> bool {
+        let mut command = bounded("postfix");
+        command.arg("-c").arg(self.path("postfix/etc")).arg("start-fg").stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let is_up = came_up(&mut child, &[self.submission]) && greets(self.submission, "220 mx.lab.test");
+        self.postfix = Some(child);
+        if !is_up {
+            self.stop_submission();
         }
+        is_up
     }
 
-    fn stop_postfix(&mut self) {
+    /// Ends Postfix; what it has queued stays.
+    pub fn stop_submission(&mut self) {
         let Some(child) = self.postfix.take() else { return };
         let mut command = Command::new("postfix");
         command.arg("-c").arg(self.path("postfix/etc")).arg("abort").stdout(Stdio::null()).stderr(Stdio::null());
@@ -241,8 +266,8 @@ impl Servers {
 
 impl Drop for Servers {
     fn drop(&mut self) {
-        self.stop_postfix();
-        self.stop_dovecot();
+        self.stop_submission();
+        self.stop_imap();
     }
 }
 

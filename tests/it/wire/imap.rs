@@ -200,6 +200,21 @@ async fn f12_a_wrong_password_is_a_refusal_that_does_not_tell_it() {
 }
 
 #[tokio::test]
+async fn f11_a_server_that_is_restarted_has_the_same_mail_under_the_same_numbers() {
+    let mut servers = Servers::imap_only("");
+    servers.append(USER, "INBOX", &mail(1));
+    let mut session = open(&servers).await;
+    let (uids, validity) = (session.uids().await.unwrap(), session.uid_validity());
+    servers.stop_imap();
+    assert!(matches!(session.wait(Duration::from_secs(60)).await, Err(WireError::Unreachable(_))));
+    let refused = Session::connect(&servers.imaps_endpoint(), &Servers::login(USER), "INBOX", Timeouts::default()).await;
+    assert!(matches!(refused, Err(WireError::Unreachable(_))));
+    servers.start_imap();
+    let mut session = open(&servers).await;
+    assert_eq!((session.uids().await.unwrap(), session.uid_validity()), (uids, validity));
+}
+
+#[tokio::test]
 async fn check_tells_what_the_server_can_and_which_folders_are_missing() {
     let servers = Servers::imap_only("IMAP4rev1 UIDPLUS IDLE");
     servers.append(USER, "INBOX", &mail(1));

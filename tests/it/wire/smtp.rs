@@ -77,6 +77,23 @@ async fn f34_a_wrong_password_is_told_to_a_person_and_without_the_password() {
     assert!(!matches!(outcome, SendOutcome::Sent { .. }), "{outcome:?}");
 }
 
+#[tokio::test]
+async fn f30_a_server_that_is_away_blames_no_letter_and_takes_it_when_it_is_back() {
+    let mut servers = Servers::start();
+    let user = Servers::login("bantuan70@bssn.test");
+    let mut connection = Connection::open(&servers.submission_endpoint(), Some(&user), HOST, Timeouts::default()).await.unwrap();
+    servers.stop_submission();
+    let mail = sealed("pelapor@warga.example", 1);
+    let outcome = connection.send(&mail).await;
+    assert!(is_later(&outcome, Fault::Server) && !connection.is_open(), "{outcome:?}");
+    let away = Connection::open(&servers.submission_endpoint(), Some(&user), HOST, Timeouts::default()).await;
+    assert!(matches!(away, Err(WireError::Unreachable(_))));
+    servers.start_submission();
+    let mut connection = Connection::open(&servers.submission_endpoint(), Some(&user), HOST, Timeouts::default()).await.unwrap();
+    assert!(matches!(connection.send(&mail).await, SendOutcome::Sent { .. }));
+    assert_eq!(servers.wait_messages("pelapor", "INBOX", 1).len(), 1);
+}
+
 /// Greeting, EHLO and log-in, and then `acts`.
 fn script(acts: &str) -> String {
     format!(
