@@ -165,6 +165,13 @@ impl Collector {
             }
         }
         for ip in IPV6.find_iter(&rest) {
+            // Part of a word ("mouse::click") is no address.
+            let touches = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+            if touches(rest.get(..ip.start()).unwrap_or_default().chars().next_back())
+                || touches(rest.get(ip.end()..).unwrap_or_default().chars().next())
+            {
+                continue;
+            }
             let (address, mask) = ip.as_str().split_once('/').map_or((ip.as_str(), ""), |(address, mask)| (address, mask));
             // "::" alone and "12:30:45" are no addresses.
             if let Some(address) = address.parse::<Ipv6Addr>().ok().filter(|address| !address.is_unspecified() && !address.is_loopback()) {
