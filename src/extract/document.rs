@@ -83,6 +83,8 @@ fn is_no_document(file: &File<'_>) -> bool {
         "text/x-vcard",
         "text/directory",
         "message/delivery-status",
+        "message/global-delivery-status",
+        "message/global-headers",
         "message/disposition-notification",
         "message/feedback-report",
         "text/rfc822-headers",
@@ -94,7 +96,8 @@ fn is_no_document(file: &File<'_>) -> bool {
         || TYPES.contains(&file.media_type)
         || name.ends_with(".ics")
         || name.ends_with(".vcf")
-        || name == "signature.asc"
+        // Keys, signatures and what nobody could open.
+        || [".asc", ".pgp", ".gpg", ".sig"].iter().any(|end| name.ends_with(end))
         || name == "smime.p7s"
 }
 

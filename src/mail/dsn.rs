@@ -33,6 +33,12 @@ pub struct Bounce {
     pub fate: Fate,
 }
 
+/// A delivery status, its internationalised form (RFC 6533) included.
+#[must_use]
+pub fn is_status(media_type: &str) -> bool {
+    matches!(media_type, "message/delivery-status" | "message/global-delivery-status")
+}
+
 /// Whether the mail is a report of abuse for people who handle incidents, not about a delivery.
 #[must_use]
 pub fn is_abuse_report(mail: &Mail) -> bool {
@@ -61,7 +67,7 @@ fn is_xarf(attachment: &Attachment) -> bool {
 #[must_use]
 pub fn bounces(mail: &Mail) -> Vec<Bounce> {
     let original_id = original_id(mail);
-    let status = mail.attachments.iter().find(|a| a.media_type == "message/delivery-status").and_then(|a| a.text.as_deref());
+    let status = mail.attachments.iter().find(|a| is_status(&a.media_type)).and_then(|a| a.text.as_deref());
     let mut found: Vec<Bounce> = Vec::new();
     // RFC 3464 §2.1: groups of fields; the first concerns the message, the others a recipient each.
     for group in status.unwrap_or_default().split("\n\n").take(RECIPIENTS_MAX + 1) {
@@ -120,8 +126,10 @@ fn status_in(text: &str) -> String {
 
 /// The identifier of the mail that came back: of the returned message or header, else one in the text.
 fn original_id(mail: &Mail) -> Option<String> {
-    let returned =
-        mail.attachments.iter().find(|a| matches!(a.media_type.as_str(), "message/rfc822" | "text/rfc822-headers" | "message/global"));
+    let returned = mail
+        .attachments
+        .iter()
+        .find(|a| matches!(a.media_type.as_str(), "message/rfc822" | "text/rfc822-headers" | "message/global" | "message/global-headers"));
     let from_returned = returned.and_then(|a| id_in(a.text.as_deref().unwrap_or_default()));
     from_returned.or_else(|| id_in(&mail.text.full)).or_else(|| mail.references.last().cloned())
 }

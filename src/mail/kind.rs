@@ -187,7 +187,7 @@ const BOUNCE_WORDS: &[&str] = &[
 
 /// A delivery report: DSN (RFC 3464), or one of the many forms that are none.
 fn bounce(mail: &Mail) -> Option<String> {
-    let has_dsn = mail.attachments.iter().any(|attachment| attachment.media_type == "message/delivery-status");
+    let has_dsn = mail.attachments.iter().any(|attachment| dsn::is_status(&attachment.media_type));
     let is_dsn = mail.report_type.as_deref() == Some("delivery-status");
     if is_dsn || has_dsn && (is_null_path(mail) || auto_submitted(mail).is_some() || is_daemon(mail)) {
         return Some("a delivery report (RFC 3464)".to_owned());

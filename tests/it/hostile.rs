@@ -479,3 +479,41 @@ fn m12_a_reader_that_is_given_rubbish_answers_and_ends() {
         assert!(!answer.is_empty() && answer.len() <= (1 << 20) + 1_024, "{sort}");
     }
 }
+
+/// Everything that is done to a message before the database is asked.
+fn go_through(raw: &[u8]) {
+    let (mail, _) = read::read(raw);
+    let _verdict = recognise(&mail, &house());
+    let _bounces = bantuan70::mail::dsn::bounces(&mail);
+    let (inner, _) = read::read_inner(&mail, raw);
+    let part = bantuan70::mail::text::command_part(&inner.text.full);
+    assert!(!part.lines().any(|line| line.trim_start().starts_with('>')), "nothing quoted is ever a command");
+    assert!(mail.text.full.len() <= body::TEXT_BYTES_MAX + 1);
+}
+
+#[test]
+fn f14_no_cut_and_no_changed_byte_of_any_message_stops_the_reader() {
+    const BYTES_MAX: usize = 6_000;
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mail");
+    let mut state = 1_u64;
+    let mut next = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap() % below
+    };
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let raw = std::fs::read(&path).unwrap();
+        if path.extension().is_none_or(|extension| extension != "eml") || raw.len() > BYTES_MAX {
+            continue;
+        }
+        for _ in 0..6 {
+            go_through(&raw[..next(raw.len())]);
+            let mut changed = raw.clone();
+            for _ in 0..4 {
+                let at = next(changed.len());
+                changed[at] = u8::try_from(next(256)).unwrap();
+            }
+            go_through(&changed);
+        }
+    }
+}
