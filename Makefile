@@ -34,7 +34,7 @@ demo: packages
 	@$(CARGO) run --quiet -- demo
 
 test: test-packages
-	@if $(CARGO) nextest --version >/dev/null 2>&1; then $(CARGO) nextest run; else $(CARGO) test; fi
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then $(CARGO) nextest run --no-fail-fast; else $(CARGO) test --no-fail-fast; fi
 
 check: packages
 	$(CARGO) fmt --check
