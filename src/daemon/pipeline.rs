@@ -12,10 +12,11 @@ use crate::model::InboxId;
 use crate::model::document::Document;
 use crate::model::effect::{Decision, MailKind};
 use crate::model::policy::Policy;
+use crate::model::snapshot::{Question, Snapshot};
 use crate::openpgp::keyring::Keyring;
 use crate::openpgp::open::{self, Opened};
 use crate::rules::{Assessment, RuleSet, assess};
-use crate::store::{Place, Store, WaitingMail, is_busy, is_full};
+use crate::store::{Deciding, Place, Store, WaitingMail, is_busy, is_full};
 use anyhow::Context as _;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -152,31 +153,88 @@ pub fn handle(store: &Store, bench: &Bench, key: &TokenKey, id: InboxId, now: Ti
     };
     tracing::error!(inbox = id.0, reason, "put aside");
     let sha256 = crate::model::Sha256::of(&waiting.raw);
-    let question = crate::model::snapshot::Question::default();
+    let question = Question::default();
     store.decide(id, &question, &bench.place(), now, |world| decide::give_up(id, &sha256.0, &reason, world, bench.desk(key, now)))
 }
 
 fn decide_on(store: &Store, bench: &Bench, key: &TokenKey, waiting: &WaitingMail, now: Timestamp) -> anyhow::Result<Decision> {
-    let prepared = bench.reader.prepare(&waiting.raw, now);
-    let mut arrived = prepared.arrived(waiting.id, waiting.received_at, waiting.header_only_bytes);
-    let question = decide::ask(&arrived, &bench.policy);
-    // The mail that !angkat names is read in the same way, before the transaction.
-    let promoted = match question.mail {
-        Some(id) => store.raw(id)?.map(|raw| (id, bench.reader.prepare(&raw, now))),
-        None => None,
-    };
-    let promoted = promoted.as_ref().map(|(id, prepared)| prepared.arrived(*id, now, None));
-    arrived.promoted = promoted.as_ref();
-    let desk = bench.desk(key, now);
-    let decision = store.decide(waiting.id, &question, &bench.place(), now, |world| decide::decide(&arrived, world, desk))?;
-    tracing::info!(
-        inbox = waiting.id.0,
-        kind = prepared.recognised.kind.word(),
-        category = prepared.found.category.word(),
-        effects = decision.effects.len(),
-        "decided"
-    );
+    let laid = Laid::new(store, bench, waiting, now)?;
+    let decision = store.decide(waiting.id, &laid.question, &bench.place(), now, |world| laid.decide(world, bench.desk(key, now)))?;
+    laid.tell(&decision);
     Ok(decision)
+}
+
+/// A mail read and laid before the core, with what it asks of the store.
+struct Laid {
+    id: InboxId,
+    received_at: Timestamp,
+    header_only: Option<u64>,
+    prepared: Prepared,
+    question: Question,
+    /// The mail that !angkat names, read in the same way before the transaction.
+    promoted: Option<(InboxId, Prepared)>,
+    now: Timestamp,
+}
+
+impl Laid {
+    fn new(store: &Store, bench: &Bench, waiting: &WaitingMail, now: Timestamp) -> anyhow::Result<Self> {
+        let prepared = bench.reader.prepare(&waiting.raw, now);
+        let question = decide::ask(&prepared.arrived(waiting.id, waiting.received_at, waiting.header_only_bytes), &bench.policy);
+        let promoted = match question.mail {
+            Some(id) => store.raw(id)?.map(|raw| (id, bench.reader.prepare(&raw, now))),
+            None => None,
+        };
+        let (id, received_at, header_only) = (waiting.id, waiting.received_at, waiting.header_only_bytes);
+        Ok(Self { id, received_at, header_only, prepared, question, promoted, now })
+    }
+
+    fn decide(&self, world: &Snapshot, desk: Desk<'_>) -> Decision {
+        let promoted = self.promoted.as_ref().map(|(id, prepared)| prepared.arrived(*id, self.now, None));
+        let mut arrived = self.prepared.arrived(self.id, self.received_at, self.header_only);
+        arrived.promoted = promoted.as_ref();
+        decide::decide(&arrived, world, desk)
+    }
+
+    fn tell(&self, decision: &Decision) {
+        tracing::info!(
+            inbox = self.id.0,
+            kind = self.prepared.recognised.kind.word(),
+            category = self.prepared.found.category.word(),
+            effects = decision.effects.len(),
+            "decided"
+        );
+    }
+}
+
+/// Mails under one commit: enough to share its fsync, few enough that the first waits for no long time.
+const BATCH: usize = 32;
+
+/// What became of each mail of a batch.
+type Outcomes = Vec<(InboxId, anyhow::Result<()>)>;
+
+/// Handles several mails that nobody began with, under one commit. A mail that fails here is no
+/// worse off than after a first try alone: the next try is alone, and the last one is there too.
+fn handle_batch(store: &Store, bench: &Bench, key: &TokenKey, ids: &[InboxId], now: Timestamp) -> anyhow::Result<Outcomes> {
+    let mut outcomes: Outcomes = Vec::new();
+    let mut laid: Vec<Laid> = Vec::new();
+    for waiting in store.begin_attempts(ids, now).context("count an attempt at a batch of mail")? {
+        match catch_unwind(AssertUnwindSafe(|| Laid::new(store, bench, &waiting, now))) {
+            Ok(Ok(mail)) => laid.push(mail),
+            Ok(Err(error)) => outcomes.push((waiting.id, Err(error))),
+            Err(_) => outcomes.push((waiting.id, Err(anyhow::anyhow!("mail {} made the program panic", waiting.id)))),
+        }
+    }
+    let deciding = |mail| {
+        let mail: &Laid = mail;
+        Deciding { id: mail.id, question: mail.question.clone(), decide: Box::new(move |world| mail.decide(world, bench.desk(key, now))) }
+    };
+    let decided = catch_unwind(AssertUnwindSafe(|| store.decide_all(laid.iter().map(deciding).collect(), &bench.place(), now)));
+    // Nothing of the batch was committed where one of them made the core panic: each goes alone now.
+    let Ok(decided) = decided else { return Ok(outcomes) };
+    for (mail, decision) in laid.iter().zip(decided?) {
+        outcomes.push((mail.id, decision.map(|decision| mail.tell(&decision))));
+    }
+    Ok(outcomes)
 }
 
 /// Handles everything that waits; a mail that fails is left for the next round, the others go on.
@@ -188,15 +246,15 @@ pub fn handle_waiting(store: &Store, bench: &Bench, key: &TokenKey, now: impl Fn
     let mut handled = 0;
     let mut failed: BTreeSet<InboxId> = BTreeSet::new();
     loop {
-        // As many as failed may stand in front again.
-        let waiting = store.waiting_mail(100 + failed.len())?;
-        let fresh: Vec<InboxId> = waiting.into_iter().filter(|id| !failed.contains(id)).collect();
-        if fresh.is_empty() {
-            return Ok(handled);
-        }
-        for id in fresh {
-            match handle(store, bench, key, id, now()) {
-                Ok(_) => handled += 1,
+        let batch = store.next_batch(BATCH, &failed)?;
+        let outcomes = match batch.as_slice() {
+            [] => return Ok(handled),
+            [alone] => vec![(*alone, handle(store, bench, key, *alone, now()).map(|_| ()))],
+            several => handle_batch(store, bench, key, several, now())?,
+        };
+        for (id, outcome) in outcomes {
+            match outcome {
+                Ok(()) => handled += 1,
                 Err(error) => {
                     tracing::error!(inbox = id.0, error = format!("{error:#}"), "not decided");
                     failed.insert(id);

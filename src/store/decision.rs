@@ -2,7 +2,7 @@
 //! batch of mails shares the commit and its fsync; each stands or falls alone within it.
 
 use super::row::At;
-use super::{Changed, Place, Store, apply, at, snapshot};
+use super::{Changed, Place, Store, apply, at, is_refusal, snapshot};
 use crate::model::effect::{Decision, Effect};
 use crate::model::snapshot::{Question, Snapshot};
 use crate::model::{InboxId, Sha256};
@@ -23,7 +23,7 @@ pub struct WaitingMail {
 }
 
 /// Raw bytes of one batch, which is in memory as a whole; a larger mail goes alone.
-const BATCH_BYTES_MAX: i64 = 16 * 1024 * 1024;
+const BATCH_BYTES_MAX: i64 = 4 * 1024 * 1024;
 
 /// One mail of a batch and how it is decided.
 pub struct Deciding<'a> {
@@ -78,15 +78,30 @@ impl Store {
     /// # Errors
     /// Where the row is not on rung I1, or the attempt cannot be committed.
     pub fn begin_attempt(&self, id: InboxId, now: Timestamp) -> anyhow::Result<WaitingMail> {
-        self.write(|tx| begin(tx, id, now))
+        self.write(|tx| {
+            count_attempt(tx, id, now)?;
+            load(tx, id)
+        })
     }
 
-    /// As [`Store::begin_attempt`] for several, in one commit.
+    /// As [`Store::begin_attempt`] for several, in one commit. A mail whose bytes are damaged is left
+    /// out with its attempt counted, so that it stands alone the next time and holds up nobody.
     ///
     /// # Errors
-    /// As there; then no attempt is counted at all.
+    /// Where the attempts cannot be committed.
     pub fn begin_attempts(&self, ids: &[InboxId], now: Timestamp) -> anyhow::Result<Vec<WaitingMail>> {
-        self.write(|tx| ids.iter().map(|id| begin(tx, *id, now)).collect())
+        self.write(|tx| {
+            let mut waiting = Vec::with_capacity(ids.len());
+            for id in ids {
+                count_attempt(tx, *id, now)?;
+                match load(tx, *id) {
+                    Ok(mail) => waiting.push(mail),
+                    Err(error) if is_refusal(&error) => tracing::error!(inbox = id.0, error = format!("{error:#}"), "not read"),
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(waiting)
+        })
     }
 
     /// Decides on one mail: snapshot, `f`, every effect, the audit entries and rung I2, in one
@@ -158,14 +173,16 @@ impl Store {
     }
 }
 
-fn begin(tx: &Transaction<'_>, id: InboxId, now: Timestamp) -> anyhow::Result<WaitingMail> {
+fn count_attempt(tx: &Transaction<'_>, id: InboxId, now: Timestamp) -> anyhow::Result<()> {
     let changed = tx
         .prepare_cached("UPDATE inbox SET attempts = attempts + 1, attempted_at = ?2 WHERE id = ?1 AND state = 'stored'")?
         .execute((id.0, at(now)))
         .context("count the attempt")?;
-    if changed != 1 {
-        bail!("mail {id} does not wait");
-    }
+    ensure!(changed == 1, "mail {id} does not wait");
+    Ok(())
+}
+
+fn load(tx: &Transaction<'_>, id: InboxId) -> anyhow::Result<WaitingMail> {
     let (mail, sha256) = tx
         .prepare_cached(
             "SELECT content, received_at, attempts, header_only_bytes, sha256 FROM inbox JOIN raw ON raw.inbox = inbox.id WHERE inbox.id = ?1",

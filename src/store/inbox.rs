@@ -146,34 +146,6 @@ impl Store {
         })
     }
 
-    /// Of the keys that a mailbox lists, those that are not stored yet: what is to be fetched. Costs
-    /// what the mailbox holds, not what the years have brought.
-    ///
-    /// # Errors
-    /// Where the database cannot be read.
-    pub fn new_names<'a>(&self, source: &str, uid_validity: u32, listed: impl IntoIterator<Item = &'a str>) -> anyhow::Result<Vec<String>> {
-        self.read(|db| {
-            let mut statement = db.prepare_cached("SELECT 1 FROM arrival WHERE source = ?1 AND uid_validity = ?2 AND uid = ?3")?;
-            let mut new = Vec::new();
-            for uid in listed {
-                if !statement.exists((source, uid_validity, uid)).context("look for a listed mail")? {
-                    new.push(uid.to_owned());
-                }
-            }
-            Ok(new)
-        })
-    }
-
-    /// As [`Store::new_names`], for UIDs.
-    ///
-    /// # Errors
-    /// Where the database cannot be read.
-    pub fn new_uids(&self, source: &str, uid_validity: u32, listed: &BTreeSet<u32>) -> anyhow::Result<BTreeSet<u32>> {
-        let names: Vec<String> = listed.iter().map(u32::to_string).collect();
-        let new = self.new_names(source, uid_validity, names.iter().map(String::as_str))?;
-        Ok(new.iter().filter_map(|uid| uid.parse().ok()).collect())
-    }
-
     /// A message that another client took away between SEARCH and FETCH (F6): no mail, no alarm, an audit entry.
     ///
     /// # Errors

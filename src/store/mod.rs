@@ -39,7 +39,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The name of the database in the data directory.
 pub const FILE_NAME: &str = "bantuan70.db";
@@ -49,6 +49,10 @@ pub const LOCK_NAME: &str = "bantuan70.lock";
 
 /// How long a statement waits for another writer (an administrator's `sqlite3`, a CLI verb) before it gives up (F61).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long to wait for the lock: a child process of a daemon that just ended may hold it for the
+/// moment between fork and exec. Less than the second within which a second daemon is refused (F66).
+const LOCK_PATIENCE: Duration = Duration::from_millis(500);
 
 /// What a decision needs to know of the centre to be stored: the ticket prefix, and the zone whose
 /// year and midnight count.
@@ -267,7 +271,13 @@ fn lock(path: &Path) -> anyhow::Result<File> {
         .mode(0o600)
         .open(&lock_path)
         .with_context(|| format!("open {}", lock_path.display()))?;
-    match file.try_lock() {
+    let until = Instant::now() + LOCK_PATIENCE;
+    let mut locked = file.try_lock();
+    while matches!(locked, Err(std::fs::TryLockError::WouldBlock)) && Instant::now() < until {
+        std::thread::sleep(LOCK_PATIENCE / 20);
+        locked = file.try_lock();
+    }
+    match locked {
         Ok(()) => {
             file.set_len(0)
                 .and_then(|()| file.rewind())

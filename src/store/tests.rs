@@ -303,3 +303,19 @@ fn the_token_key_is_made_once_and_stays() {
     drop(store);
     assert_eq!(with_tickets(folder.path(), 0).token_key().unwrap().0, key.0);
 }
+
+#[test]
+fn f62_one_mail_with_damaged_bytes_holds_up_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = with_tickets(folder.path(), 0);
+    let ids: Vec<InboxId> = (1..=3).map(|uid| mail(&store, uid).unwrap()).collect();
+    store.lock_writer().execute_batch("DROP TRIGGER raw_is_fixed; UPDATE raw SET content = x'00' WHERE inbox = 2").unwrap();
+    let begun: Vec<InboxId> =
+        store.begin_attempts(&store.next_batch(9, &BTreeSet::new()).unwrap(), now()).unwrap().into_iter().map(|one| one.id).collect();
+    assert_eq!(begun, [ids[0], ids[2]]);
+    for id in begun {
+        store.decide(id, &Question::default(), &place(), now(), opens).unwrap();
+    }
+    assert_eq!(store.next_batch(9, &BTreeSet::new()).unwrap(), [ids[1]]);
+    assert!(store.begin_attempt(ids[1], now()).unwrap_err().to_string().contains("damaged"));
+}

@@ -458,16 +458,6 @@ fn one_wrong_effect_and_none_is_carried_out() {
 }
 
 #[test]
-fn new_uids_are_those_that_nobody_stored() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open_store(folder.path());
-    store.insert_mail(&[arrival(1, "a"), arrival(3, "b")], start()).unwrap();
-    store.mark_gone("INBOX", 7, "5", start()).unwrap();
-    assert_eq!(store.new_uids("INBOX", 7, &(1..=6).collect()).unwrap(), BTreeSet::from([2, 4, 6]));
-    assert_eq!(store.new_uids("INBOX", 8, &BTreeSet::from([1])).unwrap(), BTreeSet::from([1]), "old UIDs count for nothing (F8)");
-}
-
-#[test]
 fn a_batch_shares_a_commit_and_each_mail_stands_or_falls_alone() {
     let folder = tempfile::tempdir().unwrap();
     let store = open_store(folder.path());
