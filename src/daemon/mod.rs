@@ -120,12 +120,28 @@ impl Daemon {
     /// # Errors
     /// A server could not be reached or refused us; what is done is done, the rest waits.
     pub async fn once(&self) -> Result<(), RunError> {
-        self.refresh_certificates().await.map_err(RunError::Store)?;
-        let taken_in = intake::drain(self).await.map_err(RunError::Intake);
+        let taken_in = self.take_in().await;
         // What is already decided goes out, even where no mail could be fetched.
-        tick::tick(self).await.map_err(RunError::Store)?;
+        self.look_at_clocks().await?;
         send::Sender::new().drain(self).await.map_err(RunError::Send)?;
         taken_in
+    }
+
+    /// Takes in, decides and files what waits in the mailbox; sends nothing.
+    ///
+    /// # Errors
+    /// As for [`Daemon::once`].
+    pub async fn take_in(&self) -> Result<(), RunError> {
+        self.refresh_certificates().await.map_err(RunError::Store)?;
+        intake::drain(self).await.map_err(RunError::Intake)
+    }
+
+    /// Does what is due by the clock; sends nothing.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub async fn look_at_clocks(&self) -> Result<(), RunError> {
+        tick::tick(self).await.map_err(RunError::Store)
     }
 
     /// Runs until SIGTERM or SIGINT.

@@ -6,15 +6,16 @@ use super::command::names_center;
 use super::letters::{list, text};
 use super::report::{self, note_message, one_line};
 use super::work::Work;
-use super::{Arrived, reply};
+use super::{Arrived, reply, retry};
 use crate::mail::template::TemplateName;
 use crate::model::contact::{Contact, ContactKind};
 use crate::model::dissemination::{
     Approval, Dissemination, DisseminationNumber, DisseminationState, Recipient, RecipientKind, RecipientState,
 };
 use crate::model::effect::{Decision, Effect};
-use crate::model::letter::{AutoSubmitted, Letter, LetterKind, Protection};
+use crate::model::letter::{AutoSubmitted, Letter, LetterKind, LetterState, Protection};
 use crate::model::policy::Person;
+use crate::model::snapshot::OurLetter;
 use crate::model::ticket::{AtReporter, Service, State, Ticket, TicketEvent, TicketNumber};
 use crate::model::{Address, Tlp};
 use std::collections::BTreeSet;
@@ -401,6 +402,7 @@ fn letter_to(recipient: &Recipient, dissemination: &Dissemination, work: &mut Wo
 #[must_use]
 pub fn answered(arrived: &Arrived<'_>, number: &DisseminationNumber, mut work: Work<'_>) -> Decision {
     let desk = work.desk;
+    arrived_after_all(arrived, number, &mut work);
     let Some(mut dissemination) = work.dissemination(number).cloned() else {
         return report::open(arrived, report::Origin::Fresh, work);
     };
@@ -438,6 +440,20 @@ pub fn answered(arrived: &Arrived<'_>, number: &DisseminationNumber, mut work: W
     let what = desk.say("dissemination.confirmed", &[("address", from.as_str()), ("number", &number.0), ("how", &how)]);
     work.set_dissemination(dissemination, from.as_str(), what.clone());
     work.file(arrived, Some(ticket), what)
+}
+
+/// Who answers a mail has it: where its fate was uncertain it is known now, and it is not sent again.
+fn arrived_after_all(arrived: &Arrived<'_>, number: &DisseminationNumber, work: &mut Work<'_>) {
+    let Some(from) = arrived.from() else { return };
+    let is_meant = |letter: &&OurLetter| {
+        let names = letter.dissemination.as_ref() == Some(number) && letter.kind == LetterKind::Dissemination;
+        names && letter.state == LetterState::Uncertain && letter.to == *from
+    };
+    let Some(letter) = work.world.letters.iter().find(is_meant) else { return };
+    let because = work.desk.say("letter.answered", &[]);
+    work.effect(Effect::SetLetterState { message_id: letter.message_id.clone(), state: LetterState::Sent, because });
+    let sent_at = work.dissemination(number).and_then(|one| one.sent_at).unwrap_or(work.desk.now);
+    retry::sent_to(number, from, sent_at, work);
 }
 
 /// What proves a confirmation: a signature made after the sending and not seen before; up to AMBER

@@ -3,7 +3,8 @@
 
 use super::work::{DAEMON, Work};
 use super::{Desk, bounce};
-use crate::model::dissemination::{DisseminationState, RecipientState};
+use crate::model::Address;
+use crate::model::dissemination::{DisseminationNumber, DisseminationState, RecipientState};
 use crate::model::effect::Decision;
 use crate::model::letter::{Letter, LetterKind, LetterState};
 use crate::model::outcome::{Fault, SendOutcome, Settled};
@@ -105,13 +106,20 @@ fn sent(letter: &Letter, work: &mut Work<'_>) {
     if letter.kind != LetterKind::Dissemination {
         return;
     }
-    let Some(mut dissemination) = letter.dissemination.as_ref().and_then(|number| work.dissemination(number)).cloned() else { return };
+    if let Some(number) = &letter.dissemination {
+        sent_to(number, &letter.to, work.desk.now, work);
+    }
+}
+
+/// The mail to this recipient left at that time.
+pub fn sent_to(number: &DisseminationNumber, to: &Address, sent_at: Timestamp, work: &mut Work<'_>) {
+    let Some(mut dissemination) = work.dissemination(number).cloned() else { return };
     let now = work.desk.now;
-    for recipient in dissemination.recipients.iter_mut().filter(|recipient| recipient.address == letter.to) {
+    for recipient in dissemination.recipients.iter_mut().filter(|recipient| recipient.address == *to) {
         if matches!(recipient.state, RecipientState::Queued | RecipientState::Held) {
             recipient.state = RecipientState::Sent;
             recipient.at = now;
-            recipient.sent_at = Some(now);
+            recipient.sent_at = Some(sent_at);
             recipient.because.clear();
         }
     }
@@ -119,7 +127,7 @@ fn sent(letter: &Letter, work: &mut Work<'_>) {
     if dissemination.state == DisseminationState::Sending && !waits {
         dissemination.state = DisseminationState::Sent;
     }
-    let what = work.desk.say("dissemination.sent_to", &[("number", &dissemination.number.0), ("to", letter.to.as_str())]);
+    let what = work.desk.say("dissemination.sent_to", &[("number", &dissemination.number.0), ("to", to.as_str())]);
     work.set_dissemination(dissemination, DAEMON, what);
 }
 

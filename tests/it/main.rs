@@ -16,6 +16,7 @@ mod live;
 mod migrate;
 mod openpgp;
 mod rules;
+mod sim;
 mod store;
 mod store_cli;
 mod store_effects;
