@@ -111,7 +111,10 @@ impl Teller {
         let start: Timestamp = START.parse().unwrap();
         let people: Vec<(&str, &str, &str)> =
             story.people.iter().map(|one| (one.kind.as_str(), one.name.as_str(), one.address.as_str())).collect();
-        let setting = Setting { people: &people, center: &story.center, intake: &story.intake, more: &story.more };
+        // A better rule of the centre is to change no story.
+        let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/story/rules");
+        let center = format!("rules_dir = {rules:?}\n{}", story.center);
+        let setting = Setting { people: &people, center: &center, intake: &story.intake, more: &story.more };
         let stage = Stage::set_up(&dir, start, &setting).unwrap();
         let zone = stage.daemon.config.center.time_zone.clone();
         let nothing = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
