@@ -28,6 +28,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("html2text", &["mail"]),
     ("hmac", &["mail/token"]),
     ("sequoia_openpgp", &["openpgp"]),
+    ("base64", &["mail", "openpgp", "wire"]),
     ("regex", &["rules", "extract"]),
     ("psl", &["rules", "extract"]),
     ("quick_xml", &["extract"]),

@@ -413,3 +413,22 @@ fn an_encrypted_file_is_opened_by_itself() {
     assert_eq!((opened.opened_files[0].name.as_str(), &*opened.opened_files[0].content), ("laporan.docx", b"isi berkas".as_slice()));
     assert!(!opened.mail.text.full.contains("berkas") && !format!("{:?}", opened.damage).contains("berkas"));
 }
+
+#[test]
+fn p5_no_other_program_is_asked_about_signatures() {
+    let mut folders = vec![std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut files = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                files += 1;
+                let text = std::fs::read_to_string(&path).unwrap();
+                assert!(!text.contains(concat!("Command::new(\"g", "pg")), "{}", path.display());
+            }
+        }
+    }
+    assert!(files > 50);
+}
