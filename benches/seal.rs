@@ -1,7 +1,7 @@
 //! Sealing and opening 10 kB with cv25519, beside what gpg takes for the same (it is started anew
 //! for each message, as a program that calls gpg would).
 
-#![expect(clippy::expect_used, clippy::string_slice, reason = "a measurement without its keys measures nothing")]
+#![expect(clippy::expect_used, reason = "a measurement without its keys measures nothing")]
 
 use bantuan70::mail::write::Center;
 use bantuan70::model::letter::{AutoSubmitted, Letter, LetterKind, Protection};
