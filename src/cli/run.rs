@@ -48,6 +48,11 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
 fn log_to_stderr() {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_from_env("BANTUAN70_LOG").unwrap_or_else(|_| EnvFilter::new("bantuan70=info,warn"));
+    std::panic::set_hook(Box::new(|panic| {
+        // Where, and not what: the message of a panic may hold words of a mail (DESIGN 6).
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "panic");
+    }));
     // A second call, as a test makes it, changes nothing.
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).try_init();
 }

@@ -166,8 +166,9 @@ impl Daemon {
         setup::tell_systemd(&[sd_notify::NotifyState::Ready]);
         self.stopped().await;
         setup::tell_systemd(&[sd_notify::NotifyState::Stopping]);
+        let deadline = tokio::time::Instant::now() + STOP_WITHIN;
         for mut task in tasks {
-            if tokio::time::timeout(STOP_WITHIN, &mut task).await.is_err() {
+            if tokio::time::timeout_at(deadline, &mut task).await.is_err() {
                 // An open attempt is found as `sending` at the next start and becomes uncertain.
                 task.abort();
             }

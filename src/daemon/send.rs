@@ -3,6 +3,7 @@
 
 use super::{Daemon, wait};
 use crate::config::{Login as ConfigLogin, Target};
+use crate::decide::disseminate;
 use crate::decide::retry::{self, Tried};
 use crate::mail::write::Center;
 use crate::model::letter::LetterState;
@@ -222,6 +223,11 @@ fn ready(daemon: &Daemon, id: OutboxId) -> anyhow::Result<Ready> {
     }
     let bench = daemon.bench();
     let now = daemon.clock.now();
+    let contact = daemon.store.contact(&queued.letter.to)?;
+    if let Some(because) = disseminate::why_held(&queued.letter, contact.as_ref(), bench.desk(&daemon.key, now)) {
+        hold(daemon, id, &queued, &because)?;
+        return Ok(Ready::Held);
+    }
     let center = Center { name: bench.policy.center_name.clone(), address: bench.policy.center_address.clone() };
     let fresh = |queued: &QueuedLetter| -> anyhow::Result<Result<SealedMail, Held>> {
         let sealed = seal(&queued.letter, &center, &bench.reader.keyring, now);

@@ -1,19 +1,24 @@
 //! Carrying out an analyst's commands: proof, ticket, all or nothing, receipt (contract 5).
 
+mod answer;
+mod change;
+mod speech;
+
 use super::command::{self, Binding, Command, Fault, Line, Order};
-use super::letters::{self, Speech, list, text, words};
-use super::report::{self, Origin, start_clock};
+use super::letters::{self, list, text};
+use super::report::{self, Origin};
 use super::work::Work;
 use super::{Arrived, disseminate};
-use crate::mail::template::{Field, TemplateName};
-use crate::model::clock::{Clock, ClockName};
+use crate::mail::template::{Field, Fields, TemplateName};
+use crate::model::Tlp;
 use crate::model::effect::{Decision, Effect};
-use crate::model::letter::{AutoSubmitted, Enclosure, LetterKind, Protection};
+use crate::model::letter::{AutoSubmitted, Enclosure, LetterKind};
 use crate::model::policy::Person;
-use crate::model::ticket::{AtReporter, Channel, Service, State, Ticket, TicketEvent, TicketNumber};
-use crate::model::{Address, Document, Tlp};
+use crate::model::ticket::{AtReporter, Ticket, TicketEvent, TicketNumber};
 use crate::openpgp::open::{Refusal, SignedText};
-use std::collections::BTreeSet;
+
+pub use answer::{facts, local};
+pub use change::reopen_ticket;
 
 /// Refusals answered one by one in a day (contract 5, ATTACKS C15).
 const REFUSALS_A_DAY: u32 = 10;
@@ -103,7 +108,7 @@ fn reply_to(
     person: &Person,
     ticket: Option<&TicketNumber>,
     template: TemplateName,
-    fields: &crate::mail::template::Fields,
+    fields: &Fields,
     work: &mut Work<'_>,
 ) -> crate::model::letter::Letter {
     let mut letter = work.to_person(person, ticket, LetterKind::Receipt, template, fields);
@@ -135,6 +140,8 @@ pub struct Job<'j> {
     pub next: Vec<String>,
     pub text_is_used: bool,
     pub signed: &'j SignedText,
+    /// What `!status` or `!bantuan` shows: a letter of its own words.
+    pub answer: Option<(TemplateName, Fields)>,
 }
 
 impl Job<'_> {
@@ -223,6 +230,7 @@ fn carry_out(arrived: &Arrived<'_>, person: &Person, signed: &SignedText, mut wo
         next: Vec::new(),
         text_is_used: false,
         signed,
+        answer: None,
     };
     let mut trial = work.clone();
     let outcome = run(&mut job, &mut trial);
@@ -231,16 +239,25 @@ fn carry_out(arrived: &Arrived<'_>, person: &Person, signed: &SignedText, mut wo
         Ok(results) => (results, trial),
         Err(results) => {
             job.sent.clear();
+            job.answer = None;
             job.next = vec![work.desk.say("receipt.nothing_done", &[])];
             (results, work)
         }
     };
     let ticket = job.target.clone().filter(|number| work.ticket(number).is_some());
     let because = results.join("; ");
-    let mut fields = receipt_fields(&job, results, ticket.as_ref(), &work);
-    letters::set(&mut fields, "is_refused", Field::Flag(is_refused));
-    let letter = reply_to(arrived, person, ticket.as_ref(), TemplateName::Receipt, &fields, &mut work);
-    work.queue(letter, AtReporter::No);
+    let answer = job.answer.take();
+    // A mail that only asks is answered with what it asks for; one that also acts gets its receipt beside it.
+    if answer.is_none() || order.commands().filter(|command| !matches!(command, Command::Ticket(_))).count() > 1 {
+        let mut fields = receipt_fields(&job, results, ticket.as_ref(), &work);
+        letters::set(&mut fields, "is_refused", Field::Flag(is_refused));
+        let letter = reply_to(arrived, person, ticket.as_ref(), TemplateName::Receipt, &fields, &mut work);
+        work.queue(letter, AtReporter::No);
+    }
+    if let Some((template, fields)) = answer {
+        let letter = reply_to(arrived, person, ticket.as_ref(), template, &fields, &mut work);
+        work.queue(letter, AtReporter::No);
+    }
     work.file(arrived, ticket, because)
 }
 
@@ -269,7 +286,7 @@ fn run(job: &mut Job<'_>, work: &mut Work<'_>) -> Result<Vec<String>, Vec<String
         }
     }
     if wrong.is_empty() && !job.text_is_used && !order.text.trim().is_empty() {
-        match note(job, work) {
+        match speech::note(job, work) {
             Ok(result) => results.push(result),
             Err(reason) => wrong.push(reason),
         }
@@ -301,19 +318,19 @@ fn fault_words(line: &Line, fault: &Fault, work: &Work<'_>) -> String {
 fn one(command: &Command, job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, String> {
     match command {
         Command::Ticket(_) => job.number(work).map(|number| number.to_string()),
-        Command::Note => note(job, work),
-        Command::Reply => speak(job, work, LetterKind::Reply, TemplateName::Reply),
-        Command::Valid => valid(job, work),
-        Command::Request(documents) => request(documents, job, work),
-        Command::Reject => reject(job, work),
-        Command::Analysis => analysis(job, work),
-        Command::Category(to) => set(job, work, TicketEvent::CategorySet { to: *to }, to.word()),
-        Command::Priority(to) => set(job, work, TicketEvent::PrioritySet { to: *to }, to.word()),
-        Command::Tlp(to) => tlp(*to, job, work),
-        Command::Clear => clear(job, work),
-        Command::Assign(to) => assign(to.as_ref(), job, work),
-        Command::Merge(into) => merge(into, job, work),
-        Command::Link(to) => link(to, job, work),
+        Command::Note => speech::note(job, work),
+        Command::Reply => speech::speak(job, work, LetterKind::Reply, TemplateName::Reply),
+        Command::Valid => change::valid(job, work),
+        Command::Request(documents) => speech::request(documents, job, work),
+        Command::Reject => speech::reject(job, work),
+        Command::Analysis => speech::analysis(job, work),
+        Command::Category(to) => change::set(job, work, TicketEvent::CategorySet { to: *to }, to.word()),
+        Command::Priority(to) => change::set(job, work, TicketEvent::PrioritySet { to: *to }, to.word()),
+        Command::Tlp(to) => change::tlp(*to, job, work),
+        Command::Clear => change::clear(job, work),
+        Command::Assign(to) => change::assign(to.as_ref(), job, work),
+        Command::Merge(into) => change::merge(into, job, work),
+        Command::Link(to) => change::link(to, job, work),
         Command::Disseminate(targets) => disseminate::draft(targets, job, work),
         Command::Approve(number, code) => disseminate::approve(number, code, job, work),
         Command::Cancel(number) => disseminate::cancel(number, job, work),
@@ -327,340 +344,15 @@ fn one(command: &Command, job: &mut Job<'_>, work: &mut Work<'_>) -> Result<Stri
             let ticket = job.ticket(work)?;
             disseminate::confirm_by_hand(&ticket, address, disseminate::Word::Handled, &how, job.person, work)
         }
-        Command::Close => close(job, work),
-        Command::Reopen => reopen(job, work),
-        Command::Status => status(job, work),
-        Command::Help => Ok(help(work, job)),
-        Command::Promote(id) => promote(*id, job, work),
-        Command::Register(channel, address) => register(*channel, address.as_ref(), job, work),
+        Command::Close => change::close(job, work),
+        Command::Reopen => change::reopen(job, work),
+        Command::Status => answer::status(job, work),
+        Command::List(filter) => Ok(answer::open_list(filter, job, work)),
+        Command::Report => Ok(answer::report(job, work)),
+        Command::Help => Ok(answer::help(work, job)),
+        Command::Promote(id) => change::promote(*id, job, work),
+        Command::Register(channel, address) => change::register(*channel, address.as_ref(), job, work),
     }
-}
-
-fn note(job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, String> {
-    let number = job.number(work)?;
-    let words = job.speech(work)?;
-    let event = TicketEvent::Noted { text: words.clone() };
-    work.event(&number, job.person.address.as_str(), event, report::one_line(&words));
-    keep_enclosures(&number, job, work);
-    Ok(work.desk.say("done.noted", &[("number", &number.0)]))
-}
-
-fn set(job: &Job<'_>, work: &mut Work<'_>, event: TicketEvent, word: &str) -> Result<String, String> {
-    let number = job.number(work)?;
-    work.event(&number, job.by(), event, word);
-    Ok(work.desk.say("done.set", &[("value", word)]))
-}
-
-fn tlp(mark: Tlp, job: &Job<'_>, work: &mut Work<'_>) -> Result<String, String> {
-    // Beside !diseminasi the mark is the dissemination's (contract 5).
-    if job.order.commands().any(|command| matches!(command, Command::Disseminate(_))) {
-        return Ok(work.desk.say("done.dissemination_mark", &[("mark", &mark.label())]));
-    }
-    set(job, work, TicketEvent::TlpSet { to: mark }, mark.word())
-}
-
-fn clear(job: &Job<'_>, work: &Work<'_>) -> Result<String, String> {
-    let speaks =
-        job.order.commands().any(|command| matches!(command, Command::Reply | Command::Request(_) | Command::Reject | Command::Analysis));
-    if speaks { Ok(work.desk.say("done.clear", &[])) } else { Err(work.desk.say("refused.clear_alone", &[])) }
-}
-
-/// The protection of what an analyst writes to the reporter (contract 4): encrypted where the
-/// reporter has a certificate; on AMBER and above never otherwise, unless declared free to read.
-fn protection(ticket: &Ticket, job: &Job<'_>, work: &Work<'_>) -> Result<(Protection, Option<Tlp>), String> {
-    if job.is_clear {
-        return Ok((Protection::Signed, None));
-    }
-    let certificate = ticket.reporter.as_ref().and_then(|reporter| work.world.certificates.get(reporter));
-    // The mark that this very mail sets counts too, wherever in it the command stands.
-    let mark = ticket.tlp.max(job.mark);
-    match (certificate, mark) {
-        (Some(recipient), mark) => Ok((Protection::Sealed { recipient: recipient.clone() }, mark)),
-        (None, Some(mark)) if mark.must_be_encrypted() => Err(work.desk.say("refused.needs_certificate", &[("mark", &mark.label())])),
-        (None, mark) => Ok((Protection::Signed, mark)),
-    }
-}
-
-/// What an analyst writes to the reporter: the words of the mail and nothing else (ATTACKS P19, D8).
-fn speak(job: &mut Job<'_>, work: &mut Work<'_>, kind: LetterKind, template: TemplateName) -> Result<String, String> {
-    let ticket = job.ticket(work)?;
-    let words = job.speech(work)?;
-    speak_words(&ticket, words, job, work, kind, template, BTreeSet::new())
-}
-
-fn speak_words(
-    ticket: &Ticket,
-    words_typed: String,
-    job: &mut Job<'_>,
-    work: &mut Work<'_>,
-    kind: LetterKind,
-    template: TemplateName,
-    missing: BTreeSet<Document>,
-) -> Result<String, String> {
-    let Some(reporter) = ticket.reporter.clone() else { return Err(work.desk.say("refused.no_reporter", &[])) };
-    let (protection, tlp) = if words_typed.is_empty() && job.enclosures.is_empty() {
-        // A fixed letter: nothing of the report in it.
-        (Protection::Signed, None)
-    } else {
-        protection(ticket, job, work)?
-    };
-    release_acknowledgement(&ticket.number, job.by(), work);
-    let mut fields = work.fields(Some(&ticket.number));
-    text(&mut fields, "text", words_typed.clone());
-    if kind == LetterKind::Request {
-        list(&mut fields, "missing", words(&missing));
-    }
-    let enclosures = std::mem::take(&mut job.enclosures);
-    let speech = Speech { kind, template, text: words_typed, enclosures, protection, tlp, auto_submitted: AutoSubmitted::No };
-    let Some(letter) = work.to_reporter(&ticket.number, fields, speech) else {
-        return Err(work.desk.say("refused.no_reporter", &[]));
-    };
-    let names: String = letter.enclosures.iter().map(|enclosure| format!("\n[{} · {}]", enclosure.name, enclosure.sha256)).collect();
-    job.sent.push(format!("To: {}\nSubject: {}\n\n{}{names}", letter.to, letter.subject, letter.text));
-    let how = if matches!(letter.protection, Protection::Sealed { .. }) { "done.sent_encrypted" } else { "done.sent_signed" };
-    work.queue(letter, AtReporter::Yes);
-    Ok(work.desk.say(how, &[("to", reporter.as_str())]))
-}
-
-/// An acknowledgement that waited for an analyst goes out now (contract 2, authserv_id).
-fn release_acknowledgement(number: &TicketNumber, by: &str, work: &mut Work<'_>) {
-    let Some(ticket) = work.ticket(number).cloned() else { return };
-    if ticket.acknowledgement_held.is_some() {
-        work.effect(Effect::ReleaseHeld { ticket: number.clone() });
-    }
-    if !ticket.acknowledged {
-        // From here on the reporter is known to be one that a person wrote to.
-        let detail = work.desk.say("event.released", &[]);
-        work.event(number, by, TicketEvent::Acknowledged, detail);
-    }
-}
-
-fn meet(number: &TicketNumber, name: ClockName, by: &str, work: &mut Work<'_>) {
-    let Some(clock) = work.ticket(number).map(|ticket| ticket.clock(name)) else { return };
-    if clock.met_at.is_none() {
-        let clock: Clock = clock.met(work.desk.now);
-        let detail = work.desk.say("clock.met", &[("clock", name.word())]);
-        work.event(number, by, TicketEvent::ClockSet { clock }, detail);
-    }
-}
-
-fn move_to(number: &TicketNumber, to: State, by: &str, work: &mut Work<'_>) {
-    if work.ticket(number).is_some_and(|ticket| ticket.state != to) {
-        work.event(number, by, TicketEvent::StateChanged { to }, to.word());
-    }
-}
-
-fn valid(job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, String> {
-    let ticket = job.open_ticket(work)?;
-    if matches!(ticket.state, State::Analysing | State::Handling) {
-        return Err(work.desk.say("refused.already_valid", &[]));
-    }
-    release_acknowledgement(&ticket.number, job.by(), work);
-    declare_valid(&ticket.number, job.by(), work);
-    let due = work.ticket(&ticket.number).and_then(|ticket| ticket.clock(ClockName::Analysis).due_at);
-    Ok(work.desk.say("done.valid", &[("due", &due.map_or_else(String::new, |due| local(due, work)))]))
-}
-
-fn declare_valid(number: &TicketNumber, by: &str, work: &mut Work<'_>) {
-    meet(number, ClockName::Verification, by, work);
-    move_to(number, State::Analysing, by, work);
-    start_clock(number, ClockName::Analysis, work);
-}
-
-fn request(documents: &BTreeSet<Document>, job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, String> {
-    let ticket = job.open_ticket(work)?;
-    let missing = if documents.is_empty() { ticket.missing() } else { documents.clone() };
-    if missing.is_empty() {
-        return Err(work.desk.say("refused.nothing_missing", &[]));
-    }
-    job.text_is_used = true;
-    let words_typed = job.order.text.clone();
-    let result = speak_words(&ticket, words_typed, job, work, LetterKind::Request, TemplateName::Request, missing.clone())?;
-    meet(&ticket.number, ClockName::Verification, job.by(), work);
-    if !matches!(ticket.state, State::Analysing | State::Handling) {
-        move_to(&ticket.number, State::AwaitingReporter, job.by(), work);
-    }
-    let detail = words(&missing).join(", ");
-    work.event(&ticket.number, job.by(), TicketEvent::DocumentsAsked { documents: missing }, detail);
-    Ok(result)
-}
-
-fn reject(job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, String> {
-    let ticket = job.open_ticket(work)?;
-    let words = job.speech(work)?;
-    let result = if ticket.reporter.is_some() {
-        speak_words(&ticket, words, job, work, LetterKind::Rejection, TemplateName::Rejection, BTreeSet::new())?
-    } else {
-        work.event(&ticket.number, job.by(), TicketEvent::Noted { text: words.clone() }, report::one_line(&words));
-        work.desk.say("done.noted", &[("number", &ticket.number.0)])
-    };
-    meet(&ticket.number, ClockName::Verification, job.by(), work);
-    end(&ticket.number, State::Rejected, job.by(), work);
-    Ok(result)
-}
-
-/// A ticket leaves the open states: its clocks stand still.
-fn end(number: &TicketNumber, state: State, by: &str, work: &mut Work<'_>) {
-    let clocks = work.ticket(number).map(|ticket| ticket.clocks.clone()).unwrap_or_default();
-    for clock in clocks.into_iter().filter(|clock| clock.started_at.is_some() && clock.met_at.is_none()) {
-        let detail = work.desk.say("clock.paused", &[("clock", clock.name.word())]);
-        let clock = clock.paused(work.desk.now);
-        work.event(number, by, TicketEvent::ClockSet { clock }, detail);
-    }
-    move_to(number, state, by, work);
-}
-
-fn analysis(job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, String> {
-    let ticket = job.open_ticket(work)?;
-    if ticket.state == State::Handling {
-        return Err(work.desk.say("refused.already_analysed", &[]));
-    }
-    let result = speak(job, work, LetterKind::Analysis, TemplateName::Analysis)?;
-    if ticket.state != State::Analysing {
-        declare_valid(&ticket.number, job.by(), work);
-    }
-    meet(&ticket.number, ClockName::Analysis, job.by(), work);
-    move_to(&ticket.number, State::Handling, job.by(), work);
-    Ok(result)
-}
-
-fn assign(to: Option<&Address>, job: &Job<'_>, work: &mut Work<'_>) -> Result<String, String> {
-    let number = job.number(work)?;
-    let to = to.unwrap_or(&job.person.address).clone();
-    let Some(person) = work.desk.policy.person(&to) else {
-        return Err(work.desk.say("refused.not_an_analyst", &[("address", to.as_str())]));
-    };
-    work.event(&number, job.by(), TicketEvent::Assigned { to: to.clone() }, to.as_str());
-    if to != job.person.address {
-        let what = work.desk.say("notice.assigned", &[("number", &number.0), ("by", job.by())]);
-        let fields = work.event_fields(Some(&number), what, Vec::new(), "");
-        let letter = work.to_person(person, Some(&number), LetterKind::Notice, TemplateName::NoticeEvent, &fields);
-        work.queue(letter, AtReporter::No);
-    }
-    Ok(work.desk.say("done.assigned", &[("address", to.as_str())]))
-}
-
-fn merge(into: &TicketNumber, job: &Job<'_>, work: &mut Work<'_>) -> Result<String, String> {
-    let ticket = job.open_ticket(work)?;
-    let Some(other) = work.ticket(into).cloned() else {
-        return Err(work.desk.say("refused.no_such_ticket", &[("number", &into.0)]));
-    };
-    if *into == ticket.number || other.state == State::Merged {
-        return Err(work.desk.say("refused.cannot_merge", &[("number", &into.0)]));
-    }
-    for address in &ticket.participants {
-        work.event(into, job.by(), TicketEvent::ParticipantAdded { address: address.clone() }, address.as_str());
-    }
-    work.event(into, job.by(), TicketEvent::Linked { to: ticket.number.clone() }, ticket.number.to_string());
-    work.event(&ticket.number, job.by(), TicketEvent::MergedInto { to: into.clone() }, into.to_string());
-    end(&ticket.number, State::Merged, job.by(), work);
-    Ok(work.desk.say("done.merged", &[("number", &into.0)]))
-}
-
-fn link(to: &TicketNumber, job: &Job<'_>, work: &mut Work<'_>) -> Result<String, String> {
-    let number = job.number(work)?;
-    if work.ticket(to).is_none() || *to == number {
-        return Err(work.desk.say("refused.no_such_ticket", &[("number", &to.0)]));
-    }
-    work.event(&number, job.by(), TicketEvent::Linked { to: to.clone() }, to.to_string());
-    work.event(to, job.by(), TicketEvent::Linked { to: number.clone() }, number.to_string());
-    Ok(work.desk.say("done.linked", &[("number", &to.0)]))
-}
-
-fn close(job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, String> {
-    let ticket = job.open_ticket(work)?;
-    let reason = job.optional_text();
-    let silent = disseminate::unconfirmed(&ticket.number, work);
-    if !silent.is_empty() && reason.trim().is_empty() {
-        return Err(work.desk.say("refused.unconfirmed", &[("recipients", &silent.join(", "))]));
-    }
-    if !reason.trim().is_empty() {
-        work.event(&ticket.number, job.by(), TicketEvent::Noted { text: reason.clone() }, report::one_line(&reason));
-    }
-    end(&ticket.number, State::Closed, job.by(), work);
-    if ticket.service == Service::Complaint && letters::may_write(&ticket) {
-        let fields = work.fields(Some(&ticket.number));
-        if let Some(letter) = work.fixed(&ticket.number, LetterKind::Closing, TemplateName::Closing, fields) {
-            job.sent.push(format!("To: {}\nSubject: {}\n\n{}", letter.to, letter.subject, letter.text));
-            work.queue(letter, AtReporter::Yes);
-        }
-        if !ticket.survey_sent {
-            start_clock(&ticket.number, ClockName::Survey, work);
-        }
-    }
-    Ok(work.desk.say("done.closed", &[]))
-}
-
-fn reopen(job: &Job<'_>, work: &mut Work<'_>) -> Result<String, String> {
-    let ticket = job.ticket(work)?;
-    if ticket.state.is_open() {
-        return Err(work.desk.say("refused.is_open", &[]));
-    }
-    reopen_ticket(&ticket, job.by(), work);
-    Ok(work.desk.say("done.reopened", &[("state", ticket.former_state.word())]))
-}
-
-/// Back to the former state: met clocks stay met, the others go on without the closed time (contract 8).
-pub fn reopen_ticket(ticket: &Ticket, by: &str, work: &mut Work<'_>) {
-    for clock in &ticket.clocks {
-        let resumed = if clock.name == ClockName::Survey && !ticket.survey_sent {
-            // The survey leaves unless reopened: it starts afresh with the next closing.
-            Clock::waiting(ClockName::Survey)
-        } else {
-            clock.clone().resumed(work.desk.now)
-        };
-        if resumed != *clock {
-            let detail = work.desk.say("clock.resumed", &[("clock", clock.name.word())]);
-            work.event(&ticket.number, by, TicketEvent::ClockSet { clock: resumed }, detail);
-        }
-    }
-    move_to(&ticket.number, ticket.former_state, by, work);
-}
-
-fn promote(id: crate::model::InboxId, job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, String> {
-    let (Some(filed), Some(promoted)) = (&work.world.mail, job.arrived.promoted) else {
-        return Err(work.desk.say("refused.no_such_mail", &[("mail", &id.to_string())]));
-    };
-    // One mail and one new ticket a command mail: the snapshot holds one of each.
-    if filed.id != id || work.ticket(&work.world.next_ticket).is_some() {
-        return Err(work.desk.say("refused.one_new_ticket", &[]));
-    }
-    if let Some(number) = &filed.filing.ticket {
-        return Err(work.desk.say("refused.has_ticket", &[("mail", &id.to_string()), ("number", &number.0)]));
-    }
-    let number = report::open_ticket(promoted, &Origin::Promoted, work);
-    work.effect(Effect::Promote { mail: id, ticket: number.clone() });
-    if job.target.is_none() {
-        job.target = Some(number.clone());
-    }
-    Ok(work.desk.say("done.promoted", &[("number", &number.0)]))
-}
-
-fn register(channel: Channel, address: Option<&Address>, job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, String> {
-    if !command::names_center(job.signed, work.desk.policy) {
-        return Err(work.desk.say("refused.names_no_center", &[("address", work.desk.policy.center_address.as_str())]));
-    }
-    if work.ticket(&work.world.next_ticket).is_some() {
-        return Err(work.desk.say("refused.one_new_ticket", &[]));
-    }
-    if job.target.is_some() || !job.rivals.is_empty() {
-        return Err(work.desk.say("refused.register_with_number", &[]));
-    }
-    let words = job.speech(work)?;
-    let number = report::register(channel, address, &words, job, work);
-    keep_enclosures(&number, job, work);
-    job.target = Some(number.clone());
-    Ok(work.desk.say("done.registered", &[("number", &number.0)]))
-}
-
-/// What the analyst attached to a note or a registration stays with the ticket.
-fn keep_enclosures(number: &TicketNumber, job: &Job<'_>, work: &mut Work<'_>) {
-    if job.enclosures.is_empty() {
-        return;
-    }
-    let attachments = job.enclosures.iter().cloned().map(|enclosure| crate::model::effect::Kept { enclosure, document: None }).collect();
-    let indicators = crate::model::effect::Indicators::default();
-    work.effect(Effect::Keep { ticket: number.clone(), attachments, indicators });
 }
 
 /// The attachments that go along with a speech: never keys and signatures (contract 5).
@@ -676,64 +368,8 @@ fn enclosures(arrived: &Arrived<'_>) -> Vec<Enclosure> {
     attachments.iter().filter(|attachment| !attachment.is_layout && !is_key(attachment)).map(report::enclosure).collect()
 }
 
-/// A moment as people in the centre read it.
-#[must_use]
-pub fn local(at: jiff::Timestamp, work: &Work<'_>) -> String {
-    at.to_zoned_datetime(work.desk.policy.time_zone.clone()).strftime("%Y-%m-%d %H:%M %Z").to_string()
-}
-
-fn status(job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, String> {
-    let ticket = job.ticket(work)?;
-    let mut fields = work.fields(Some(&ticket.number));
-    list(&mut fields, "facts", facts(&ticket, work));
-    let timeline = work.world.timeline.iter().map(|line| format!("{} {} {} {}", local(line.at, work), line.by, line.event, line.detail));
-    list(&mut fields, "timeline", timeline);
-    let recipients: Vec<String> = work.disseminations_of(&ticket.number).flat_map(|one| disseminate::recipient_lines(one, work)).collect();
-    list(&mut fields, "recipients", recipients);
-    let letter = work.to_person(job.person, Some(&ticket.number), LetterKind::Receipt, TemplateName::Status, &fields);
-    job.next.push(letter.text);
-    Ok(work.desk.say("done.status", &[]))
-}
-
-/// What a ticket is, a fact a line.
-#[must_use]
-pub fn facts(ticket: &Ticket, work: &Work<'_>) -> Vec<String> {
-    let mut facts = vec![
-        format!("state: {}", ticket.state),
-        format!("category: {}", ticket.category),
-        format!("priority: {}", ticket.priority),
-        format!("tlp: {}", ticket.tlp.map_or("-", Tlp::word)),
-        format!("subject: {}", ticket.subject),
-        format!("reporter: {}", ticket.reporter.as_ref().map_or("-", Address::as_str)),
-        format!("assignee: {}", ticket.assignee.as_ref().map_or("-", Address::as_str)),
-        format!("missing: {}", words(&ticket.missing()).join(", ")),
-    ];
-    for clock in &ticket.clocks {
-        let due = clock.due_at.map_or_else(String::new, |due| format!(", {}", local(due, work)));
-        facts.push(format!("{}: {}{due}", clock.name, clock.state(work.desk.now)));
-    }
-    facts
-}
-
-fn help(work: &Work<'_>, job: &mut Job<'_>) -> String {
-    let lines: Vec<String> = command::KNOWN
-        .iter()
-        .map(|known| {
-            let names = if known.indonesian == known.english {
-                format!("!{}", known.indonesian)
-            } else {
-                format!("!{} / !{}", known.indonesian, known.english)
-            };
-            let meaning = work.desk.say(&format!("help.{}", known.indonesian), &[]);
-            format!("{names} {}\n    {meaning}", known.arguments)
-        })
-        .collect();
-    job.next.push(lines.join("\n"));
-    work.desk.say("done.help", &[])
-}
-
 /// The receipt: what was done, what was not and why, and exactly what went out.
-fn receipt_fields(job: &Job<'_>, results: Vec<String>, ticket: Option<&TicketNumber>, work: &Work<'_>) -> crate::mail::template::Fields {
+fn receipt_fields(job: &Job<'_>, results: Vec<String>, ticket: Option<&TicketNumber>, work: &Work<'_>) -> Fields {
     let mut fields = work.fields(ticket);
     list(&mut fields, "results", results);
     let ticket = ticket.and_then(|number| work.ticket(number));

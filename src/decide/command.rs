@@ -13,6 +13,9 @@ use std::collections::BTreeSet;
 /// More commands than a person writes in one mail.
 const COMMANDS_MAX: usize = 50;
 
+/// Open tickets that `!daftar` chooses from; more is work for `ticket list`.
+const OPEN_TICKETS_MAX: u32 = 1_000;
+
 /// A command with its arguments read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
@@ -39,6 +42,10 @@ pub enum Command {
     Close,
     Reopen,
     Status,
+    /// Open tickets, filtered.
+    List(String),
+    /// The figures of the open tickets.
+    Report,
     Help,
     Promote(InboxId),
     Register(Channel, Option<Address>),
@@ -91,6 +98,8 @@ pub const KNOWN: &[Known] = &[
     known("tutup", "close", "", |a, _| bare(a, Command::Close)),
     known("buka", "reopen", "", |a, _| bare(a, Command::Reopen)),
     known("status", "status", "", |a, _| bare(a, Command::Status)),
+    known("daftar", "list", "[saya|baru|terlambat|kategori:NAMA|kata …]", |a, _| Some(Command::List(a.to_owned()))),
+    known("laporan", "report", "", |a, _| bare(a, Command::Report)),
     known("angkat", "promote", "ID", |a, _| a.trim().trim_start_matches('#').parse().ok().map(|id| Command::Promote(InboxId(id)))),
     known("catatkan", "register", "telegram|whatsapp|phone|183|portal|letter|email [ALAMAT]", |a, _| {
         let mut words = a.split_whitespace();
@@ -389,6 +398,7 @@ pub fn ask(signed: &SignedText, policy: &Policy, question: &mut Question) {
             Command::Approve(number, _) | Command::Cancel(number) => question.disseminations.push(number.clone()),
             Command::Disseminate(targets) => question.targets.extend(targets.iter().cloned()),
             Command::Promote(id) => question.mail = Some(*id),
+            Command::List(_) | Command::Report => question.open_tickets = OPEN_TICKETS_MAX,
             _ => {}
         }
     }

@@ -6,7 +6,7 @@ use super::command::names_center;
 use super::letters::{list, text};
 use super::report::{self, note_message, one_line};
 use super::work::Work;
-use super::{Arrived, reply, retry};
+use super::{Arrived, Desk, reply, retry};
 use crate::mail::template::TemplateName;
 use crate::model::contact::{Contact, ContactKind};
 use crate::model::dissemination::{
@@ -396,6 +396,17 @@ fn letter_to(recipient: &Recipient, dissemination: &Dissemination, work: &mut Wo
         held_because: None,
         not_before: None,
     }
+}
+
+/// Whether a sealed letter of a dissemination may still leave: the certificate that was approved is
+/// still the one pinned to its recipient (contract 9). `contact` is the recipient as the directory
+/// has it now. The reason why not is for the analyst.
+#[must_use]
+pub fn why_held(letter: &Letter, contact: Option<&Contact>, desk: Desk<'_>) -> Option<String> {
+    let (Some(_), Protection::Sealed { recipient }) = (&letter.dissemination, &letter.protection) else { return None };
+    let unit = desk.policy.internal_units.iter().find(|unit| unit.address == letter.to);
+    let pinned = contact.map_or_else(|| unit.and_then(|unit| unit.fingerprint.as_ref()), |contact| contact.fingerprint.as_ref());
+    (pinned != Some(recipient)).then(|| desk.say("held.other_certificate", &[("address", letter.to.as_str())]))
 }
 
 /// A reply of a recipient: a confirmation where it proves itself, else something for the assignee.

@@ -31,6 +31,8 @@ pub struct Question {
     pub token: Option<String>,
     /// Message-ID, From, Date and body of the mail, hashed (contract 12.1).
     pub content: Option<Sha256>,
+    /// How many open tickets `!daftar` chooses from; 0 where it is not asked.
+    pub open_tickets: u32,
     /// The ticket whose history `!status` shows.
     pub timeline: Option<TicketNumber>,
 }
@@ -108,6 +110,8 @@ pub struct Snapshot {
     pub mail: Option<FiledMail>,
     /// The last 50 events of the ticket that the question names, oldest first.
     pub timeline: Vec<TimelineLine>,
+    /// Open tickets, the newest first.
+    pub open_tickets: Vec<Ticket>,
     /// A reporter's address that nothing was sent to before.
     pub is_first_letter: bool,
 }
@@ -132,6 +136,7 @@ impl Snapshot {
             contact: None,
             mail: None,
             timeline: Vec::new(),
+            open_tickets: Vec::new(),
             is_first_letter: true,
         }
     }

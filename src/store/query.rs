@@ -271,7 +271,7 @@ fn fts_query(words: &str) -> Option<Vec<String>> {
     (!quoted.is_empty()).then_some(quoted)
 }
 
-fn select_tickets(db: &Connection, filter: &TicketFilter) -> anyhow::Result<Vec<Ticket>> {
+pub(super) fn select_tickets(db: &Connection, filter: &TicketFilter) -> anyhow::Result<Vec<Ticket>> {
     // Lists travel as JSON, so that the statement is one text whatever is asked.
     let words = |words: Vec<&str>| (!words.is_empty()).then(|| serde_json::json!(words).to_string());
     let mut statement = db.prepare_cached(

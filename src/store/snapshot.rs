@@ -1,12 +1,13 @@
 //! What a decision may know: the question answered inside the transaction that will apply the
 //! decision, so that nothing can change in between.
 
+use super::listing::TicketFilter;
 use super::row::{At, Word};
-use super::{Place, at, directory};
+use super::{Place, at, directory, query};
 use crate::model::dissemination::{Dissemination, DisseminationNumber};
 use crate::model::effect::Filing;
 use crate::model::snapshot::{Counters, FiledMail, OurLetter, Question, Snapshot, TimelineLine};
-use crate::model::ticket::{Ticket, TicketNumber};
+use crate::model::ticket::{State, Ticket, TicketNumber};
 use crate::model::{Address, InboxId};
 use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
@@ -97,6 +98,11 @@ pub(super) fn take(
     }
     if let Some(number) = &question.timeline {
         world.timeline = timeline(db, number)?;
+    }
+    if question.open_tickets > 0 {
+        let states = State::ALL.iter().copied().filter(|state| state.is_open()).collect();
+        let limit = usize::try_from(question.open_tickets).ok();
+        world.open_tickets = query::select_tickets(db, &TicketFilter { states, limit, ..TicketFilter::default() })?;
     }
     Ok(world)
 }

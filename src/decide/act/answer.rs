@@ -1,0 +1,123 @@
+//! What an analyst asks: the state of a ticket, open tickets, the commands.
+
+use super::Job;
+use crate::decide::disseminate;
+use crate::decide::letters::{list, words};
+use crate::decide::work::Work;
+use crate::mail::template::TemplateName;
+use crate::model::clock::ClockState;
+use crate::model::ticket::Ticket;
+use crate::model::{Address, Tlp};
+use std::collections::BTreeMap;
+
+/// A moment as people in the centre read it.
+#[must_use]
+pub fn local(at: jiff::Timestamp, work: &Work<'_>) -> String {
+    at.to_zoned_datetime(work.desk.policy.time_zone.clone()).strftime("%Y-%m-%d %H:%M %Z").to_string()
+}
+
+pub(super) fn status(job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, String> {
+    let ticket = job.ticket(work)?;
+    let mut fields = work.fields(Some(&ticket.number));
+    list(&mut fields, "facts", facts(&ticket, work));
+    let timeline = work.world.timeline.iter().map(|line| format!("{} {} {} {}", local(line.at, work), line.by, line.event, line.detail));
+    list(&mut fields, "timeline", timeline);
+    let recipients: Vec<String> = work.disseminations_of(&ticket.number).flat_map(|one| disseminate::recipient_lines(one, work)).collect();
+    list(&mut fields, "recipients", recipients);
+    job.answer = Some((TemplateName::Status, fields));
+    Ok(work.desk.say("done.status", &[]))
+}
+
+/// What a ticket is, a fact a line.
+#[must_use]
+pub fn facts(ticket: &Ticket, work: &Work<'_>) -> Vec<String> {
+    let mut facts = vec![
+        format!("state: {}", ticket.state),
+        format!("category: {}", ticket.category),
+        format!("priority: {}", ticket.priority),
+        format!("tlp: {}", ticket.tlp.map_or("-", Tlp::word)),
+        format!("subject: {}", ticket.subject),
+        format!("reporter: {}", ticket.reporter.as_ref().map_or("-", Address::as_str)),
+        format!("assignee: {}", ticket.assignee.as_ref().map_or("-", Address::as_str)),
+        format!("missing: {}", words(&ticket.missing()).join(", ")),
+    ];
+    for clock in &ticket.clocks {
+        let due = clock.due_at.map_or_else(String::new, |due| format!(", {}", local(due, work)));
+        facts.push(format!("{}: {}{due}", clock.name, clock.state(work.desk.now)));
+    }
+    facts
+}
+
+/// Open tickets that fit every word of the filter, one a line.
+pub(super) fn open_list(filter: &str, job: &mut Job<'_>, work: &Work<'_>) -> String {
+    let words: Vec<String> = filter.split_whitespace().map(str::to_lowercase).collect();
+    let lines: Vec<String> = work
+        .world
+        .open_tickets
+        .iter()
+        .filter(|ticket| words.iter().all(|word| fits(ticket, word, job, work)))
+        .map(|ticket| list_line(ticket, work))
+        .take(LIST_LINES_MAX)
+        .collect();
+    let count = lines.len().to_string();
+    let mut fields = work.fields(None);
+    list(&mut fields, "facts", lines);
+    job.answer = Some((TemplateName::Status, fields));
+    work.desk.say("done.listed", &[("count", &count)])
+}
+
+/// Lines of one `!daftar`; a longer list is read by nobody in a mail.
+const LIST_LINES_MAX: usize = 200;
+
+pub(super) fn fits(ticket: &Ticket, word: &str, job: &Job<'_>, work: &Work<'_>) -> bool {
+    let of_category = word.strip_prefix("kategori:").or_else(|| word.strip_prefix("category:"));
+    match (word, of_category) {
+        (_, Some(name)) => ticket.category.word() == name,
+        ("saya" | "mine" | "me", _) => ticket.assignee.as_ref() == Some(&job.person.address),
+        ("baru" | "new", _) => ticket.touched_at.is_none(),
+        ("terlambat" | "late", _) => is_late(ticket, work),
+        _ => list_line(ticket, work).to_lowercase().contains(word),
+    }
+}
+
+pub(super) fn list_line(ticket: &Ticket, work: &Work<'_>) -> String {
+    let due = ticket.clocks.iter().filter(|clock| clock.met_at.is_none()).filter_map(|clock| clock.due_at).min();
+    let assignee = ticket.assignee.as_ref().map_or("-", Address::local);
+    let due = due.map_or_else(|| "-".to_owned(), |due| local(due, work));
+    format!("{} · {} · {} · {} · {assignee} · {due} · {}", ticket.number, ticket.state, ticket.category, ticket.priority, ticket.subject)
+}
+
+/// The figures of the open tickets: by state, by category, and those whose term is over.
+pub(super) fn report(job: &mut Job<'_>, work: &Work<'_>) -> String {
+    let open = &work.world.open_tickets;
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for ticket in open {
+        *counts.entry(format!("state {}", ticket.state)).or_default() += 1;
+        *counts.entry(format!("category {}", ticket.category)).or_default() += 1;
+    }
+    let late = open.iter().filter(|ticket| is_late(ticket, work)).map(|ticket| list_line(ticket, work));
+    let figures = std::iter::once(format!("open: {}", open.len())).chain(counts.iter().map(|(name, count)| format!("{name}: {count}")));
+    let lines: Vec<String> = figures.chain(late.take(LIST_LINES_MAX)).collect();
+    let mut fields = work.fields(None);
+    list(&mut fields, "facts", lines);
+    job.answer = Some((TemplateName::Status, fields));
+    work.desk.say("done.report", &[])
+}
+
+/// Whether a clock of the ticket ran out and was not met.
+fn is_late(ticket: &Ticket, work: &Work<'_>) -> bool {
+    ticket.clocks.iter().any(|clock| clock.met_at.is_none() && clock.state(work.desk.now) == ClockState::Breached)
+}
+
+pub(super) fn help(work: &Work<'_>, job: &mut Job<'_>) -> String {
+    let prefix = &work.desk.policy.ticket_prefix;
+    let mut fields = work.fields(None);
+    let examples = [
+        format!("!tiket {prefix}-2026-000123\n!petugas me\n!valid"),
+        format!("!tiket {prefix}-2026-000123\n!balas\n…"),
+        format!("!tiket {prefix}-2026-000123\n!tlp AMBER\n!diseminasi csirt@bank.example, sector:kesehatan\n…"),
+    ];
+    list(&mut fields, "commands", examples);
+    job.answer = Some((TemplateName::Help, fields));
+    work.desk.say("done.help", &[])
+}

@@ -1,0 +1,149 @@
+//! What an analyst says: notes, and letters to the reporter with the protection that the mark demands.
+
+use super::Job;
+use super::change::{declare_valid, end, meet, move_to};
+use crate::decide::letters::{Speech, list, text, words};
+use crate::decide::report;
+use crate::decide::work::Work;
+use crate::mail::template::TemplateName;
+use crate::model::clock::ClockName;
+use crate::model::effect::{Effect, Indicators, Kept};
+use crate::model::letter::{AutoSubmitted, LetterKind, Protection};
+use crate::model::ticket::{AtReporter, State, Ticket, TicketEvent, TicketNumber};
+use crate::model::{Document, Tlp};
+use std::collections::BTreeSet;
+
+pub(super) fn note(job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, String> {
+    let number = job.number(work)?;
+    let words = job.speech(work)?;
+    let event = TicketEvent::Noted { text: words.clone() };
+    work.event(&number, job.person.address.as_str(), event, report::one_line(&words));
+    keep_enclosures(&number, job, work);
+    Ok(work.desk.say("done.noted", &[("number", &number.0)]))
+}
+
+/// The protection of what an analyst writes to the reporter (contract 4): encrypted where the
+/// reporter has a certificate; on AMBER and above never otherwise, unless declared free to read.
+pub(super) fn protection(ticket: &Ticket, job: &Job<'_>, work: &Work<'_>) -> Result<(Protection, Option<Tlp>), String> {
+    if job.is_clear {
+        return Ok((Protection::Signed, None));
+    }
+    let certificate = ticket.reporter.as_ref().and_then(|reporter| work.world.certificates.get(reporter));
+    // The mark that this very mail sets counts too, wherever in it the command stands.
+    let mark = ticket.tlp.max(job.mark);
+    match (certificate, mark) {
+        (Some(recipient), mark) => Ok((Protection::Sealed { recipient: recipient.clone() }, mark)),
+        (None, Some(mark)) if mark.must_be_encrypted() => Err(work.desk.say("refused.needs_certificate", &[("mark", &mark.label())])),
+        (None, mark) => Ok((Protection::Signed, mark)),
+    }
+}
+
+/// What an analyst writes to the reporter: the words of the mail and nothing else (ATTACKS P19, D8).
+pub(super) fn speak(job: &mut Job<'_>, work: &mut Work<'_>, kind: LetterKind, template: TemplateName) -> Result<String, String> {
+    let ticket = job.ticket(work)?;
+    let words = job.speech(work)?;
+    speak_words(&ticket, words, job, work, kind, template, BTreeSet::new())
+}
+
+pub(super) fn speak_words(
+    ticket: &Ticket,
+    words_typed: String,
+    job: &mut Job<'_>,
+    work: &mut Work<'_>,
+    kind: LetterKind,
+    template: TemplateName,
+    missing: BTreeSet<Document>,
+) -> Result<String, String> {
+    let Some(reporter) = ticket.reporter.clone() else { return Err(work.desk.say("refused.no_reporter", &[])) };
+    let (protection, tlp) = if words_typed.is_empty() && job.enclosures.is_empty() {
+        // A fixed letter: nothing of the report in it.
+        (Protection::Signed, None)
+    } else {
+        protection(ticket, job, work)?
+    };
+    release_acknowledgement(&ticket.number, job.by(), work);
+    let mut fields = work.fields(Some(&ticket.number));
+    text(&mut fields, "text", words_typed.clone());
+    if kind == LetterKind::Request {
+        list(&mut fields, "missing", words(&missing));
+    }
+    let enclosures = std::mem::take(&mut job.enclosures);
+    let speech = Speech { kind, template, text: words_typed, enclosures, protection, tlp, auto_submitted: AutoSubmitted::No };
+    let Some(letter) = work.to_reporter(&ticket.number, fields, speech) else {
+        return Err(work.desk.say("refused.no_reporter", &[]));
+    };
+    let names: String = letter.enclosures.iter().map(|enclosure| format!("\n[{} · {}]", enclosure.name, enclosure.sha256)).collect();
+    job.sent.push(format!("To: {}\nSubject: {}\n\n{}{names}", letter.to, letter.subject, letter.text));
+    let how = if matches!(letter.protection, Protection::Sealed { .. }) { "done.sent_encrypted" } else { "done.sent_signed" };
+    work.queue(letter, AtReporter::Yes);
+    Ok(work.desk.say(how, &[("to", reporter.as_str())]))
+}
+
+/// An acknowledgement that waited for an analyst goes out now (contract 2, authserv_id).
+pub(super) fn release_acknowledgement(number: &TicketNumber, by: &str, work: &mut Work<'_>) {
+    let Some(ticket) = work.ticket(number).cloned() else { return };
+    if ticket.acknowledgement_held.is_some() {
+        work.effect(Effect::ReleaseHeld { ticket: number.clone() });
+    }
+    if !ticket.acknowledged {
+        // From here on the reporter is known to be one that a person wrote to.
+        let detail = work.desk.say("event.released", &[]);
+        work.event(number, by, TicketEvent::Acknowledged, detail);
+    }
+}
+
+pub(super) fn request(documents: &BTreeSet<Document>, job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, String> {
+    let ticket = job.open_ticket(work)?;
+    let missing = if documents.is_empty() { ticket.missing() } else { documents.clone() };
+    if missing.is_empty() {
+        return Err(work.desk.say("refused.nothing_missing", &[]));
+    }
+    job.text_is_used = true;
+    let words_typed = job.order.text.clone();
+    let result = speak_words(&ticket, words_typed, job, work, LetterKind::Request, TemplateName::Request, missing.clone())?;
+    meet(&ticket.number, ClockName::Verification, job.by(), work);
+    if !matches!(ticket.state, State::Analysing | State::Handling) {
+        move_to(&ticket.number, State::AwaitingReporter, job.by(), work);
+    }
+    let detail = words(&missing).join(", ");
+    work.event(&ticket.number, job.by(), TicketEvent::DocumentsAsked { documents: missing }, detail);
+    Ok(result)
+}
+
+pub(super) fn reject(job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, String> {
+    let ticket = job.open_ticket(work)?;
+    let words = job.speech(work)?;
+    let result = if ticket.reporter.is_some() {
+        speak_words(&ticket, words, job, work, LetterKind::Rejection, TemplateName::Rejection, BTreeSet::new())?
+    } else {
+        work.event(&ticket.number, job.by(), TicketEvent::Noted { text: words.clone() }, report::one_line(&words));
+        work.desk.say("done.noted", &[("number", &ticket.number.0)])
+    };
+    meet(&ticket.number, ClockName::Verification, job.by(), work);
+    end(&ticket.number, State::Rejected, job.by(), work);
+    Ok(result)
+}
+
+pub(super) fn analysis(job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, String> {
+    let ticket = job.open_ticket(work)?;
+    if ticket.state == State::Handling {
+        return Err(work.desk.say("refused.already_analysed", &[]));
+    }
+    let result = speak(job, work, LetterKind::Analysis, TemplateName::Analysis)?;
+    if ticket.state != State::Analysing {
+        declare_valid(&ticket.number, job.by(), work);
+    }
+    meet(&ticket.number, ClockName::Analysis, job.by(), work);
+    move_to(&ticket.number, State::Handling, job.by(), work);
+    Ok(result)
+}
+
+/// What the analyst attached to a note or a registration stays with the ticket.
+pub(super) fn keep_enclosures(number: &TicketNumber, job: &Job<'_>, work: &mut Work<'_>) {
+    if job.enclosures.is_empty() {
+        return;
+    }
+    let attachments = job.enclosures.iter().cloned().map(|enclosure| Kept { enclosure, document: None }).collect();
+    let indicators = Indicators::default();
+    work.effect(Effect::Keep { ticket: number.clone(), attachments, indicators });
+}
