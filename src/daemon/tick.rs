@@ -5,6 +5,7 @@ use crate::decide::due;
 use crate::model::effect::MailKind;
 use crate::model::snapshot::Question;
 use crate::store::{MailFilter, MailRow, View};
+use jiff::SignedDuration;
 use std::time::Duration;
 
 /// How often the clocks are looked at. Terms are hours; a minute late is on time.
@@ -68,15 +69,20 @@ fn digest(daemon: &Daemon) -> anyhow::Result<()> {
     let (desk, place) = (bench.desk(&daemon.key, now), bench.place());
     let today = now.to_zoned_datetime(place.time_zone.clone());
     let minute = bench.policy.report_daily_at.unwrap_or(DIGEST_AT);
-    if today.hour() as u16 * 60 + today.minute() as u16 >= minute {
-        let day = today.date().to_string();
-        let view = View { time_zone: place.time_zone.clone(), now, center_address: bench.policy.center_address.to_string() };
-        let since = now.checked_sub(jiff::SignedDuration::from_hours(24)).unwrap_or(now);
-        let filter = MailFilter { in_digest: true, since: Some(since), limit: Some(DIGEST_LINES_MAX), ..MailFilter::default() };
-        let question = due::ask_digest(&day, desk);
-        let lines: Vec<String> = daemon.store.mail(&filter, &view)?.iter().map(digest_line).collect();
-        daemon.store.act(&format!("digest {day}"), &question, &place, now, |world| due::digest(&day, &lines, world, desk))?;
+    let Ok(midnight) = today.start_of_day() else { return Ok(()) };
+    // Each digest tells of the 24 h before its hour, so that no mail is told twice or never.
+    let until = midnight.timestamp().checked_add(SignedDuration::from_mins(i64::from(minute)))?;
+    if now < until {
+        return Ok(());
     }
+    let since = until.checked_sub(SignedDuration::from_hours(24))?;
+    let day = today.date().to_string();
+    let view = View { time_zone: place.time_zone.clone(), now, center_address: bench.policy.center_address.to_string() };
+    let filter =
+        MailFilter { in_digest: true, since: Some(since), before: Some(until), limit: Some(DIGEST_LINES_MAX), ..MailFilter::default() };
+    let question = due::ask_digest(&day, desk);
+    let lines: Vec<String> = daemon.store.mail(&filter, &view)?.iter().map(digest_line).collect();
+    daemon.store.act(&format!("digest {day}"), &question, &place, now, |world| due::digest(&day, &lines, world, desk))?;
     Ok(())
 }
 

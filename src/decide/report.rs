@@ -17,6 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Attachments that one notice carries: each analyst gets a copy of its own.
 const NOTICE_ENCLOSURES_MAX: usize = 50;
+/// Reasons of the category that a notice names.
+const REASONS_MAX: usize = 6;
 /// Bytes of attachments that one notice carries; mail servers refuse much larger mail.
 const NOTICE_BYTES_MAX: usize = 10 * 1024 * 1024;
 
@@ -360,17 +362,17 @@ fn notice_new(arrived: &Arrived<'_>, number: &TicketNumber, told: &str, other: S
     work.notify(number, TemplateName::NoticeNew, &fields, &enclosures, None);
 }
 
-/// Why the rules chose the category, one line a rule, in the reader's language.
+/// Why the rules chose the category: what spoke for it, the weightiest first, one line a rule, in
+/// the reader's language. All of it stands in `rules explain`.
 fn reasons(arrived: &Arrived<'_>, language: Language) -> Vec<String> {
-    arrived
-        .found
-        .fired
-        .iter()
-        .map(|fired| {
-            let reason = if language == Language::En { &fired.reason_en } else { &fired.reason_id };
-            format!("{} {:+.1} {reason}: {}", fired.category, fired.adds, fired.saw.join(", "))
-        })
-        .collect()
+    let mut fired: Vec<_> =
+        arrived.found.fired.iter().filter(|fired| fired.category == arrived.found.category && fired.adds > 0.0).collect();
+    fired.sort_by(|a, b| b.adds.total_cmp(&a.adds));
+    let line = |fired: &crate::rules::Fired| {
+        let reason = if language == Language::En { &fired.reason_en } else { &fired.reason_id };
+        format!("{:+.1} {} {}", fired.adds, reason, fired.saw.join(", "))
+    };
+    fired.into_iter().take(REASONS_MAX).map(line).collect()
 }
 
 fn indicator_lines(arrived: &Arrived<'_>) -> Vec<String> {

@@ -172,6 +172,8 @@ pub struct MailFilter {
     pub in_digest: bool,
     /// Received at or after.
     pub since: Option<Timestamp>,
+    /// Received before.
+    pub before: Option<Timestamp>,
     /// The newest so many.
     pub limit: Option<usize>,
 }

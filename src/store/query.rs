@@ -175,6 +175,9 @@ impl Store {
             if let Some(since) = filter.since {
                 ask("received_at >= ?", Box::new(at(since)));
             }
+            if let Some(before) = filter.before {
+                ask("received_at < ?", Box::new(at(before)));
+            }
             let digest = if filter.in_digest { "AND in_digest = 1" } else { "" };
             let conditions = conditions.join(" AND ");
             values.push(Box::new(i64::try_from(filter.limit.unwrap_or(ROWS_MAX))?));
