@@ -13,6 +13,8 @@ use std::fmt::Write as _;
 
 /// How the names of the rules begin that stand for likeness to the examples.
 const LIKENESS: &str = "likeness-";
+/// What other categories' rules add is shown from here on: below, it only lengthens the page.
+const SHOWN_MIN: f64 = 1.0;
 /// Turning points that are named; more would bury the first.
 const TURNS_MAX: usize = 5;
 
@@ -244,12 +246,12 @@ impl Explanation {
                 continue;
             }
             let _ = writeln!(out, "{title}:");
-            for fired in list {
+            for fired in list.into_iter().filter(|fired| fired.adds == 0.0 || fired.category == self.assessment.category || fired.adds.abs() >= SHOWN_MIN) {
                 let reason = if matches!(language, Language::Id) { &fired.reason_id } else { &fired.reason_en };
                 let adds = if fired.adds == 0.0 { String::new() } else { format!("{:+6.2} {} ", fired.adds, fired.category) };
                 let _ = writeln!(out, "  {adds}[{}] {reason}", fired.rule);
                 if !fired.saw.is_empty() {
-                    let _ = writeln!(out, "         {} {}", words.saw, fired.saw.join(", "));
+                    let _ = writeln!(out, "         {} {}", words.saw, joined(&fired.saw));
                 }
             }
         }
@@ -284,7 +286,7 @@ impl Explanation {
                 fired.adds,
                 escaped(&fired.rule),
                 escaped(reason),
-                escaped(&fired.saw.join(", "))
+                escaped(&joined(&fired.saw))
             );
         }
         out.push_str("</table>");
@@ -315,6 +317,19 @@ impl Explanation {
         out.push_str(&escaped(text.get(at..).unwrap_or_default()));
         out
     }
+}
+
+/// `new 3: "situs", "diretas"`: the place is named once for the words that follow one another there.
+fn joined(saw: &[String]) -> String {
+    let mut out = String::new();
+    let mut last = "";
+    for word in saw {
+        let (place, quoted) = word.split_once(": ").unwrap_or(("", word));
+        let separator = if out.is_empty() { "" } else { ", " };
+        let _ = if place == last { write!(out, "{separator}{quoted}") } else { write!(out, "{separator}{word}") };
+        last = place;
+    }
+    out
 }
 
 const STYLE: &str = "body{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}table{border-collapse:collapse}\

@@ -22,14 +22,24 @@ const ODDS_MIN: f64 = -1.5;
 const PRIOR_WORDS: f64 = 0.3;
 /// All words together say at most this much, after scaling.
 const SCORE_MAX: f64 = 4.0;
+/// In fewer examples a word may stand by chance: it counts, and is not shown as a reason.
+const TELLING_MIN: f64 = 4.0;
 /// Words shown as the reason.
 const SHOWN_MAX: usize = 6;
 
 /// The log-odds of words, by category in the order of [`Category::ALL`].
 #[derive(Debug, Default)]
 pub struct Likeness {
-    odds: HashMap<Box<str>, Vec<f64>>,
+    odds: HashMap<Box<str>, Odds>,
     scale: f64,
+}
+
+/// What one word says.
+#[derive(Debug)]
+struct Odds {
+    of: Vec<f64>,
+    /// Seen often enough to be shown to people as a reason.
+    is_telling: bool,
 }
 
 /// What likeness says for one category.
@@ -75,7 +85,8 @@ impl Likeness {
                     let outside = (seen - count + prior * (all - docs) + 0.05) / (all - docs + 0.5);
                     (inside / outside).ln().clamp(ODDS_MIN, ODDS_MAX)
                 };
-                (key.into(), counts.iter().zip(&docs).map(|(count, docs)| of(*count, *docs)).collect())
+                let of = counts.iter().zip(&docs).map(|(count, docs)| of(*count, *docs)).collect();
+                (key.into(), Odds { of, is_telling: seen >= TELLING_MIN })
             })
             .collect();
         Self { odds, scale }
@@ -88,7 +99,7 @@ impl Likeness {
             return sums;
         }
         let mut seen: HashSet<&str> = HashSet::new();
-        let mut told: Vec<(usize, Token, &Vec<f64>)> = Vec::new();
+        let mut told: Vec<(usize, Token, &Odds)> = Vec::new();
         for (place, tokens) in texts {
             // What is quoted or enclosed counts where the new text is short, as with rules.
             let factor = factors.get(*place).copied().unwrap_or(0.0);
@@ -102,10 +113,10 @@ impl Likeness {
             }
         }
         for (index, leaning) in sums.iter_mut().enumerate() {
-            let of = |odds: &Vec<f64>| odds.get(index).copied().unwrap_or(0.0);
+            let of = |odds: &Odds| odds.of.get(index).copied().unwrap_or(0.0);
             let sum: f64 = told.iter().map(|(_, _, odds)| of(odds)).sum();
             leaning.adds = (sum * self.scale).clamp(-SCORE_MAX, SCORE_MAX);
-            let mut best: Vec<_> = told.iter().filter(|(_, _, odds)| of(odds) > 0.5).collect();
+            let mut best: Vec<_> = told.iter().filter(|(_, _, odds)| odds.is_telling && of(odds) > 0.5).collect();
             best.sort_by(|one, other| of(other.2).total_cmp(&of(one.2)));
             leaning.hits = best.into_iter().take(SHOWN_MAX).map(|(place, token, _)| hit(*place, token)).collect();
         }
