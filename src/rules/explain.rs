@@ -246,7 +246,10 @@ impl Explanation {
                 continue;
             }
             let _ = writeln!(out, "{title}:");
-            for fired in list.into_iter().filter(|fired| fired.adds == 0.0 || fired.category == self.assessment.category || fired.adds.abs() >= SHOWN_MIN) {
+            for fired in list
+                .into_iter()
+                .filter(|fired| fired.adds == 0.0 || fired.category == self.assessment.category || fired.adds.abs() >= SHOWN_MIN)
+            {
                 let reason = if matches!(language, Language::Id) { &fired.reason_id } else { &fired.reason_en };
                 let adds = if fired.adds == 0.0 { String::new() } else { format!("{:+6.2} {} ", fired.adds, fired.category) };
                 let _ = writeln!(out, "  {adds}[{}] {reason}", fired.rule);
