@@ -17,6 +17,8 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
     log_to_stderr();
     let config = common.load()?;
     config.require_run().map_err(|error| Failure::usage(error.to_string()))?;
+    // A password that cannot be read is the configuration's fault, not a server's (F71).
+    config.intake.password().and(config.outgoing.password()).map_err(|error| Failure::usage(error.to_string()))?;
     let data_dir = config.center.data_dir.clone();
     let clock = Clock::System;
     // Keys and rules first: what is wrong there is found without touching the database.

@@ -4,5 +4,10 @@
 
 mod center;
 mod commands;
+mod cut;
+mod dissemination;
+mod faults;
 mod intake;
+mod outbox;
+mod process;
 mod robots;

@@ -11,7 +11,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -61,7 +61,8 @@ impl Authority {
 pub struct Scripted {
     port: u16,
     folder: tempfile::TempDir,
-    thread: JoinHandle<Result<Vec<String>, String>>,
+    heard: Arc<Mutex<Vec<String>>>,
+    thread: JoinHandle<Result<(), String>>,
 }
 
 impl Scripted {
@@ -79,16 +80,26 @@ impl Scripted {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let scripts: Vec<String> = scripts.iter().map(|script| (*script).to_owned()).collect();
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let hears = Arc::clone(&heard);
         let thread = std::thread::spawn(move || {
-            let mut heard = Vec::new();
             for (number, script) in scripts.iter().enumerate() {
                 let stream = accept(&listener).map_err(|error| format!("connection {number}: {error}"))?;
-                let mut play = Play { stream: Line::Plain(stream), config: Arc::clone(&config), tag: String::new(), heard: &mut heard };
+                let mut play = Play { stream: Line::Plain(stream), config: Arc::clone(&config), tag: String::new(), heard: &hears };
                 play.run(script).map_err(|error| format!("connection {number}: {error}"))?;
             }
-            Ok(heard)
+            Ok(())
         });
-        Self { port, folder, thread }
+        Self { port, folder, heard, thread }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// What was heard so far.
+    pub fn heard(&self) -> Vec<String> {
+        self.heard.lock().unwrap().clone()
     }
 
     /// The endpoint of this server, trusting its authority.
@@ -100,8 +111,9 @@ impl Scripted {
     /// Waits until all scripts are played and returns what was heard, line by line, a message as one line.
     /// Fails the test where the client said something else than the script expects.
     pub fn end(self) -> Vec<String> {
-        match self.thread.join().unwrap() {
-            Ok(heard) => heard,
+        let Self { heard, thread, .. } = self;
+        match thread.join().unwrap() {
+            Ok(()) => std::mem::take(&mut *heard.lock().unwrap()),
             Err(complaint) => panic!("{complaint}"),
         }
     }
@@ -147,7 +159,7 @@ struct Play<'a> {
     stream: Line,
     config: Arc<ServerConfig>,
     tag: String,
-    heard: &'a mut Vec<String>,
+    heard: &'a Mutex<Vec<String>>,
 }
 
 impl Play<'_> {
@@ -171,7 +183,7 @@ impl Play<'_> {
         }
         let (word, rest) = act.split_once(' ').unwrap_or((act, ""));
         match word {
-            "!data" => self.hear_until(b"\r\n.\r\n").map(|text| self.heard.push(text)),
+            "!data" => self.hear_until(b"\r\n.\r\n").map(|text| self.heard.lock().unwrap().push(text)),
             "!bytes" => self.hear_bytes(rest.parse().map_err(|_| "no number")?),
             "!hex" => {
                 let digits: Vec<char> = rest.chars().filter(char::is_ascii_hexdigit).collect();
@@ -227,7 +239,7 @@ impl Play<'_> {
         let line = self.hear_until(b"\r\n")?.trim_end().to_owned();
         self.tag = line.split(' ').next().unwrap_or_default().to_owned();
         let is_wanted = line.to_lowercase().contains(&wanted.to_lowercase());
-        self.heard.push(line.clone());
+        self.heard.lock().unwrap().push(line.clone());
         if is_wanted { Ok(()) } else { Err(format!("heard '{line}'")) }
     }
 

@@ -35,7 +35,12 @@ pub struct Servers {
 impl Servers {
     /// Dovecot and Postfix.
     pub fn start() -> Self {
-        let mut servers = Self::imap_only("");
+        Self::start_with("")
+    }
+
+    /// Dovecot with these capabilities alone (as for [`Self::imap_only`]), and Postfix.
+    pub fn start_with(capability: &str) -> Self {
+        let mut servers = Self::imap_only(capability);
         servers.start_postfix();
         servers
     }
@@ -156,7 +161,8 @@ impl Servers {
         format!("{}\n{}", self.read("dovecot/log"), self.read("postfix/log"))
     }
 
-    fn maildir(&self, user: &str, folder: &str) -> PathBuf {
+    /// Where a folder of a user lies on disk.
+    pub fn maildir(&self, user: &str, folder: &str) -> PathBuf {
         let local = user.split(['@', '+']).next().unwrap_or(user);
         let root = self.path("dovecot/mail").join(local);
         if folder.eq_ignore_ascii_case("INBOX") { root } else { root.join(format!(".{}", folder.replace('/', "."))) }
@@ -329,7 +335,7 @@ pub fn wait_for<T>(what: impl Fn() -> String, mut look: impl FnMut() -> Option<T
 
 /// A port below the range from which the kernel gives out ports by itself, so that no connection of another
 /// test takes it between this look and the server's start.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     loop {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);

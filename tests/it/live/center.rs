@@ -2,7 +2,7 @@
 //! daemon as a process. Dropping it ends what it started.
 
 use crate::harness::gpg::Gpg;
-use crate::harness::servers::{Servers, wait_for};
+use crate::harness::servers::{Servers, free_port, wait_for};
 use bantuan70::mail::Mail;
 use bantuan70::mail::entity::Entity;
 use bantuan70::mail::read::read;
@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -22,7 +22,8 @@ pub const ADDRESS: &str = "bantuan70@bssn.test";
 pub struct Ports {
     pub imap: u16,
     pub smtp: u16,
-    pub ca_of_smtp: PathBuf,
+    /// `starttls`, or `none` for a scripted server.
+    pub smtp_tls: &'static str,
 }
 
 /// A centre.
@@ -58,13 +59,21 @@ impl Center {
         assert_eq!(made.exit, 0, "{}", made.err);
         fs::write(center.path("password"), "pw\n").unwrap();
         fs::set_permissions(center.path("password"), fs::Permissions::from_mode(0o600)).unwrap();
-        let mut ports = Ports { imap: center.servers.imaps, smtp: center.servers.submission, ca_of_smtp: center.servers.ca.clone() };
+        let mut ports = Ports { imap: center.servers.imaps, smtp: center.servers.submission, smtp_tls: "starttls" };
+        if ports.smtp == 0 {
+            // Nobody listens there.
+            ports.smtp = free_port();
+        }
         place(&mut ports);
         let (user, _) = address.split_once('@').unwrap();
-        let login = format!("user = \"{user}\"\npassword_file = \"password\"");
-        let server = |port: u16, ca: &Path| format!("host = \"localhost\"\nport = {port}\nca_file = \"{}\"\n{login}", ca.display());
-        center.configure("intake", &server(ports.imap, &center.servers.ca));
-        center.configure("outgoing", &server(ports.smtp, &ports.ca_of_smtp));
+        let ca = center.servers.ca.display().to_string();
+        let server = |port: u16, tls: &str| {
+            format!(
+                "host = \"localhost\"\nport = {port}\ntls = \"{tls}\"\nca_file = \"{ca}\"\nuser = \"{user}\"\npassword_file = \"password\""
+            )
+        };
+        center.configure("intake", &server(ports.imap, "implicit"));
+        center.configure("outgoing", &server(ports.smtp, ports.smtp_tls));
         let mut text = center.configuration();
         for (number, key) in center.analysts.iter().enumerate() {
             let (name, file) = (format!("analyst{}", number + 1), format!("analyst{}.asc", number + 1));
@@ -183,6 +192,30 @@ impl Center {
     pub fn ask(&self, analyst: usize, (id, bytes): (String, Vec<u8>)) -> Receipt {
         self.deliver(&bytes);
         self.wait_receipt(&format!("analyst{analyst}"), &id)
+    }
+
+    /// Every letter of the outbox, sent ones too.
+    pub fn outbox(&self) -> Vec<Value> {
+        self.json(&["outbox", "list", "--all"])
+    }
+
+    /// The letters that are neither sent nor given up, as a person makes them due at once.
+    pub fn retry_all(&self) {
+        for row in self.json(&["outbox", "list", "--state", "queued", "--state", "uncertain"]) {
+            self.must(&["outbox", "retry", &row["id"].to_string()]);
+        }
+    }
+
+    /// Handles what waits, once; gives the exit status, which is 0 or, where a server failed, 3.
+    pub fn once(&self) -> i32 {
+        let ran = self.run(&["run", "--once"]);
+        assert!([0, 3].contains(&ran.exit), "{} {}", ran.exit, ran.err);
+        ran.exit
+    }
+
+    /// Whether the audit chain and the fold of all events are in order.
+    pub fn audit(&self) {
+        self.must(&["audit", "verify"]);
     }
 
     /// Commands of analyst1, signed as they ought to be.
@@ -316,6 +349,18 @@ impl Daemon {
         let sent = Command::new("kill").arg(self.pid().to_string()).status().unwrap();
         assert!(sent.success());
         (self.child.wait().unwrap(), start.elapsed())
+    }
+}
+
+impl Daemon {
+    /// kill -9.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 }
 

@@ -1,0 +1,103 @@
+//! The daemon as an administrator meets it: exit status, the one line that says why, one instance a data folder,
+//! the end on SIGTERM.
+
+use super::center::{ADDRESS, Center, report};
+use crate::harness::scripted::Scripted;
+use crate::harness::servers::{Servers, free_port, wait_for};
+use std::fs;
+use std::sync::Arc;
+
+/// A password that must be seen nowhere.
+const CANARY: &str = "sandi-rahasia-4711";
+
+fn imap_only() -> Center {
+    Center::with(Arc::new(Servers::imap_only("")), ADDRESS, |_| {})
+}
+
+/// The one line that says why `run` ended with that status; log lines stand before it.
+fn refused(center: &Center, exit: i32, arguments: &[&str]) -> String {
+    let ran = center.run(arguments);
+    assert_eq!(ran.exit, exit, "{arguments:?}: {}", ran.err);
+    let lines: Vec<&str> = ran.err.lines().filter(|line| line.starts_with("bantuan70: ")).collect();
+    assert!(lines.len() == 1 && ran.err.lines().last() == Some(lines[0]), "{}", ran.err);
+    assert!(ran.out.is_empty() && !ran.err.contains(CANARY), "{}{}", ran.out, ran.err);
+    lines[0].to_owned()
+}
+
+#[test]
+fn run_says_on_one_line_what_is_wrong_with_configuration_files_and_servers() {
+    let center = imap_only();
+    let configuration = fs::read_to_string(center.path("bantuan70.toml")).unwrap();
+    let spoil = |from: &str, to: &str| {
+        assert!(configuration.contains(from), "{from}");
+        fs::write(center.path("bantuan70.toml"), configuration.replacen(from, to, 1)).unwrap();
+    };
+    spoil("[intake]\nhost", "[intake]\nhosts");
+    let line = refused(&center, 2, &["run"]);
+    assert!(line.contains("bantuan70.toml:") && line.contains("intake.hosts"), "{line}");
+    spoil("certificate = \"analyst2.asc\"", "certificate = \"nowhere.asc\"");
+    let line = refused(&center, 2, &["run"]);
+    assert!(line.contains("nowhere.asc") && line.contains("analyst[2].certificate"), "{line}");
+    spoil("center.key\"", "nowhere.key\"");
+    let line = refused(&center, 2, &["run"]);
+    assert!(line.contains("openpgp.key_file") && line.contains("nowhere.key"), "{line}");
+    let port = free_port();
+    spoil(&format!("port = {}", center.servers.imaps), &format!("port = {port}"));
+    let line = refused(&center, 3, &["run", "--once"]);
+    assert!(line.contains(&format!("localhost:{port}")), "{line}");
+    spoil("password_file = \"password\"", "password_file = \"nowhere.password\"");
+    let line = refused(&center, 2, &["run", "--once"]);
+    assert!(line.contains("intake.password_file") && line.contains("nowhere.password"), "{line}");
+}
+
+#[test]
+fn f12_a_wrong_password_ends_once_with_3_and_keeps_run_alive() {
+    let center = imap_only();
+    fs::write(center.path("password"), CANARY).unwrap();
+    let line = refused(&center, 3, &["run", "--once"]);
+    assert!(line.contains(&format!("localhost:{}", center.servers.imaps)) && line.contains("log-in"), "{line}");
+    let mut daemon = center.start_with(&["run"]);
+    center.wait_log("intake interrupted", 1);
+    assert!(!daemon.has_ended(), "{}", center.log());
+    let (status, _) = daemon.terminate();
+    assert_eq!(status.code(), Some(0), "{}", center.log());
+    assert!(!center.log().contains(CANARY));
+}
+
+#[test]
+fn f66_a_second_instance_is_refused_and_names_the_first() {
+    let center = imap_only();
+    let daemon = center.start();
+    for arguments in [&["run"][..], &["run", "--once"]] {
+        let line = refused(&center, 3, arguments);
+        assert!(line.contains(&daemon.pid().to_string()), "{line}");
+    }
+    // Verbs that read work beside it.
+    assert!(center.json(&["ticket", "list"]).is_empty());
+    drop(daemon);
+    assert_eq!(center.once(), 0, "the lock goes with the process");
+}
+
+#[test]
+fn f68_sigterm_ends_with_0_and_what_is_under_way_is_uncertain() {
+    let idle = imap_only();
+    let (status, took) = idle.start().terminate();
+    assert_eq!(status.code(), Some(0), "{}", idle.log());
+    println!("idle: ended after {} ms", took.as_millis());
+
+    // The server keeps silent after the final dot.
+    let server = Scripted::start(&["S: 220 ready\nC: EHLO\nS: 250-lab\nS: 250 AUTH PLAIN\nC: AUTH PLAIN\nS: 235 welcome
+        C: MAIL\nS: 250 ok\nC: RCPT\nS: 250 ok\nC: DATA\nS: 354 go\n!data\n!silence"]);
+    let center = Center::with(Arc::new(Servers::imap_only("")), ADDRESS, |ports| (ports.smtp, ports.smtp_tls) = (server.port(), "none"));
+    let mut daemon = center.start();
+    center.deliver(&report("satu@warga.example", "Situs diretas", "Halaman depan situs kami diretas.\r\n"));
+    wait_for(|| center.log(), || server.heard().iter().any(|words| words.contains("To: satu@")).then_some(()));
+    let (status, took) = daemon.terminate();
+    println!("sending: ended after {} ms", took.as_millis());
+    assert_eq!(status.code(), Some(0), "{}", center.log());
+    server.end();
+    assert_eq!(center.once(), 3, "nobody listens any more");
+    let outbox = center.outbox();
+    assert_eq!(outbox.iter().find(|row| row["to"] == "satu@warga.example").unwrap()["state"], "uncertain");
+    center.audit();
+}
