@@ -364,6 +364,9 @@ fn letter_to(recipient: &Recipient, dissemination: &Dissemination, work: &mut Wo
     text(&mut fields, "dissemination", dissemination.number.to_string());
     text(&mut fields, "subject", &dissemination.subject);
     text(&mut fields, "text", &dissemination.text);
+    // Above AMBER a token proves nothing: who is not told so would answer in vain.
+    let ask = if dissemination.tlp >= Tlp::AmberStrict { "confirm.signed" } else { "confirm.any" };
+    text(&mut fields, "ask", work.desk.templates.phrase(recipient.language, ask, &[("label", &label)]));
     let rendered = work.desk.templates.render(TemplateName::Dissemination, recipient.language, &fields);
     // One mail a recipient and dissemination, whatever is decided again (contract 9).
     let cause = format!("{}\0{}", dissemination.number, recipient.address);
