@@ -9,7 +9,7 @@ use crate::mail::write::Center;
 use crate::model::letter::LetterState;
 use crate::model::outcome::{Fault, SendOutcome, Settled};
 use crate::openpgp::{Held, SealedMail, recheck, seal};
-use crate::store::{OutboxId, QueuedLetter};
+use crate::store::{OutboxId, QueuedLetter, is_busy, is_full};
 use crate::wire::maildir::Maildir;
 use crate::wire::smtp::Connection;
 use crate::wire::{Timeouts, WireError};
@@ -102,16 +102,27 @@ impl Sender {
 
     /// One letter, from rung O1 or O2 to where the attempt leads. `false`: it was no longer due.
     async fn one(&mut self, daemon: &Daemon, id: OutboxId) -> Result<bool, SendError> {
-        let sealed = daemon.blocking(move |daemon| ready(daemon, id)).await.map_err(SendError::Store)?;
-        let (queued, sealed) = match sealed {
-            Ready::Sealed(queued, sealed) => (queued, sealed),
-            Ready::Held => return Ok(true),
-            Ready::Gone => return Ok(false),
+        let (queued, sealed, bytes) = match daemon.blocking(move |daemon| ready(daemon, id)).await {
+            Ok(Ready::Sealed(queued, sealed, bytes)) => (queued, sealed, bytes),
+            Ok(Ready::Held) => return Ok(true),
+            Ok(Ready::Gone) => return Ok(false),
+            Err(error) if is_busy(&error) || is_full(&error) => return Err(SendError::Store(error)),
+            Err(error) => {
+                // A letter that cannot be read or sealed at all must not stand before the others for ever.
+                tracing::error!(letter = id.0, error = format!("{error:#}"), "held");
+                let (because, now) = (format!("{error:#}"), daemon.clock.now());
+                daemon.blocking(move |daemon| daemon.store.hold(id, &because, now)).await.map_err(SendError::Store)?;
+                return Ok(true);
+            }
         };
         // Connected before the attempt is committed: an unreachable server costs no letter an attempt (F30).
         self.connect(daemon).await?;
         let now = daemon.clock.now();
-        let claimed = daemon.blocking(move |daemon| daemon.store.claim(id, now)).await.map_err(SendError::Store)?;
+        let claim = move |daemon: &Daemon| match bytes {
+            Bytes::Fresh(bytes) => daemon.store.claim_sealed(id, &bytes, now),
+            Bytes::Stored => daemon.store.claim(id, now),
+        };
+        let claimed = daemon.blocking(claim).await.map_err(SendError::Store)?;
         if !claimed {
             return Ok(false);
         }
@@ -210,12 +221,18 @@ const fn word(outcome: &SendOutcome) -> &'static str {
 
 /// A letter before its attempt.
 enum Ready {
-    Sealed(Box<QueuedLetter>, SealedMail),
+    Sealed(Box<QueuedLetter>, SealedMail, Bytes),
     Held,
     Gone,
 }
 
-/// Brings a letter to rung O2: sealed, its bytes stored; bytes that stand there are checked again (F48).
+/// Whether the sealed bytes stand in the store already; fresh ones are committed with the attempt.
+enum Bytes {
+    Fresh(Vec<u8>),
+    Stored,
+}
+
+/// Seals a letter; bytes that were sealed before are checked again (F48).
 fn ready(daemon: &Daemon, id: OutboxId) -> anyhow::Result<Ready> {
     let queued = daemon.store.letter(id)?;
     if !matches!(queued.state, LetterState::Queued | LetterState::Uncertain) {
@@ -229,22 +246,20 @@ fn ready(daemon: &Daemon, id: OutboxId) -> anyhow::Result<Ready> {
         return Ok(Ready::Held);
     }
     let center = Center { name: bench.policy.center_name.clone(), address: bench.policy.center_address.clone() };
-    let fresh = |queued: &QueuedLetter| -> anyhow::Result<Result<SealedMail, Held>> {
-        let sealed = seal(&queued.letter, &center, &bench.reader.keyring, now);
-        if let Ok(sealed) = &sealed {
-            daemon.store.store_sealed(id, sealed.bytes(), now)?;
-        }
-        Ok(sealed)
+    let fresh = || {
+        let sealed = seal(&queued.letter, &center, &bench.reader.keyring, now)?;
+        let bytes = Bytes::Fresh(sealed.bytes().to_vec());
+        Ok((sealed, bytes))
     };
-    let sealed = match &queued.sealed {
-        None => fresh(&queued)?,
+    let sealed: Result<(SealedMail, Bytes), Held> = match &queued.sealed {
+        None => fresh(),
         Some(bytes) => match recheck(bytes.clone(), &queued.letter, &center, &bench.reader.keyring, now) {
-            Err(held) if held.may_reseal => fresh(&queued)?,
-            other => other,
+            Err(held) if held.may_reseal => fresh(),
+            other => other.map(|sealed| (sealed, Bytes::Stored)),
         },
     };
     match sealed {
-        Ok(sealed) => Ok(Ready::Sealed(Box::new(queued), sealed)),
+        Ok((sealed, bytes)) => Ok(Ready::Sealed(Box::new(queued), sealed, bytes)),
         Err(held) => {
             hold(daemon, id, &queued, &held.because)?;
             Ok(Ready::Held)

@@ -240,18 +240,23 @@ pub(super) fn disseminations_of(db: &Connection, ticket: &TicketNumber) -> anyho
 /// What counts against the limits of contract 2. A held or cancelled acknowledgement was not sent
 /// and does not count: else a forger could use up the victim's share.
 fn counters(db: &Connection, question: &Question, place: &Place, now: Timestamp) -> anyhow::Result<Counters> {
-    const COUNTED: &str = "kind = 'acknowledgement' AND state NOT IN ('held', 'cancelled') AND queued_at > ";
+    const COUNTED: &str = "kind = 'acknowledgement' AND state NOT IN ('held', 'cancelled')";
     let ago = |hours: i64| at(now.saturating_sub(SignedDuration::from_hours(hours)).unwrap_or(now));
     let mut counters = Counters::default();
     if let Some(sender) = &question.sender {
         counters.acks_to_sender = db
-            .prepare_cached(&format!("SELECT count(*) FROM outbox WHERE to_mailbox = ?1 AND {COUNTED} ?2"))?
+            .prepare_cached(&format!("SELECT count(*) FROM outbox WHERE to_mailbox = ?1 AND {COUNTED} AND queued_at > ?2"))?
             .query_row((sender.without_detail().as_str(), ago(24)), |row| row.get(0))?;
         counters.acks_to_domain = db
-            .prepare_cached(&format!("SELECT count(*) FROM outbox WHERE to_domain = ?1 AND {COUNTED} ?2"))?
+            .prepare_cached(&format!(
+                "SELECT count(*) FROM outbox WHERE to_domain = ?1 AND {COUNTED} AND (queued_at > ?2 OR next_at > ?2)"
+            ))?
             .query_row((sender.domain(), ago(1)), |row| row.get(0))?;
     }
-    counters.acks = db.prepare_cached(&format!("SELECT count(*) FROM outbox WHERE {COUNTED} ?1"))?.query_row([ago(1)], |row| row.get(0))?;
+    // What still waits for its turn counts as well, or a long flood would pass the limit later.
+    counters.acks = db
+        .prepare_cached(&format!("SELECT count(*) FROM outbox WHERE {COUNTED} AND (queued_at > ?1 OR next_at > ?1)"))?
+        .query_row([ago(1)], |row| row.get(0))?;
     if let Some(person) = &question.person {
         let midnight = now.to_zoned_datetime(place.time_zone.clone()).start_of_day().map_or(now, |day| day.timestamp());
         counters.refusals = db
