@@ -130,9 +130,25 @@ fn is_null_path(mail: &Mail) -> bool {
 
 /// What Auto-Submitted says, comments and parameters off; the worst of several (L2).
 fn auto_submitted(mail: &Mail) -> Option<String> {
-    mail.header_values("Auto-Submitted")
-        .map(|value| value.split([';', '(']).next().unwrap_or_default().trim().to_ascii_lowercase())
-        .find(|word| word != "no" && !word.is_empty())
+    mail.header_values("Auto-Submitted").filter(|value| !value.trim().is_empty()).map(keyword).find(|word| word != "no")
+}
+
+/// The keyword of an Auto-Submitted field: what is neither comment nor parameter (RFC 3834 §5.2 allows
+/// comments before it as well). `unknown` where nothing is left.
+fn keyword(value: &str) -> String {
+    let mut depth = 0_u32;
+    let mut word = String::new();
+    for c in value.chars() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            ';' if depth == 0 => break,
+            _ if depth == 0 => word.push(c),
+            _ => {}
+        }
+    }
+    let word = word.trim().to_ascii_lowercase();
+    if word.is_empty() { "unknown".to_owned() } else { word }
 }
 
 fn precedence(mail: &Mail) -> Option<String> {

@@ -15,6 +15,7 @@ mod inspect;
 mod live;
 mod migrate;
 mod openpgp;
+mod property;
 mod rules;
 mod sim;
 mod store;

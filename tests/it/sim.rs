@@ -6,7 +6,7 @@ mod crash;
 mod events;
 mod laws;
 mod post;
-mod town;
+pub mod town;
 
 use laws::Watch;
 use std::collections::BTreeSet;

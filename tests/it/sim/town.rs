@@ -51,6 +51,13 @@ pub struct Base {
     pub actors: BTreeMap<String, Actor>,
 }
 
+impl Base {
+    /// The configuration that lies there.
+    pub fn config(&self) -> Config {
+        Config::load(&self.folder.path().join("base/bantuan70.toml")).unwrap()
+    }
+}
+
 pub fn base() -> &'static Base {
     static BASE: OnceLock<Base> = OnceLock::new();
     BASE.get_or_init(|| {
