@@ -8,6 +8,7 @@ mod cut;
 mod dissemination;
 mod faults;
 mod intake;
+mod kill;
 mod outbox;
 mod process;
 mod robots;

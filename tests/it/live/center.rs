@@ -110,6 +110,13 @@ impl Center {
         fs::write(self.path("bantuan70.toml"), self.configuration() + lines).unwrap();
     }
 
+    /// Leaves one analyst, so that there are fewer notices.
+    pub fn dismiss_second_analyst(&self) {
+        let text = self.configuration();
+        let (one, _) = text.split_once("\n[[analyst]]\nname = \"analyst2\"").unwrap();
+        fs::write(self.path("bantuan70.toml"), one).unwrap();
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bantuan70"));
         command.arg("--config").arg(self.path("bantuan70.toml")).args(arguments).env("RUST_BACKTRACE", "0").stdin(Stdio::null());
@@ -343,11 +350,20 @@ impl Daemon {
         self.child.id()
     }
 
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Sends SIGHUP: rules, templates and certificates are read again.
+    pub fn reload(&self) {
+        self.signal("HUP");
+    }
+
     /// Sends SIGTERM; gives the exit status and how long it took.
     pub fn terminate(&mut self) -> (ExitStatus, Duration) {
         let start = Instant::now();
-        let sent = Command::new("kill").arg(self.pid().to_string()).status().unwrap();
-        assert!(sent.success());
+        self.signal("TERM");
         (self.child.wait().unwrap(), start.elapsed())
     }
 }

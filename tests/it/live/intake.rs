@@ -1,6 +1,7 @@
 //! Reports come in and are acknowledged; robots are not; daemons that write to each other fall silent.
 
 use super::center::{ADDRESS, Center, report};
+use crate::harness::servers::wait_for;
 use bantuan70::mail::entity::Entity;
 use std::time::Instant;
 
@@ -43,4 +44,20 @@ fn a_report_is_acknowledged_at_once_signed_and_with_the_contracts_headers() {
     assert_eq!(status.code(), Some(0), "{}", center.log());
     assert!(center.servers.messages("bantuan70", "INBOX").is_empty(), "what is decided has left the inbox");
     center.audit();
+}
+
+#[test]
+fn l20_a_real_bounce_of_an_acknowledgement_is_recorded_and_answered_by_nothing() {
+    let center = Center::new();
+    let _daemon = center.start();
+    // Postfix takes the acknowledgement and then finds that it cannot be delivered.
+    center.deliver(&report("pelapor@nirwana.example", "Situs diretas", "Halaman depan situs kami diretas.\r\n"));
+    let is_bounce = || center.json(&["mail", "list"]).into_iter().find(|row| row["kind"] == "bounce" && row["state"] == "decided");
+    let bounce = wait_for(|| format!("the bounce\n{}", center.log()), is_bounce);
+    assert!(bounce["ticket"].as_str().is_some_and(|number| number.ends_with("-000001")), "{bounce}");
+    center.wait_quiet();
+    assert_eq!(center.written_to(), ["pelapor@nirwana.example"]);
+    let row = center.outbox().into_iter().find(|row| row["to"] == "pelapor@nirwana.example").unwrap();
+    assert_eq!((&row["state"], &row["attempts"]), (&"failed".into(), &1.into()), "{row}");
+    assert_eq!(center.json(&["ticket", "list"]).len(), 1);
 }

@@ -101,3 +101,17 @@ fn f68_sigterm_ends_with_0_and_what_is_under_way_is_uncertain() {
     assert_eq!(outbox.iter().find(|row| row["to"] == "satu@warga.example").unwrap()["state"], "uncertain");
     center.audit();
 }
+
+#[test]
+fn f72_broken_rules_on_sighup_leave_the_old_ones_in_force() {
+    let center = Center::new();
+    let daemon = center.start();
+    fs::write(center.path("rules/mine.toml"), "nosuch = 1\n").unwrap();
+    daemon.reload();
+    center.wait_log("the old ones stay", 1);
+    center.open_ticket("satu@warga.example", "Situs diretas");
+    fs::remove_file(center.path("rules/mine.toml")).unwrap();
+    daemon.reload();
+    center.wait_log("read again", 1);
+    center.open_ticket("dua@warga.example", "Situs diretas");
+}
