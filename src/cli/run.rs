@@ -2,7 +2,7 @@
 
 use super::{Common, Exit, Failure, Outcome};
 use crate::daemon::clock::Clock;
-use crate::daemon::{Daemon, RunError, bench};
+use crate::daemon::{Daemon, RunError, bench, keep_files_private};
 use crate::store::{self, Store};
 use clap::Args;
 
@@ -15,6 +15,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
     log_to_stderr();
+    keep_files_private();
     let config = common.load()?;
     config.require_run().map_err(|error| Failure::usage(error.to_string()))?;
     // A password that cannot be read is the configuration's fault, not a server's (F71).

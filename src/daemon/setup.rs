@@ -113,6 +113,11 @@ pub(super) fn keyring(config: &Config, store: &Store, now: Timestamp) -> Result<
     people(config, Some(store), now).map(|(_, keyring)| keyring)
 }
 
+/// From here on, files that this process makes are its owner's alone: what goes out can be secret.
+pub fn keep_files_private() {
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+}
+
 /// Tells systemd, where it listens.
 pub(super) fn tell_systemd(states: &[sd_notify::NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {

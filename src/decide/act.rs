@@ -52,7 +52,7 @@ fn proof(arrived: &Arrived<'_>, person: &Person, work: &Work<'_>) -> Result<Sign
         let signers = signed.signers().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         return Err(vec![desk.say("refused.other_signer", &[("signer", &signers), ("expected", &person.fingerprint.0)])]);
     };
-    if let Some((mail, at)) = &work.world.seen_signature {
+    if let Some((mail, at)) = work.world.seen_signatures.get(signed.key()) {
         return Err(vec![desk.say("refused.seen_before", &[("mail", &mail.to_string()), ("at", &at.to_string())])]);
     }
     Ok(signed)

@@ -18,6 +18,7 @@ use crate::model::policy::Person;
 use crate::model::snapshot::OurLetter;
 use crate::model::ticket::{AtReporter, Service, State, Ticket, TicketEvent, TicketNumber};
 use crate::model::{Address, Tlp};
+use crate::openpgp::open::SignedText;
 use std::collections::BTreeSet;
 
 /// Certificates that end within this many days are named to who approves (contract 9).
@@ -446,7 +447,8 @@ pub fn answered(arrived: &Arrived<'_>, number: &DisseminationNumber, mut work: W
     recipient.state = RecipientState::Confirmed;
     recipient.at = desk.now;
     recipient.because.clone_from(&how);
-    if let Some(signed) = arrived.opened.signed_text.as_ref().filter(|_| how == desk.say("dissemination.by_signature", &[])) {
+    // A signature that confirmed does not confirm again, whatever else would have proved this answer.
+    if let Some(signed) = own_signature(arrived, recipient).filter(|signed| !work.world.seen_signatures.contains_key(signed.key())) {
         work.effect(Effect::RememberSignature { key: signed.key().clone(), by: from.clone(), signed_at: signed.signed_at() });
     }
     close_when_confirmed(&mut dissemination);
@@ -470,6 +472,11 @@ fn arrived_after_all(arrived: &Arrived<'_>, number: &DisseminationNumber, work: 
     retry::sent_to(number, from, sent_at, work);
 }
 
+/// The recipient's own signature counts, with its own time, whatever others stand beside it.
+fn own_signature(arrived: &Arrived<'_>, recipient: &Recipient) -> Option<SignedText> {
+    arrived.opened.signed_text.as_ref().zip(recipient.fingerprint.as_ref()).and_then(|(signed, signer)| signed.by(signer))
+}
+
 /// What proves a confirmation: a signature made after the sending and not seen before; up to AMBER
 /// the keyed Message-ID or address token serves instead (contract 9).
 fn confirmation(
@@ -481,9 +488,8 @@ fn confirmation(
 ) -> Result<String, String> {
     let desk = work.desk;
     let Some(sent_at) = recipient.sent_at else { return Err(desk.say("unproved.not_sent", &[])) };
-    // The recipient's own signature counts, with its own time, whatever others stand beside it.
-    let own = arrived.opened.signed_text.as_ref().zip(recipient.fingerprint.as_ref()).and_then(|(signed, signer)| signed.by(signer));
-    let signed = own.filter(|signed| signed.signed_at().as_second() >= sent_at.as_second() && work.world.seen_signature.is_none());
+    let signed = own_signature(arrived, recipient)
+        .filter(|signed| signed.signed_at().as_second() >= sent_at.as_second() && !work.world.seen_signatures.contains_key(signed.key()));
     if signed.is_some() {
         return Ok(desk.say("dissemination.by_signature", &[]));
     }

@@ -116,7 +116,8 @@ pub fn ask(arrived: &Arrived<'_>, policy: &Policy) -> Question {
     if let Some(signed) = &arrived.opened.signed_text {
         let person = arrived.person(policy);
         let by_person = person.and_then(|person| signed.by(&person.fingerprint));
-        question.signature = Some(by_person.as_ref().unwrap_or(signed).key().clone());
+        let each = signed.signers().iter().filter_map(|signer| signed.by(signer));
+        question.signatures = each.map(|signed| signed.key().clone()).collect();
         if let (Some(_), Some(signed)) = (person, &by_person) {
             command::ask(signed, policy, &mut question);
         }

@@ -218,7 +218,8 @@ fn assign_by_words(new_text: &str, files: &[File<'_>], unnamed: &[usize], found:
     // A form that the text itself fills in is among the documents already. Evidence that has a
     // telling name of its own needs no other picture.
     let is_evidence_named = free.len() < unnamed.len();
-    promised.retain(|(sort, _)| !found.documents.contains_key(sort) && !(*sort == Document::Other && is_evidence_named));
+    let is_here = |sort: &Document| found.documents.contains_key(sort) || (*sort == Document::Other && is_evidence_named);
+    promised.retain(|(sort, _)| !is_here(sort));
     // More words than files: those that stand far from "attached" belong to the story.
     while promised.len() > free.len() {
         let farthest = promised.iter().enumerate().max_by_key(|(_, (_, distance))| *distance).map_or(0, |(at, _)| at);

@@ -192,7 +192,7 @@ const SYSTEM_CALLS: &[libc::c_long] = &[
 fn close_system_calls() -> bool {
     use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
     let Ok(arch) = std::env::consts::ARCH.try_into() else { return false };
-    let rules = SYSTEM_CALLS.iter().map(|call| (i64::from(*call), Vec::new())).collect();
+    let rules = SYSTEM_CALLS.iter().map(|call| (*call, Vec::new())).collect();
     let refusal = SeccompAction::Errno(libc::EPERM.unsigned_abs());
     let program: Option<BpfProgram> =
         SeccompFilter::new(rules, refusal, SeccompAction::Allow, arch).ok().and_then(|filter| filter.try_into().ok());

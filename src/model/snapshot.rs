@@ -22,7 +22,8 @@ pub struct Question {
     pub sender: Option<Address>,
     /// The person whose refusals of today count.
     pub person: Option<Address>,
-    pub signature: Option<Sha256>,
+    /// Each good signature of the mail, one for each signer.
+    pub signatures: Vec<Sha256>,
     /// Targets of `!diseminasi` as typed: an address, a contact's name, `sector:NAME`, `group:NAME`.
     pub targets: Vec<String>,
     /// The MAIL-ID of `!angkat`.
@@ -99,8 +100,8 @@ pub struct Snapshot {
     /// Disseminations of the tickets of the question, whatever their state.
     pub ticket_disseminations: BTreeMap<TicketNumber, Vec<DisseminationNumber>>,
     pub counters: Counters,
-    /// When and in which mail the signature was used before.
-    pub seen_signature: Option<(InboxId, Timestamp)>,
+    /// Those of the question's signatures that were used before: in which mail, and when.
+    pub seen_signatures: BTreeMap<Sha256, (InboxId, Timestamp)>,
     /// Each target of the question with the contacts that it names.
     pub targets: BTreeMap<String, Vec<Contact>>,
     /// For reporters of those tickets: the certificate pinned to them in the directory.
@@ -130,7 +131,7 @@ impl Snapshot {
             disseminations: BTreeMap::new(),
             ticket_disseminations: BTreeMap::new(),
             counters: Counters::default(),
-            seen_signature: None,
+            seen_signatures: BTreeMap::new(),
             targets: BTreeMap::new(),
             certificates: BTreeMap::new(),
             contact: None,

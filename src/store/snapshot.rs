@@ -76,12 +76,13 @@ pub(super) fn take(
     world.referred_tickets = referred(db, question, inbox)?;
     load_tickets(db, question, &mut world)?;
     world.counters = counters(db, question, place, now)?;
-    if let Some(key) = &question.signature {
-        world.seen_signature = db
+    for key in &question.signatures {
+        let seen = db
             .prepare_cached("SELECT inbox, used_at FROM signature WHERE key = ?1")?
             .query_row([&key.0], |row| Ok((InboxId(row.get::<_, Option<i64>>(0)?.unwrap_or_default()), row.get::<_, At>(1)?.0)))
             .optional()
             .context("look for the signature")?;
+        world.seen_signatures.extend(seen.map(|seen| (key.clone(), seen)));
     }
     for target in &question.targets {
         world.targets.insert(target.clone(), directory::named(db, target)?);

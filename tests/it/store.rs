@@ -335,10 +335,10 @@ fn c1_a_signature_acts_once_and_the_snapshot_says_when() {
     let key = Sha256::of(b"signature");
     let remember = || Effect::RememberSignature { key: key.clone(), by: address("analyst1@bssn.test"), signed_at: start() };
     store.act("mail", &Question::default(), &place(), later(1), just(vec![remember()])).unwrap();
-    let question = Question { signature: Some(key.clone()), ..Question::default() };
+    let question = Question { signatures: vec![key.clone()], ..Question::default() };
     store
         .act("mail", &question, &place(), later(2), |world| {
-            assert_eq!(world.seen_signature.map(|(_, at)| at), Some(later(1)));
+            assert_eq!(world.seen_signatures.values().next().map(|(_, at)| *at), Some(later(1)));
             Decision::default()
         })
         .unwrap();

@@ -26,6 +26,7 @@ pub(super) struct Arguments {
 const START: &str = "2026-03-03T01:15:00Z";
 
 pub(super) fn run(_common: &Common, arguments: Arguments) -> Outcome {
+    crate::daemon::keep_files_private();
     let dir = arguments.dir.unwrap_or_else(|| std::env::temp_dir().join(format!("bantuan70-demo-{}", std::process::id())));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
