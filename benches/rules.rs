@@ -1,6 +1,6 @@
 //! What classification costs: by number of rules, by length of the text, and beside reading the mail.
 
-#![allow(clippy::panic, reason = "a benchmark that cannot load its rules has nothing to measure")]
+#![expect(clippy::panic, reason = "a benchmark that cannot load its rules has nothing to measure")]
 
 use bantuan70::mail::read;
 use bantuan70::rules::syntax::{Parts, Source};

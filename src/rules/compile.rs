@@ -183,8 +183,10 @@ impl Compiled {
         rules.extend(Category::ALL.iter().enumerate().map(|(index, category)| by_likeness(index, *category)));
         let mut rules_of: HashMap<SetId, Vec<usize>> = HashMap::new();
         let mut wordless = Vec::new();
+        let mut counts = HashMap::new();
+        rules.iter().for_each(|rule| usage(&rule.condition, &mut counts));
         for (index, rule) in rules.iter().enumerate() {
-            match anchors(&rule.condition) {
+            match anchors(&rule.condition, &counts) {
                 Some(sets) => sets.into_iter().for_each(|set| rules_of.entry(set).or_default().push(index)),
                 None => wordless.push(index),
             }
@@ -236,13 +238,25 @@ fn by_likeness(index: usize, category: Category) -> Rule {
     }
 }
 
+/// How many conditions use each set: a shared list ("@situs") is used by many and seen in most mails.
+fn usage(condition: &Condition, counts: &mut HashMap<SetId, usize>) {
+    match condition {
+        Condition::Words { set, .. } => *counts.entry(*set).or_default() += 1,
+        Condition::Near { sets, .. } => sets.iter().for_each(|set| *counts.entry(*set).or_default() += 1),
+        Condition::All(parts) | Condition::One(parts) => parts.iter().for_each(|part| usage(part, counts)),
+        _ => {}
+    }
+}
+
 /// Sets of which one must be hit for the condition to hold; `None` where it may hold without words.
-fn anchors(condition: &Condition) -> Option<Vec<SetId>> {
+/// Where there is a choice, the sets that the fewest conditions use, so that few rules are tested in vain.
+fn anchors(condition: &Condition, counts: &HashMap<SetId, usize>) -> Option<Vec<SetId>> {
+    let cost = |sets: &Vec<SetId>| sets.iter().map(|set| counts.get(set).copied().unwrap_or(0)).sum::<usize>();
     match condition {
         Condition::Words { set, .. } => Some(vec![*set]),
-        Condition::Near { sets, .. } => sets.first().map(|set| vec![*set]),
-        Condition::All(parts) => parts.iter().find_map(anchors),
-        Condition::One(parts) => parts.iter().map(anchors).collect::<Option<Vec<_>>>().map(|sets| sets.concat()),
+        Condition::Near { sets, .. } => sets.iter().map(|set| vec![*set]).min_by_key(cost),
+        Condition::All(parts) => parts.iter().filter_map(|part| anchors(part, counts)).min_by_key(cost),
+        Condition::One(parts) => parts.iter().map(|part| anchors(part, counts)).collect::<Option<Vec<_>>>().map(|sets| sets.concat()),
         _ => None,
     }
 }
