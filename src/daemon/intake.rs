@@ -14,8 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 const FETCH_BATCH: usize = 50;
 /// Bytes fetched together, so that memory stays flat whatever waits; one larger message goes alone.
 const FETCH_BYTES: u64 = 32 * 1024 * 1024;
-/// Places in the mailbox that are cleared in one round.
-const FILE_BATCH: usize = 500;
+/// Places in the mailbox that are cleared in one round: many, so that messages which cannot be moved
+/// (no rights, over quota) do not keep newer ones in the inbox.
+const FILE_BATCH: usize = 10_000;
 
 /// Why a round of intake ended.
 #[derive(Debug)]
