@@ -3,6 +3,7 @@
 use super::town::{Accepted, Chance, REPORTERS, Town, base};
 use bantuan70::cli::demo::stage::Note;
 use bantuan70::model::letter::LetterKind;
+use bantuan70::store::TicketFilter;
 
 const WORDS: [&str; 12] = [
     "situs kantor diretas",
@@ -123,8 +124,44 @@ impl Town {
         self.deliver(raw.as_bytes());
     }
 
+    /// An analyst at work: one thing to a ticket that there is, as people mostly do.
+    pub fn sensible_command(&mut self, chance: &mut Chance) {
+        let count = self.daemon().store.ticket_states(&TicketFilter::default()).unwrap().len();
+        let (number, serial) = (chance.below(count) + 1, self.delivered);
+        let lines = [
+            "!valid",
+            "!analisis",
+            "!balas",
+            "!balas",
+            "!terbuka\n!balas",
+            "!lengkapi",
+            "!tolak",
+            "!tutup",
+            "!tutup",
+            "!buka",
+            "!petugas me\n!valid",
+            "!tlp AMBER\n!diseminasi csirt@bank.example, it@rsud.example",
+            "!tlp GREEN\n!diseminasi it@rsud.example",
+            "!tlp RED\n!diseminasi rina@bank.example",
+            "!batal DIS-2026-0001",
+            "!batal DIS-2026-0002",
+            "!konfirmasi csirt@bank.example",
+            "!ditangani it@rsud.example",
+            "!gabung BANTUAN70-2026-000001",
+        ];
+        let line = chance.one(&lines);
+        let text = format!("!tiket BANTUAN70-2026-{number:06}\n{line}\nKata petugas nomor {serial}.");
+        let note = Note { subject: format!("Perintah {serial}"), text, ..Note::default() };
+        let who = chance.one(&["ani", "budi"]);
+        let raw = self.written(who, &note, true);
+        self.deliver(&raw);
+    }
+
     /// An analyst's mail of one to three commands, right and wrong ones.
     pub fn command(&mut self, chance: &mut Chance) {
+        if chance.percent(60) {
+            return self.sensible_command(chance);
+        }
         let who = chance.one(&["ani", "ani", "budi", "rudi"]);
         let number = format!("BANTUAN70-2026-{:06}", chance.below(6) + 1);
         let other = format!("BANTUAN70-2026-{:06}", chance.below(6) + 1);
