@@ -254,7 +254,11 @@ fn carry_out(arrived: &Arrived<'_>, person: &Person, signed: &SignedText, mut wo
         let letter = reply_to(arrived, person, ticket.as_ref(), TemplateName::Receipt, &fields, &mut work);
         work.queue(letter, AtReporter::No);
     }
-    if let Some((template, fields)) = answer {
+    if let Some((template, mut fields)) = answer {
+        // Whatever was asked, what goes out under a ticket bears its tag (contract 3).
+        if let Some(number) = &ticket {
+            text(&mut fields, "tag", number.tag());
+        }
         let letter = reply_to(arrived, person, ticket.as_ref(), template, &fields, &mut work);
         work.queue(letter, AtReporter::No);
     }

@@ -39,7 +39,7 @@ fn whatever_happens_the_laws_hold() {
 }
 
 /// What some of the seeds must come to, or the laws were tried on nothing.
-const TO_BE_REACHED: [&str; 26] = [
+const TO_BE_REACHED: [&str; 25] = [
     "a death",
     "analyst",
     "report",
@@ -61,7 +61,6 @@ const TO_BE_REACHED: [&str; 26] = [
     "sent",
     "failed",
     "held",
-    "cancelled",
     "sent again",
     "merged",
     "rejected",
