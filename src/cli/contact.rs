@@ -35,11 +35,13 @@ enum Verb {
     List,
     /// Show one contact
     Show {
+        /// Mail address of the contact
         #[arg(value_parser = address)]
         address: Address,
     },
     /// Vouch for a contact; it ages out after 365 days
     Verify {
+        /// Mail address of the contact
         #[arg(value_parser = address)]
         address: Address,
         /// By which way: "call-back", "letter"
@@ -56,6 +58,7 @@ enum Verb {
     },
     /// Take a contact out of the directory
     Remove {
+        /// Mail address of the contact
         #[arg(value_parser = address)]
         address: Address,
     },
@@ -63,19 +66,22 @@ enum Verb {
 
 #[derive(Debug, Args)]
 struct Add {
+    /// Name of the person, or of the mailbox's desk
     #[arg(long)]
     name: String,
+    /// Mail address; each stands once in the directory
     #[arg(long, value_parser = address)]
     address: Address,
     /// person or role; TLP:RED goes to persons alone
     #[arg(long, value_parser = kind)]
     kind: ContactKind,
+    /// Organisation that it belongs to
     #[arg(long)]
     organisation: String,
-    /// May be given more than once
+    /// For `!diseminasi sector:SECTOR`; may be given more than once
     #[arg(long, value_name = "SECTOR")]
     sector: Vec<String>,
-    /// May be given more than once
+    /// For `!diseminasi group:GROUP`; may be given more than once
     #[arg(long, value_name = "GROUP")]
     group: Vec<String>,
     /// id or en
@@ -278,7 +284,7 @@ fn import(desk: &Desk, file: &Path, dry_run: bool) -> Outcome {
     let mut rows = read_rows(desk, file, &bytes).map_err(Failure::usage)?;
     let mut seen = BTreeSet::new();
     let (mut contacts, mut certificates) = (Vec::new(), Vec::new());
-    let mut problems = Vec::new();
+    let (mut additions, mut problems) = (Vec::new(), Vec::new());
     let mut already = 0_usize;
     for (line, row) in rows.drain(..) {
         match row {
@@ -291,13 +297,13 @@ fn import(desk: &Desk, file: &Path, dry_run: bool) -> Outcome {
                 print(format!("line {line}: {} is in the directory already and stays as it is", contact.address))?;
             }
             Ok((contact, certificate)) => {
-                print(format!(
+                additions.push(format!(
                     "line {line}: {} {} ({}, {})",
                     if dry_run { "would add" } else { "adds" },
                     contact.address,
                     contact.kind,
                     escaped(&contact.organisation)
-                ))?;
+                ));
                 contacts.push(contact);
                 certificates.extend(certificate);
             }
@@ -307,6 +313,7 @@ fn import(desk: &Desk, file: &Path, dry_run: bool) -> Outcome {
         problems.iter().take(PROBLEMS_MAX).try_for_each(|problem| print(format!("FAIL {}", escaped(problem))))?;
         return Err(not_found(format!("{}: {} wrong rows, nothing was added", file.display(), problems.len())));
     }
+    additions.iter().try_for_each(print)?;
     if !dry_run && !contacts.is_empty() {
         store_certificates(desk, certificates.iter())?;
         desk.store.add_contacts(&contacts, &who(), desk.view.now).map_err(Failure::from_refusal)?;

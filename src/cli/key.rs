@@ -54,6 +54,7 @@ enum Verb {
     },
     /// Write a certificate in ASCII armor to stdout: the centre's own, or that of a fingerprint
     Export {
+        /// Fingerprint, or its last 16 digits or more; absent: the centre's own
         #[arg(value_name = "FINGERPRINT")]
         key: Option<String>,
         /// Write the centre's own under this folder, as a web site shows it (Web Key Directory)
@@ -62,6 +63,7 @@ enum Verb {
     },
     /// Remove a stored certificate that no contact uses
     Remove {
+        /// Fingerprint, or its last 16 digits or more
         #[arg(value_name = "FINGERPRINT")]
         key: String,
     },

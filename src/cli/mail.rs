@@ -104,7 +104,12 @@ pub(super) fn run_quarantine(common: &Common, arguments: QuarantineArguments) ->
                 ]
             })
         }
-        QuarantineVerb::Show(what) => show(common, &desk, &what),
+        QuarantineVerb::Show(what) => {
+            if !desk.store.quarantine(&desk.view)?.iter().any(|row| row.id == InboxId(what.id)) {
+                return Err(not_found(format!("mail {} is not in the quarantine", what.id)));
+            }
+            show(common, &desk, &what)
+        }
         QuarantineVerb::Release { id } => {
             let released = desk.store.release(InboxId(id), &who(), desk.view.now).map_err(Failure::from_refusal)?;
             print(match released {

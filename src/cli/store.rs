@@ -1,8 +1,8 @@
 //! `bantuan70 audit`, `backup`, `restore`: the database as a whole.
 
-use super::listing::{open, print_json};
+use super::listing::{not_found, open, print_json};
 use super::{Common, Exit, Failure, Outcome, print};
-use crate::store::{Store, is_refusal};
+use crate::store::{Store, Unfit, is_refusal};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use std::path::PathBuf;
@@ -60,8 +60,15 @@ pub(super) fn run_backup(common: &Common, arguments: BackupArguments) -> Outcome
 pub(super) fn run_restore(common: &Common, arguments: RestoreArguments) -> Outcome {
     let config = common.load()?;
     let path = Store::restore(&arguments.file, &config.center.data_dir, Timestamp::now()).map_err(|error| {
-        // What the store itself refuses here is the choice of the directory or of the file.
-        if is_refusal(&error) { Failure::usage(format!("{error:#}")) } else { Failure::from(error) }
+        match error.downcast_ref::<Unfit>() {
+            Some(Unfit::Absent { path }) => Failure::usage(format!("{}: there is no such file", path.display())),
+            Some(Unfit::Corrupt { path, problem }) if *path == arguments.file => {
+                not_found(format!("{}: it is no backup of bantuan70, or a damaged one ({problem}); take another", path.display()))
+            }
+            // What the store itself refuses here is the choice of the directory or of the file.
+            _ if is_refusal(&error) => Failure::usage(format!("{error:#}")),
+            _ => Failure::from(error),
+        }
     })?;
     print(format!("{} restored", path.display()))?;
     Ok(Exit::Done)

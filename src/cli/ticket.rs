@@ -25,6 +25,7 @@ enum Verb {
     },
     /// Find tickets whose messages and notes hold all of these words
     Search {
+        /// Words; a ticket is found where each of them stands in it
         #[arg(required = true)]
         words: Vec<String>,
     },

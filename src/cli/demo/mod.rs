@@ -28,6 +28,9 @@ const START: &str = "2026-03-03T01:15:00Z";
 pub(super) fn run(_common: &Common, arguments: Arguments) -> Outcome {
     crate::daemon::keep_files_private();
     let dir = arguments.dir.unwrap_or_else(|| std::env::temp_dir().join(format!("bantuan70-demo-{}", std::process::id())));
+    if std::fs::read_dir(&dir).is_ok_and(|mut entries| entries.next().is_some()) {
+        return Err(Failure::usage(format!("{} is not empty; name another folder", dir.display())));
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
