@@ -115,7 +115,9 @@ fn reminders(ticket: &Ticket, work: &mut Work<'_>) {
 }
 
 fn untouched(ticket: &Ticket, work: &mut Work<'_>) {
-    let last = ticket.touched_at.unwrap_or(ticket.opened_at);
+    // Documents that come after a long wait are news of that moment.
+    let came = ticket.clock(ClockName::Verification).started_at;
+    let last = ticket.touched_at.unwrap_or(ticket.opened_at).max(came.unwrap_or(ticket.opened_at));
     let waits_for_us = matches!(ticket.state, State::New | State::Verifying | State::Analysing)
         || (ticket.state == State::AwaitingReporter && ticket.touched_at.is_none());
     let is_due = work.desk.now.as_second() - last.as_second() >= UNTOUCHED_AFTER;

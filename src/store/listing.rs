@@ -170,9 +170,10 @@ pub struct MailFilter {
     pub ticket: Option<TicketNumber>,
     /// Filed without a ticket and to be named in the digest.
     pub in_digest: bool,
-    /// Received at or after.
+    /// Received at or after; with `in_digest`, filed at or after, so that mail which waited out an
+    /// outage is told too.
     pub since: Option<Timestamp>,
-    /// Received before.
+    /// Before, in the same sense.
     pub before: Option<Timestamp>,
     /// The newest so many.
     pub limit: Option<usize>,

@@ -173,10 +173,10 @@ impl Store {
                 ask("ticket = ?", Box::new(ticket.0.clone()));
             }
             if let Some(since) = filter.since {
-                ask("received_at >= ?", Box::new(at(since)));
+                ask(if filter.in_digest { "decided_at >= ?" } else { "received_at >= ?" }, Box::new(at(since)));
             }
             if let Some(before) = filter.before {
-                ask("received_at < ?", Box::new(at(before)));
+                ask(if filter.in_digest { "decided_at < ?" } else { "received_at < ?" }, Box::new(at(before)));
             }
             let digest = if filter.in_digest { "AND in_digest = 1" } else { "" };
             let conditions = conditions.join(" AND ");

@@ -62,6 +62,11 @@ pub(super) fn speak_words(
         protection(ticket, job, work)?
     };
     release_acknowledgement(&ticket.number, job.by(), work);
+    if work.ticket(&ticket.number).is_some_and(|ticket| !ticket.acknowledged) {
+        // From here on the reporter is one that a person wrote to: closing letter and survey may follow.
+        let detail = work.desk.say("event.released", &[]);
+        work.event(&ticket.number, job.by(), TicketEvent::Acknowledged, detail);
+    }
     let mut fields = work.fields(Some(&ticket.number));
     text(&mut fields, "text", words_typed.clone());
     if kind == LetterKind::Request {
@@ -81,12 +86,8 @@ pub(super) fn speak_words(
 
 /// An acknowledgement that waited for an analyst goes out now (contract 2, authserv_id).
 pub(super) fn release_acknowledgement(number: &TicketNumber, by: &str, work: &mut Work<'_>) {
-    let Some(ticket) = work.ticket(number).cloned() else { return };
-    if ticket.acknowledgement_held.is_some() {
+    if work.ticket(number).is_some_and(|ticket| ticket.acknowledgement_held.is_some()) {
         work.effect(Effect::ReleaseHeld { ticket: number.clone() });
-    }
-    if !ticket.acknowledged {
-        // From here on the reporter is known to be one that a person wrote to.
         let detail = work.desk.say("event.released", &[]);
         work.event(number, by, TicketEvent::Acknowledged, detail);
     }
