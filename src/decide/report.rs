@@ -275,7 +275,7 @@ pub fn start_clock(number: &TicketNumber, name: ClockName, work: &mut Work<'_>) 
     };
     let due_at = due_after(now, term, policy);
     let clock = Clock { name, started_at: Some(now), due_at: Some(due_at), met_at: None, paused_at: None, told: Vec::new() };
-    let detail = work.desk.say("clock.started", &[("clock", name.word()), ("due", &due_at.to_string())]);
+    let detail = work.desk.say("clock.started", &[("clock", name.word()), ("due", &super::act::local(due_at, work))]);
     work.event(number, DAEMON, TicketEvent::ClockSet { clock }, detail);
 }
 
