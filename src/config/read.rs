@@ -104,6 +104,7 @@ impl Reading<'_> {
         self.center(file.center, &mut config.center)?;
         self.intake(file.intake, &mut config.intake)?;
         self.outgoing(file.outgoing, &mut config.outgoing)?;
+        self.two_maildirs(&config)?;
         config.openpgp = OpenPgp {
             key_file: file.openpgp.key_file.map(|path| self.path(path)),
             password: self.secret("openpgp", file.openpgp.password_file, file.openpgp.password_credential)?,

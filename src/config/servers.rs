@@ -1,7 +1,7 @@
 //! `[intake]` and `[outgoing]`: where mail comes from and goes to, and how to log in there.
 
 use super::read::Reading;
-use super::{ConfigError, Intake, Login, Outgoing, SecretSource, Server, Source, Target, Tls, raw, value};
+use super::{Config, ConfigError, Intake, Login, Outgoing, SecretSource, Server, Source, Target, Tls, raw, value};
 use std::path::PathBuf;
 
 /// The keys that say which server.
@@ -61,6 +61,19 @@ impl Reading<'_> {
             }
             other => Err(self.wrong("intake.kind", format!("'{}' is not known; write \"imap\" or \"maildir\"", value::shown(other)))),
         }
+    }
+
+    /// A daemon that takes in what it sends would answer itself.
+    pub(super) fn two_maildirs(&self, config: &Config) -> Result<(), ConfigError> {
+        let (Some(Source::Maildir { path: inward }), Some(Target::Maildir { path: outward })) =
+            (&config.intake.source, &config.outgoing.target)
+        else {
+            return Ok(());
+        };
+        if inward.starts_with(outward) || outward.starts_with(inward) {
+            return Err(self.wrong("outgoing.path", "is the Maildir of [intake] or lies in it; name a folder of its own"));
+        }
+        Ok(())
     }
 
     pub(super) fn outgoing(&self, raw: raw::Outgoing, outgoing: &mut Outgoing) -> Result<(), ConfigError> {

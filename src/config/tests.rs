@@ -60,6 +60,11 @@ fn a_wrong_value_is_named_with_what_to_write() {
         ("[dissemination]\napprovals = { PINK = 1 }\n", ":2: dissemination.approvals: ", "AMBER+STRICT"),
         ("[dissemination]\napprovals = { RED = 0 }\n", ":2: dissemination.approvals: ", "1 to 9"),
         ("[intake]\nprocessed = \"inbox\"\n", ":2: intake.processed: ", "must differ"),
+        (
+            "[intake]\nkind = \"maildir\"\npath = \"mail\"\n[outgoing]\nkind = \"maildir\"\npath = \"mail/out\"\n",
+            ":6: outgoing.path: ",
+            "a folder of its own",
+        ),
         ("[intake]\nkind = \"maildir\"\n", ":1: intake.path: ", "name the Maildir"),
         ("[intake]\npath = \"x\"\n", ":2: intake.path: ", "kind = \"maildir\""),
         ("[intake]\nhost = \"h\"\n", ":1: intake.user: ", "is missing"),

@@ -395,6 +395,10 @@ fn receipt_fields(job: &Job<'_>, results: Vec<String>, ticket: Option<&TicketNum
 /// The outer Subject moves nothing; where it names another ticket, the receipt says so (ATTACKS C8).
 fn outer_differs(job: &Job<'_>, work: &Work<'_>) -> String {
     let prefix = &work.desk.policy.ticket_prefix;
+    // Where the protected Subject is the one outside too, nothing differs.
+    if job.signed.protected_subject().is_some() && job.arrived.opened.findings.outer_subject.is_none() {
+        return String::new();
+    }
     let outer = job.arrived.opened.findings.outer_subject.as_ref().unwrap_or(&job.arrived.opened.mail.subject);
     match command::numbers_in(outer, prefix).into_iter().find(|number| Some(number) != job.target.as_ref()) {
         Some(other) => work.desk.say("receipt.outer_differs", &[("other", &other.0)]),

@@ -67,12 +67,14 @@ pub const KNOWN: &[Known] = &[
     known("catat", "note", "", |a, _| bare(a, Command::Note)),
     known("balas", "reply", "", |a, _| bare(a, Command::Reply)),
     known("valid", "valid", "", |a, _| bare(a, Command::Valid)),
-    known("lengkapi", "request", "[identity form asset_info …]", |a, _| {
+    known("lengkapi", "request", "[identity form asset_info topology vulnerability_info impact_analysis other]", |a, _| {
         a.split_whitespace().map(Document::parse).collect::<Option<_>>().map(Command::Request)
     }),
     known("tolak", "reject", "", |a, _| bare(a, Command::Reject)),
     known("analisis", "analysis", "", |a, _| bare(a, Command::Analysis)),
-    known("kategori", "category", "web_defacement|phishing|malware|…", |a, _| Category::parse(a).map(Command::Category)),
+    known("kategori", "category", "web_defacement|phishing|malware|data_misuse|ddos|illegal_access|vulnerability|other|spam", |a, _| {
+        Category::parse(a).map(Command::Category)
+    }),
     known("prioritas", "priority", "rendah|sedang|tinggi|kritis", |a, _| priority(a).map(Command::Priority)),
     known("tlp", "tlp", "RED|AMBER+STRICT|AMBER|GREEN|CLEAR", |a, _| Tlp::parse(a).map(Command::Tlp)),
     known("terbuka", "clear", "", |a, _| bare(a, Command::Clear)),

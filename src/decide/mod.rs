@@ -45,7 +45,18 @@ impl Desk<'_> {
     /// A phrase in the centre's language.
     #[must_use]
     pub fn say(&self, key: &str, arguments: &[(&str, &str)]) -> String {
-        self.templates.phrase(self.policy.language, key, arguments)
+        let phrase = |key: &str, arguments: &[(&str, &str)]| self.templates.phrase(self.policy.language, key, arguments);
+        // The contract's words of clocks and letters are for programs; people read them in their language.
+        let translated: Vec<(&str, String)> = arguments
+            .iter()
+            .map(|(name, value)| match *name {
+                "clock" => (*name, phrase(&format!("clock_name.{value}"), &[])),
+                "kind" => (*name, phrase(&format!("letter_kind.{value}"), &[])),
+                _ => (*name, (*value).to_owned()),
+            })
+            .collect();
+        let arguments: Vec<(&str, &str)> = translated.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        phrase(key, &arguments)
     }
 }
 

@@ -17,6 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Attachments that one notice carries: each analyst gets a copy of its own.
 const NOTICE_ENCLOSURES_MAX: usize = 50;
+/// Characters of forwarded or quoted text that a notice shows.
+const QUOTED_CHARS_MAX: usize = 8_000;
 /// Reasons of the category that a notice names.
 const REASONS_MAX: usize = 6;
 /// Bytes of attachments that one notice carries; mail servers refuse much larger mail.
@@ -352,12 +354,12 @@ fn notice_new(arrived: &Arrived<'_>, number: &TicketNumber, told: &str, other: S
     list(&mut fields, "attachments", mail.attachments.iter().map(attachment_line));
     text(&mut fields, "trust", trust(arrived, work));
     text(&mut fields, "acknowledgement", told);
-    text(&mut fields, "text", &mail.text.new);
+    text(&mut fields, "text", whole_text(mail, work));
     let too_large = arrived.header_only.map(|bytes| work.desk.say("file.too_large", &[("bytes", &bytes.to_string())]));
     let damage = arrived.damage.iter().map(|damage| format!("{}: {}", damage.code, damage.detail));
     list(&mut fields, "damage", too_large.into_iter().chain(damage));
     text(&mut fields, "other_ticket", other);
-    list(&mut fields, "commands", letters::commands(&["!valid", "!lengkapi", "!balas", "!tolak", "!status"]));
+    list(&mut fields, "commands", letters::commands(&["!petugas me", "!valid", "!analisis", "!lengkapi", "!balas", "!tolak", "!status"]));
     let enclosures = enclosures(mail);
     work.notify(number, TemplateName::NoticeNew, &fields, &enclosures, None);
 }
@@ -375,11 +377,23 @@ fn reasons(arrived: &Arrived<'_>, language: Language) -> Vec<String> {
     fired.into_iter().take(REASONS_MAX).map(line).collect()
 }
 
+/// Indicators for people's eyes: defanged, so that no mail program makes a link of what a victim clicked.
 fn indicator_lines(arrived: &Arrived<'_>) -> Vec<String> {
     let found = &arrived.found.indicators;
-    let all = found.urls.iter().chain(&found.domains).chain(&found.ips).chain(&found.hashes).chain(&found.emails).chain(&found.cves);
+    let links = found.urls.iter().chain(&found.domains).chain(&found.ips).chain(&found.emails);
+    let links = links.map(|link| link.replacen("http", "hxxp", 1).replace('.', "[.]"));
     // Past a hundred the list is evidence to be exported, not something to be read in a mail.
-    all.take(100).cloned().collect()
+    links.chain(found.hashes.iter().chain(&found.cves).cloned()).take(100).collect()
+}
+
+/// What the sender wrote and, where it was passed on, what was forwarded or quoted: the evidence itself.
+fn whole_text(mail: &crate::mail::Mail, work: &Work<'_>) -> String {
+    let quoted = mail.text.quoted.trim();
+    if quoted.is_empty() {
+        return mail.text.new.clone();
+    }
+    let quoted: String = quoted.chars().take(QUOTED_CHARS_MAX).collect();
+    format!("{}\n\n{}\n\n{quoted}", mail.text.new.trim_end(), work.desk.say("notice.quoted", &[]))
 }
 
 /// One line for people about an attachment.
