@@ -6,6 +6,7 @@ use crate::config::{Login as ConfigLogin, Target};
 use crate::decide::disseminate;
 use crate::decide::retry::{self, Tried};
 use crate::mail::write::Center;
+use crate::model::dissemination::DisseminationState;
 use crate::model::letter::LetterState;
 use crate::model::outcome::{Fault, SendOutcome, Settled};
 use crate::openpgp::{Held, SealedMail, recheck, seal};
@@ -240,6 +241,13 @@ fn ready(daemon: &Daemon, id: OutboxId) -> anyhow::Result<Ready> {
     }
     let bench = daemon.bench();
     let now = daemon.clock.now();
+    // What was uncertain, failed or under way when its dissemination was cancelled does not leave after all.
+    if let Some(number) = &queued.letter.dissemination
+        && daemon.store.dissemination_state(number)?.is_some_and(|one| one.state == DisseminationState::Cancelled)
+    {
+        daemon.store.cancel(id, "bantuan70", now)?;
+        return Ok(Ready::Held);
+    }
     let contact = daemon.store.contact(&queued.letter.to)?;
     if let Some(because) = disseminate::why_held(&queued.letter, contact.as_ref(), bench.desk(&daemon.key, now)) {
         hold(daemon, id, &queued, &because)?;

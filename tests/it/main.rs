@@ -8,6 +8,7 @@
     reason = "a test that panics fails, as it should"
 )]
 
+mod cancelled;
 mod cli;
 mod harness;
 mod hostile;

@@ -106,6 +106,10 @@ pub(super) fn merge(into: &TicketNumber, job: &Job<'_>, work: &mut Work<'_>) -> 
         work.event(into, job.by(), TicketEvent::ParticipantAdded { address: address.clone() }, address.as_str());
     }
     work.event(into, job.by(), TicketEvent::Linked { to: ticket.number.clone() }, ticket.number.to_string());
+    // What was marked stays marked where the conversation goes on.
+    if let Some(mark) = ticket.received_tlp.max(ticket.tlp) {
+        work.event(into, job.by(), TicketEvent::TlpReceived { mark }, mark.word());
+    }
     work.event(&ticket.number, job.by(), TicketEvent::MergedInto { to: into.clone() }, into.to_string());
     end(&ticket.number, State::Merged, job.by(), work);
     Ok(work.desk.say("done.merged", &[("number", &into.0)]))
