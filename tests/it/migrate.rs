@@ -15,11 +15,18 @@ struct Step {
     rows: &'static str,
 }
 
-const STEPS: &[Step] = &[Step {
-    sql: include_str!("../../src/store/migrations/0001_first.sql"),
-    sha256: "474739d84b7e7d96901f309024c569f5c110bb8bef08ea0118870b76e2ad9cc2",
-    rows: include_str!("../schema/0001_rows.sql"),
-}];
+const STEPS: &[Step] = &[
+    Step {
+        sql: include_str!("../../src/store/migrations/0001_first.sql"),
+        sha256: "474739d84b7e7d96901f309024c569f5c110bb8bef08ea0118870b76e2ad9cc2",
+        rows: include_str!("../schema/0001_rows.sql"),
+    },
+    Step {
+        sql: include_str!("../../src/store/migrations/0002_growth.sql"),
+        sha256: "dd276d5fb4d2178b3c9b33772c727d7d477158c01812a310cd19a5256e1b86af",
+        rows: include_str!("../schema/0001_rows.sql"),
+    },
+];
 
 /// A database of that version, made without the program.
 fn old_database(path: &Path, version: usize) {
