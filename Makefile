@@ -60,7 +60,7 @@ install: build
 	install -Dm644 systemd/bantuan70.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/bantuan70.conf
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	install -d $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
-	$(TARGET_DIR)/release/bantuan70 man >$(DESTDIR)$(PREFIX)/share/man/man1/bantuan70.1
+	$(TARGET_DIR)/release/bantuan70 man --into $(DESTDIR)$(PREFIX)/share/man/man1
 	$(TARGET_DIR)/release/bantuan70 completions bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/bantuan70
 	$(TARGET_DIR)/release/bantuan70 completions zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_bantuan70
 	$(TARGET_DIR)/release/bantuan70 completions fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/bantuan70.fish

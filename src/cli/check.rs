@@ -34,8 +34,8 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
         }
     };
     report.ok("configuration", &config.file.display().to_string())?;
-    if let Err(error) = config.require_run() {
-        report.fail("needed to run", Exit::Usage, &error.to_string())?;
+    for missing in config.missing_to_run() {
+        report.fail("needed to run", Exit::Usage, &missing.to_string())?;
     }
     for key in WITHOUT_EFFECT.iter().filter(|key| config.keys_set.contains(**key)) {
         report.ok(key, "is set, and has no effect in this version")?;
@@ -92,11 +92,14 @@ impl Report {
         self.line(what, "FAIL", cause)
     }
 
+    /// A reader that went away (`| head`) does not end the checks: the exit status is that of all.
     fn line(&self, what: &str, result: &str, detail: &str) -> Result<(), Failure> {
-        if self.json {
-            return print(serde_json::json!({ "check": what, "result": result, "detail": detail }));
-        }
-        print(format_args!("{result:<4}  {what:<22}  {detail}"))
+        let printed = if self.json {
+            print(serde_json::json!({ "check": what, "result": result, "detail": detail }))
+        } else {
+            print(format_args!("{result:<4}  {what:<22}  {detail}"))
+        };
+        printed.or_else(|failure| if failure.exit == Exit::Done { Ok(()) } else { Err(failure) })
     }
 }
 
@@ -114,9 +117,9 @@ const fn rank(exit: Exit) -> u8 {
 fn data_dir(report: &mut Report, config: &Config) -> Result<(), Failure> {
     let dir = &config.center.data_dir;
     match std::fs::metadata(dir) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => match existing_parent(dir) {
-            Some(parent) => report.ok("data_dir", &format!("{} is not there yet; 'run' makes it in {}", dir.display(), parent.display())),
-            None => report.fail("data_dir", Exit::Usage, &format!("{} has no folder that exists above it", dir.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => match to_be_made(dir) {
+            Ok(detail) => report.ok("data_dir", &detail),
+            Err(cause) => report.fail("data_dir", Exit::Usage, &cause),
         },
         Err(error) => report.fail("data_dir", Exit::Usage, &format!("cannot read {}: {error}", dir.display())),
         Ok(about) if !about.is_dir() => report.fail("data_dir", Exit::Usage, &format!("{} is no folder; name another", dir.display())),
@@ -135,8 +138,17 @@ fn data_dir(report: &mut Report, config: &Config) -> Result<(), Failure> {
     }
 }
 
-fn existing_parent(dir: &Path) -> Option<&Path> {
-    dir.ancestors().skip(1).find(|folder| folder.is_dir())
+/// Whether `run` could make this folder: the nearest thing above it that exists must be a folder
+/// that this user may write into.
+fn to_be_made(dir: &Path) -> Result<String, String> {
+    let above = dir.ancestors().skip(1).find(|path| path.symlink_metadata().is_ok());
+    let above = above.map_or_else(|| Path::new("."), |path| if path.as_os_str().is_empty() { Path::new(".") } else { path });
+    if !above.is_dir() {
+        return Err(format!("{} cannot be made: {} is no folder", dir.display(), above.display()));
+    }
+    rustix::fs::accessat(rustix::fs::CWD, above, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK, rustix::fs::AtFlags::EACCESS)
+        .map_err(|error| format!("{} cannot be made: no right to write into {}: {error}", dir.display(), above.display()))?;
+    Ok(format!("{} is not there yet; 'run' makes it in {}", dir.display(), above.display()))
 }
 
 /// Makes and removes an empty file.

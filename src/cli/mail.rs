@@ -71,6 +71,11 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
     match arguments.verb {
         Verb::List { kind, ticket, limit } => {
             let ticket = ticket.map(|typed| desk.ticket_number(&typed)).transpose()?;
+            if let Some(number) = &ticket
+                && desk.store.ticket(number, &desk.view)?.is_none()
+            {
+                return Err(not_found(format!("there is no ticket {number}")));
+            }
             let rows = desk.store.mail(&MailFilter { kind, ticket, limit, ..MailFilter::default() }, &desk.view)?;
             print_rows(common, &rows, &["ID", "RECEIVED", "KIND", "TICKET", "FROM", "SUBJECT", "REASON"], |row| {
                 vec![
@@ -148,7 +153,7 @@ fn show(common: &Common, desk: &Desk, what: &Show) -> Outcome {
         ("bytes", mail.bytes.to_string()),
         ("sha256", page.sha256.clone()),
         ("attempts", page.attempts.to_string()),
-        ("lay in", page.places.join("; ")),
+        ("came in by", page.places.join("; ")),
     ])?;
     if !page.text.is_empty() {
         print(format!("\n{}", escaped_lines(page.text.trim_end())))?;

@@ -72,8 +72,12 @@ enum Verb {
         /// Shell to complete for
         shell: clap_complete::Shell,
     },
-    /// Print the manual page
-    Man,
+    /// Print the manual page, or write one page for each verb
+    Man {
+        /// Write bantuan70.1 and a page for each verb into this folder instead
+        #[arg(long, value_name = "DIR")]
+        into: Option<PathBuf>,
+    },
 }
 
 /// What all verbs are given.
@@ -186,7 +190,7 @@ pub fn main() -> ExitCode {
         Verb::Backup(arguments) => store::run_backup(&common, arguments),
         Verb::Restore(arguments) => store::run_restore(&common, arguments),
         Verb::Completions { shell } => completions(shell),
-        Verb::Man => man(),
+        Verb::Man { into } => man(into.as_deref()),
     };
     match outcome {
         Ok(exit) => ExitCode::from(exit as u8),
@@ -213,8 +217,13 @@ fn completions(shell: clap_complete::Shell) -> Outcome {
     Ok(Exit::Done)
 }
 
-fn man() -> Outcome {
+fn man(into: Option<&Path>) -> Outcome {
     use clap::CommandFactory as _;
+    if let Some(dir) = into {
+        clap_mangen::generate_to(Arguments::command(), dir)
+            .map_err(|error| Failure::service(format!("cannot write manual pages into {}: {error}", dir.display())))?;
+        return Ok(Exit::Done);
+    }
     let mut text = Vec::new();
     clap_mangen::Man::new(Arguments::command()).render(&mut text).map_err(|error| Failure::from(anyhow::Error::new(error)))?;
     print(String::from_utf8_lossy(&text).trim_end())?;

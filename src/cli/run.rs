@@ -17,7 +17,9 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
     log_to_stderr();
     keep_files_private();
     let config = common.load()?;
-    config.require_run().map_err(|error| Failure::usage(error.to_string()))?;
+    if let Some(first) = config.missing_to_run().first() {
+        return Err(Failure::usage(first.to_string()));
+    }
     // A password that cannot be read is the configuration's fault, not a server's (F71).
     config.intake.password().and(config.outgoing.password()).map_err(|error| Failure::usage(error.to_string()))?;
     let data_dir = config.center.data_dir.clone();

@@ -239,26 +239,32 @@ impl Config {
         read::defaults()
     }
 
-    /// What `run` needs and other verbs do not: where mail comes from and goes to, the centre's
-    /// key, an analyst.
-    ///
-    /// # Errors
-    /// Names the first key that is missing.
-    pub fn require_run(&self) -> Result<(), ConfigError> {
-        let missing = |key: &str, remedy: &str| Err(ConfigError::of(&self.file, key, format!("is missing; {remedy}")));
-        if self.intake.source.is_none() {
-            return missing("intake.host", "name the IMAP server that mail is fetched from (or kind = \"maildir\" and path)");
-        }
-        if self.outgoing.target.is_none() {
-            return missing("outgoing.host", "name the SMTP server that mail is sent through (or kind = \"maildir\" and path)");
-        }
-        if self.openpgp.key_file.is_none() {
-            return missing("openpgp.key_file", "name the centre's secret key; 'bantuan70 init DIR --generate-key' makes one");
-        }
-        if self.people.is_empty() {
-            return missing("analyst", "name at least one person with address and certificate in an [[analyst]] section");
-        }
-        Ok(())
+    /// What `run` needs and other verbs do not, each key that is missing: where mail comes from and
+    /// goes to, the centre's key, an analyst. Empty where all is there.
+    #[must_use]
+    pub fn missing_to_run(&self) -> Vec<ConfigError> {
+        [
+            (
+                self.intake.source.is_none(),
+                "intake.host",
+                "name the IMAP server that mail is fetched from (or kind = \"maildir\" and path)",
+            ),
+            (
+                self.outgoing.target.is_none(),
+                "outgoing.host",
+                "name the SMTP server that mail is sent through (or kind = \"maildir\" and path)",
+            ),
+            (
+                self.openpgp.key_file.is_none(),
+                "openpgp.key_file",
+                "name the centre's secret key; 'bantuan70 init DIR --generate-key' makes one",
+            ),
+            (self.people.is_empty(), "analyst", "name at least one person with address and certificate in an [[analyst]] section"),
+        ]
+        .into_iter()
+        .filter(|(is_missing, ..)| *is_missing)
+        .map(|(_, key, remedy)| ConfigError::of(&self.file, key, format!("is missing; {remedy}")))
+        .collect()
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 const VERBS: &[&str] = &[
     "init",
@@ -214,12 +214,51 @@ fn d1_init_refuses_an_address_or_name_that_is_none_before_it_writes() {
 fn check_of_what_init_made_names_what_is_missing() {
     let center = Center::new();
     let (exit, failures) = center.failures(&["--offline"]);
-    assert_eq!((exit, failures.len()), (2, 1), "{failures:?}");
-    assert!(failures[0].contains("intake.host: is missing"), "{failures:?}");
+    assert_eq!((exit, failures.len()), (2, 3), "{failures:?}");
+    for (line, key) in failures.iter().zip(["intake.host", "outgoing.host", "analyst"]) {
+        assert!(line.contains(&format!("{key}: is missing")), "{failures:?}");
+    }
     let center = center.with_maildirs();
     let (exit, text) = center.check(&["--offline"]);
     assert_eq!(exit, 0, "{text}");
     assert!(text.contains("ends in 109") && text.contains("certificate ani@bssn.test"), "days to expiry: {text}");
+}
+
+#[test]
+fn check_fails_for_folders_that_run_could_not_make() {
+    let center = Center::new().with_maildirs();
+    fs::write(center.path().join("file"), "no folder").unwrap();
+    let text = fs::read_to_string(center.file()).unwrap();
+    fs::write(center.file(), text.replace("path = \"out\"", "path = \"file/out\"")).unwrap();
+    let (exit, failures) = center.failures(&["--offline"]);
+    assert_eq!((exit, failures.len()), (2, 1), "{failures:?}");
+    assert!(failures[0].contains("file/out cannot be made") && failures[0].contains("file is no folder"), "{failures:?}");
+}
+
+/// Whoever reads the first line alone (`check | head -1`) still gets the exit status of all checks.
+#[test]
+fn f68_check_keeps_its_exit_status_when_nobody_reads_on() {
+    let center = Center::new();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_bantuan70"))
+        .args(["check", "--offline"])
+        .current_dir(center.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(2));
+}
+
+#[test]
+fn a_manual_page_is_written_for_each_verb() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(run(folder.path(), &["man", "--into", "."]).status.code(), Some(0));
+    let page = fs::read_to_string(folder.path().join("bantuan70.1")).unwrap();
+    for verb in VERBS {
+        assert!(page.contains(&format!("bantuan70\\-{verb}(1)")), "{verb}");
+        assert!(folder.path().join(format!("bantuan70-{verb}.1")).exists(), "{verb}");
+    }
+    assert_eq!(run(folder.path(), &["man", "--into", "nowhere"]).status.code(), Some(3));
 }
 
 #[test]
