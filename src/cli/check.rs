@@ -6,6 +6,7 @@ mod servers;
 
 use super::{Common, Exit, Failure, Outcome, print};
 use crate::config::Config;
+use crate::daemon;
 use crate::mail::template::Templates;
 use crate::rules::selftest;
 use crate::store::Store;
@@ -117,7 +118,7 @@ const fn rank(exit: Exit) -> u8 {
 fn data_dir(report: &mut Report, config: &Config) -> Result<(), Failure> {
     let dir = &config.center.data_dir;
     match std::fs::metadata(dir) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => match to_be_made(dir) {
+        Err(error) if is_absent(&error) => match to_be_made(dir) {
             Ok(detail) => report.ok("data_dir", &detail),
             Err(cause) => report.fail("data_dir", Exit::Usage, &cause),
         },
@@ -138,6 +139,11 @@ fn data_dir(report: &mut Report, config: &Config) -> Result<(), Failure> {
     }
 }
 
+/// Nothing has this name, or what stands above it is no folder.
+fn is_absent(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
+}
+
 /// Whether `run` could make this folder: the nearest thing above it that exists must be a folder
 /// that this user may write into.
 fn to_be_made(dir: &Path) -> Result<String, String> {
@@ -146,7 +152,7 @@ fn to_be_made(dir: &Path) -> Result<String, String> {
     if !above.is_dir() {
         return Err(format!("{} cannot be made: {} is no folder", dir.display(), above.display()));
     }
-    rustix::fs::accessat(rustix::fs::CWD, above, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK, rustix::fs::AtFlags::EACCESS)
+    daemon::may_write(above)
         .map_err(|error| format!("{} cannot be made: no right to write into {}: {error}", dir.display(), above.display()))?;
     Ok(format!("{} is not there yet; 'run' makes it in {}", dir.display(), above.display()))
 }

@@ -25,7 +25,7 @@ use tokio::sync::{Notify, watch};
 
 pub use intake::IntakeError;
 pub use send::SendError;
-pub use setup::{SetupError, bench, house, keep_files_private, reader};
+pub use setup::{SetupError, bench, house, keep_files_private, may_write, reader};
 
 /// Intake stops below this much free space, so that what was taken in can still be decided (F60).
 const FREE_BYTES_MIN: u64 = 512 * 1024 * 1024;

@@ -125,6 +125,15 @@ pub(super) fn tell_systemd(states: &[sd_notify::NotifyState<'_>]) {
     }
 }
 
+/// Whether this user may make things in a folder; read-only file systems and access lists count.
+///
+/// # Errors
+/// What the system says against it.
+pub fn may_write(folder: &Path) -> std::io::Result<()> {
+    use rustix::fs::{Access, AtFlags, CWD, accessat};
+    Ok(accessat(CWD, folder, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)?)
+}
+
 /// Free bytes on the file system of `path`.
 pub(super) fn free_bytes(path: &Path) -> Option<u64> {
     let about = rustix::fs::statvfs(path).ok()?;
