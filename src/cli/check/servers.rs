@@ -91,7 +91,7 @@ fn maildir(report: &mut Report, section: &str, path: &Path) -> Result<(), Failur
     match std::fs::metadata(path) {
         Ok(about) if about.is_dir() => report.ok(&what, &path.display().to_string()),
         Ok(_) => report.fail(&what, Exit::Usage, &format!("{} is no folder; name a Maildir", path.display())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => match super::to_be_made(path) {
+        Err(error) if super::is_absent(&error) => match super::to_be_made(path) {
             Ok(detail) => report.ok(&what, &detail),
             Err(cause) => report.fail(&what, Exit::Usage, &cause),
         },
