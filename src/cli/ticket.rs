@@ -1,5 +1,7 @@
 //! `bantuan70 ticket`: read tickets. Nothing here changes one; that is what signed commands are for.
 
+mod misp;
+
 use super::listing::{Desk, cell, escaped, escaped_lines, not_found, open, print_fields, print_json, print_rows};
 use super::{Common, Exit, Failure, Outcome, print};
 use crate::model::ticket::{Direction, State};
@@ -33,7 +35,8 @@ enum Verb {
     Export {
         /// Ticket number, such as BANTUAN70-2026-000123
         number: String,
-        /// One JSON object, or one mail that holds every message of the ticket
+        /// One JSON object; one mail that holds every message of the ticket; or a MISP event with the
+        /// indicators and nothing of the reporter
         #[arg(long, value_enum)]
         format: Format,
     },
@@ -65,6 +68,7 @@ struct List {
 enum Format {
     Json,
     Eml,
+    Misp,
 }
 
 fn state(word: &str) -> Result<State, String> {
@@ -112,6 +116,7 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
             match format {
                 Format::Json => print_json(&page)?,
                 Format::Eml => export_eml(&desk, &page)?,
+                Format::Misp => print_json(&misp::event(&page, &desk.config.center.address, &desk.config.center.name))?,
             }
             Ok(Exit::Done)
         }

@@ -119,6 +119,43 @@ fn listings_have_the_fields_of_the_contract() {
     assert!(exported.contains("Content-Type: message/rfc822") && exported.contains("Subject: satu"), "{exported}");
 }
 
+/// What other teams get of a ticket: its indicators, under one identifier however often it is
+/// exported, and nothing that says who reported.
+#[test]
+fn a_misp_event_has_the_indicators_and_nothing_of_the_reporter() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_bantuan70")).args(arguments).current_dir(folder.path()).output().unwrap();
+        assert!(output.status.success(), "{arguments:?} {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    run(&["demo", "demo"]);
+    let config = ["--config", "demo/bantuan70.toml"];
+    let tickets: Vec<Value> =
+        run(&[&["ticket", "list", "--json"], &config[..]].concat()).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut attributes = 0;
+    for ticket in &tickets {
+        let number = ticket["number"].as_str().unwrap();
+        let export = || run(&[&["ticket", "export", number, "--format", "misp"], &config[..]].concat());
+        let text = export();
+        assert_eq!(text, export(), "a second import changes the first event");
+        let event: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&event["Event"]["published"], event["Event"]["uuid"].as_str().unwrap().len()), (&Value::Bool(false), 36));
+        if let Some(reporter) = ticket["reporter"].as_str() {
+            let domain = reporter.rsplit('@').next().unwrap();
+            assert!(!text.contains(reporter) && !text.contains(domain), "{reporter}: {text}");
+        }
+        if ticket["tlp"].is_null() {
+            assert_eq!(event["Event"]["distribution"], "0", "{text}");
+        }
+        for attribute in event["Event"]["Attribute"].as_array().unwrap() {
+            assert_eq!((&attribute["to_ids"], attribute["distribution"].as_str()), (&Value::Bool(false), Some("5")));
+            attributes += 1;
+        }
+    }
+    assert!(attributes > 3, "the demonstration has indicators");
+}
+
 #[test]
 fn what_is_not_there_is_exit_1_and_what_is_mistyped_exit_2() {
     let center = Center::new();
@@ -129,7 +166,8 @@ fn what_is_not_there_is_exit_1_and_what_is_mistyped_exit_2() {
     center.lines(2, &["ticket", "show", "nine"]);
     center.lines(1, &["ticket", "search", "tidak ada"]);
     center.lines(2, &["ticket", "list", "--state", "sleeping"]);
-    center.lines(2, &["ticket", "export", "BANTUAN70-2026-000009", "--format", "misp"]);
+    center.lines(1, &["ticket", "export", "BANTUAN70-2026-000009", "--format", "misp"]);
+    center.lines(2, &["ticket", "export", "BANTUAN70-2026-000009", "--format", "stix"]);
     center.lines(1, &["outbox", "retry", "7"]);
     center.lines(1, &["mail", "show", "7"]);
     center.lines(1, &["quarantine", "release", "7"]);
