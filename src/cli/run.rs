@@ -11,6 +11,10 @@ pub(super) struct Arguments {
     /// Handle all that waits in the mailbox and all that is due in the outbox, then exit
     #[arg(long)]
     once: bool,
+    /// Say that this host's clock is right: times in the audit log that are ahead of it, which a wrong
+    /// clock wrote, hold up no command any more
+    #[arg(long)]
+    accept_clock: bool,
 }
 
 pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
@@ -27,6 +31,9 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
     // Keys and rules first: what is wrong there is found without touching the database.
     bench(&config, None, clock.now()).map_err(|error| Failure::usage(error.to_string()))?;
     let store = Store::open(&data_dir.join(store::FILE_NAME))?;
+    if arguments.accept_clock {
+        store.accept_clock(&super::listing::who(), clock.now())?;
+    }
     let bench = bench(&config, Some(&store), clock.now()).map_err(|error| Failure::usage(error.to_string()))?;
     let daemon = Daemon::new(config, store, bench, clock)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -37,8 +44,7 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
         if arguments.once {
             return daemon.once().await;
         }
-        daemon.run().await;
-        Ok(())
+        daemon.run().await
     });
     // What still blocks is in the store's hands and can be repeated.
     runtime.shutdown_timeout(std::time::Duration::from_millis(500));

@@ -1,6 +1,7 @@
 //! Mail comes in: from the server or the Maildir into the store (rung I1), through the pipeline
 //! (I2), and out of the inbox into the folder for it (I3). Moving repeats until it is done.
 
+use super::alarm::Cause;
 use super::{Daemon, endpoint, wait, wire_login};
 use crate::config::Source;
 use crate::store::{Arrival, Unfiled};
@@ -57,7 +58,7 @@ pub(super) async fn run(daemon: &Daemon) {
         if let Err(error) = outcome {
             let pause = backoff.next(matches!(error, IntakeError::Wire(WireError::Refused(_))));
             tracing::warn!(error = error.to_string(), retry_after = pause.as_secs(), "intake interrupted");
-            daemon.outage("intake", &error.to_string(), &backoff).await;
+            daemon.outage(Cause::Intake, &error.to_string(), &backoff).await;
             tokio::select! {
                 () = daemon.stopped() => break,
                 () = tokio::time::sleep(pause) => {}
@@ -163,8 +164,7 @@ impl Mailbox {
     /// Rung I2 to I3: what is decided leaves the inbox. A message that cannot be moved stays, is
     /// tried again next round, and holds up nothing (F4).
     async fn file(&mut self, daemon: &Daemon) -> Result<(), IntakeError> {
-        let unfiled = daemon.store.unfiled(FILE_BATCH)?;
-        let mine: Vec<Unfiled> = unfiled.into_iter().filter(|row| row.source == self.source()).collect();
+        let mine = daemon.store.unfiled(self.source(), FILE_BATCH)?;
         if mine.is_empty() {
             return Ok(());
         }

@@ -1,27 +1,28 @@
 //! The shell round the core: intake, pipeline, sending, time. It decides nothing.
 
+mod alarm;
 pub mod clock;
 mod intake;
 pub mod pipeline;
 mod send;
 mod setup;
+#[cfg(test)]
+mod tests;
 mod tick;
 mod wait;
 
 use crate::config::{Config, Login as ConfigLogin, Secret, Server};
-use crate::decide::due;
 use crate::mail::token::TokenKey;
-use crate::model::snapshot::Question;
 use crate::store::Store;
 use crate::wire::{Endpoint, Login, Tls};
+use alarm::Cause;
 use anyhow::Context as _;
 use clock::Clock;
-use jiff::Timestamp;
 use pipeline::Bench;
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
 
 pub use intake::IntakeError;
 pub use send::SendError;
@@ -31,8 +32,8 @@ pub use setup::{SetupError, bench, house, keep_files_private, may_write, reader}
 const FREE_BYTES_MIN: u64 = 512 * 1024 * 1024;
 /// After SIGTERM what is under way may take this long; then connections are dropped (F68).
 const STOP_WITHIN: Duration = Duration::from_secs(4);
-/// The same outage is told again after a day.
-const TELL_AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
+/// After certificates could not be read they are left alone for this long.
+const READ_AGAIN: Duration = Duration::from_secs(30);
 
 /// Everything that runs shares this.
 #[derive(Debug)]
@@ -42,12 +43,19 @@ pub struct Shared {
     pub key: TokenKey,
     pub clock: Clock,
     bench: RwLock<Arc<Bench>>,
-    /// The database's generation when the certificates in it were last read.
-    generation: Mutex<i64>,
+    certificates: Mutex<Freshness>,
     outbox_wake: Notify,
     stop: watch::Sender<Stop>,
-    /// When each outage was last told.
-    told: Mutex<BTreeMap<String, Timestamp>>,
+    raised: alarm::Raised,
+}
+
+/// How fresh the certificates of contacts are.
+#[derive(Debug)]
+struct Freshness {
+    /// The database's generation when the certificates in it were last read.
+    generation: i64,
+    /// When they are tried again after they could not be read.
+    not_before: Option<tokio::time::Instant>,
 }
 
 /// Whether to go on.
@@ -74,6 +82,8 @@ pub enum RunError {
     Intake(IntakeError),
     Send(SendError),
     Store(anyhow::Error),
+    /// One of the daemon's tasks ended by itself: nothing that stands on it would go on.
+    Task(&'static str),
 }
 
 impl std::fmt::Display for RunError {
@@ -82,6 +92,7 @@ impl std::fmt::Display for RunError {
             Self::Intake(error) => write!(f, "{error}"),
             Self::Send(error) => write!(f, "{error}"),
             Self::Store(error) => write!(f, "{error:#}"),
+            Self::Task(name) => write!(f, "the {name} task ended by itself; its log says where, and the daemon must be started again"),
         }
     }
 }
@@ -95,16 +106,17 @@ impl Daemon {
         let key = store.token_key()?;
         let generation = store.outbox_generation()?;
         store.recover_outbox(clock.now())?;
+        let raised = alarm::Raised::new(&store.alarms()?);
         let shared = Shared {
             config,
             store,
             key,
             clock,
             bench: RwLock::new(Arc::new(bench)),
-            generation: Mutex::new(generation),
+            certificates: Mutex::new(Freshness { generation, not_before: None }),
             outbox_wake: Notify::new(),
             stop: watch::Sender::new(Stop::No),
-            told: Mutex::new(BTreeMap::new()),
+            raised,
         };
         Ok(Self(Arc::new(shared)))
     }
@@ -145,35 +157,52 @@ impl Daemon {
     }
 
     /// Runs until SIGTERM or SIGINT.
-    pub async fn run(&self) {
+    ///
+    /// # Errors
+    /// A task of the daemon ended by itself: whoever started it must start it again.
+    pub async fn run(&self) -> Result<(), RunError> {
         let watched = self.clone();
         tokio::spawn(async move { watched.signals().await });
-        let tasks = [
-            tokio::spawn({
-                let daemon = self.clone();
-                async move { intake::run(&daemon).await }
-            }),
-            tokio::spawn({
-                let daemon = self.clone();
-                async move { send::Sender::new().run(&daemon).await }
-            }),
-            tokio::spawn({
-                let daemon = self.clone();
-                async move { tick::run(&daemon).await }
-            }),
+        let tasks = vec![
+            self.task("intake", |daemon| async move { intake::run(&daemon).await }),
+            self.task("sending", |daemon| async move { send::Sender::new().run(&daemon).await }),
+            self.task("clock", |daemon| async move { tick::run(&daemon).await }),
         ];
         tracing::info!(version = env!("CARGO_PKG_VERSION"), "running");
         setup::tell_systemd(&[sd_notify::NotifyState::Ready]);
-        self.stopped().await;
+        let outcome = self.watch_over(tasks).await;
+        tracing::info!("stopped");
+        outcome
+    }
+
+    fn task<F: Future<Output = ()> + Send + 'static>(&self, name: &'static str, work: impl FnOnce(Self) -> F) -> Task {
+        Task { name, handle: tokio::spawn(work(self.clone())) }
+    }
+
+    /// Waits for the end, and ends all where one task ends before: a daemon that looks alive and takes in
+    /// no mail is worse than one that is started again.
+    async fn watch_over(&self, mut tasks: Vec<Task>) -> Result<(), RunError> {
+        let fallen = tokio::select! {
+            // Asked first: tasks end too when they are told to.
+            biased;
+            () = self.stopped() => None,
+            name = first_to_end(&mut tasks) => Some(name),
+        };
+        if let Some(name) = fallen {
+            tracing::error!(task = name, "a task ended by itself; the daemon stops, to be started again");
+            self.stop();
+        }
         setup::tell_systemd(&[sd_notify::NotifyState::Stopping]);
         let deadline = tokio::time::Instant::now() + STOP_WITHIN;
-        for mut task in tasks {
-            if tokio::time::timeout_at(deadline, &mut task).await.is_err() {
+        for Task { name, handle } in tasks.iter_mut().filter(|task| Some(task.name) != fallen) {
+            match tokio::time::timeout_at(deadline, &mut *handle).await {
                 // An open attempt is found as `sending` at the next start and becomes uncertain.
-                task.abort();
+                Err(_) => handle.abort(),
+                Ok(Err(error)) => tracing::error!(task = *name, error = error.to_string(), "a task did not end well"),
+                Ok(Ok(())) => {}
             }
         }
-        tracing::info!("stopped");
+        fallen.map_or(Ok(()), |name| Err(RunError::Task(name)))
     }
 
     async fn signals(&self) {
@@ -198,10 +227,13 @@ impl Daemon {
     async fn reload(&self) {
         let outcome = self.blocking(Self::replace_bench).await;
         match outcome {
-            Ok(()) => tracing::info!("read again"),
+            Ok(()) => {
+                tracing::info!("read again");
+                self.over(Cause::Reload).await;
+            }
             Err(error) => {
                 tracing::error!(error = format!("{error:#}"), "the new rules, templates or certificates are wrong; the old ones stay");
-                self.alarm("reload", "reload", &format!("{error:#}")).await;
+                self.alarm(Cause::Reload, &format!("{error:#}")).await;
             }
         }
     }
@@ -237,29 +269,34 @@ impl Daemon {
         Ok(handled)
     }
 
-    /// Reads the certificates of contacts again where another process has changed the database.
+    /// Reads the certificates of contacts again where another process has changed the database. What
+    /// could not be read is read again later: until it is, a certificate that was taken away still counts.
     async fn refresh_certificates(&self) -> anyhow::Result<()> {
         let generation = self.store.outbox_generation()?;
         {
-            let mut known = self.generation.lock().unwrap_or_else(PoisonError::into_inner);
-            if *known == generation {
+            let known = self.certificates.lock().unwrap_or_else(PoisonError::into_inner);
+            if known.generation == generation || known.not_before.is_some_and(|time| tokio::time::Instant::now() < time) {
                 return Ok(());
             }
-            *known = generation;
         }
-        self.blocking(Self::replace_keyring).await
+        let outcome = self.blocking(Self::replace_keyring).await;
+        let mut known = self.certificates.lock().unwrap_or_else(PoisonError::into_inner);
+        match outcome {
+            Ok(()) => *known = Freshness { generation, not_before: None },
+            // Where a file of the configuration has gone wrong meanwhile, the old ones go on: sending must not stop for it.
+            Err(error) => {
+                known.not_before = Some(tokio::time::Instant::now() + READ_AGAIN);
+                tracing::error!(error = format!("{error:#}"), "certificates not read again; the old ones stay");
+            }
+        }
+        Ok(())
     }
 
-    /// Takes the certificates as they stand now; rules and templates stay. Where a file of the
-    /// configuration has gone wrong meanwhile, the old ones go on: sending must not stop for it.
+    /// Takes the certificates as they stand now; rules and templates stay.
     fn replace_keyring(&self) -> anyhow::Result<()> {
-        match setup::keyring(&self.config, &self.store, self.clock.now()) {
-            Ok(keyring) => {
-                let bench = self.bench().with_keyring(keyring);
-                *self.bench.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(bench);
-            }
-            Err(error) => tracing::error!(error = error.to_string(), "certificates not read again"),
-        }
+        let keyring = setup::keyring(&self.config, &self.store, self.clock.now())?;
+        let bench = self.bench().with_keyring(keyring);
+        *self.bench.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(bench);
         Ok(())
     }
 
@@ -280,46 +317,42 @@ impl Daemon {
             match setup::free_bytes(&self.config.center.data_dir) {
                 Some(free) if free < needed => {
                     tracing::error!(free, needed, "the disk is nearly full: no mail is taken in");
-                    self.alarm("disk", "disk full", &format!("{free} bytes free, {needed} needed")).await;
+                    self.alarm(Cause::Disk, &format!("{free} bytes free, {needed} needed")).await;
                     tokio::select! {
                         () = self.stopped() => return,
                         () = tokio::time::sleep(Duration::from_secs(30)) => {}
                     }
                 }
-                _ => return,
+                _ => return self.over(Cause::Disk).await,
             }
         }
     }
 
-    /// An outage that lasts is told to the chief, once a day.
-    async fn outage(&self, what: &str, reason: &str, backoff: &wait::Backoff) {
+    /// An outage that lasts is told to the chief.
+    async fn outage(&self, cause: Cause, reason: &str, backoff: &wait::Backoff) {
         if backoff.is_worth_telling() {
-            self.alarm(what, &format!("{what} interrupted"), reason).await;
+            self.alarm(cause, reason).await;
         }
     }
+}
 
-    async fn alarm(&self, cause: &str, what: &str, reason: &str) {
-        let now = self.clock.now();
-        {
-            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-            let last = told.get(cause).copied();
-            if last.is_some_and(|last| now.duration_since(last) < TELL_AGAIN) {
-                return;
+/// A task of the daemon.
+struct Task {
+    name: &'static str,
+    handle: JoinHandle<()>,
+}
+
+/// The name of the first task that ends, by a panic or by returning.
+async fn first_to_end(tasks: &mut [Task]) -> &'static str {
+    std::future::poll_fn(|context| {
+        for Task { name, handle } in tasks.iter_mut() {
+            if std::pin::Pin::new(handle).poll(context).is_ready() {
+                return std::task::Poll::Ready(*name);
             }
-            told.insert(cause.to_owned(), now);
         }
-        let (cause, what, facts) = (format!("{cause} {now}"), what.to_owned(), vec![reason.to_owned()]);
-        let outcome = self
-            .blocking(move |daemon| {
-                let bench = daemon.bench();
-                let desk = bench.desk(&daemon.key, now);
-                daemon.store.act(&cause, &Question::default(), &bench.place(), now, |world| due::alarm(&cause, &what, &facts, world, desk))
-            })
-            .await;
-        if let Err(error) = outcome {
-            tracing::error!(error = format!("{error:#}"), "cannot tell the chief");
-        }
-    }
+        std::task::Poll::Pending
+    })
+    .await
 }
 
 /// The server of the configuration as the wire knows it.

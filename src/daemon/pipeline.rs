@@ -18,13 +18,25 @@ use crate::openpgp::open::{self, Opened};
 use crate::rules::{Assessment, RuleSet, assess};
 use crate::store::{Deciding, Place, Store, WaitingMail, is_busy, is_full};
 use anyhow::Context as _;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// Tries before a mail is put aside (DESIGN 4): one for a passing fault, one more to be sure.
 const ATTEMPTS_MAX: u32 = 3;
+
+/// Text that comes out of one encrypted mail: so many times its own size, and at least this much. Written words
+/// shrink to a fifth, logs to a twentieth; what grows more is a bomb.
+const EXPANSION_MAX: usize = 100;
+const PLAINTEXT_BYTES_MIN: usize = 4 * 1024 * 1024;
+
+/// Read mail of one batch that lies in memory at a time. What came encrypted and packed may be many times the
+/// bytes that the batch was chosen by.
+const LAID_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// How far the log may be ahead of the clock: as far ahead as a signature may be (contract 5).
+const CLOCK_BEHIND_MAX: SignedDuration = SignedDuration::from_mins(10);
 
 /// What a message is read by: enough for `inspect`, which decides nothing.
 #[derive(Debug)]
@@ -41,7 +53,8 @@ impl Reader {
     #[must_use]
     pub fn prepare(&self, raw: &[u8], now: Timestamp) -> Prepared {
         let reading = read::read(raw);
-        let opened = open::open(reading, &self.keyring, now, self.plaintext_limit);
+        let likely = raw.len().saturating_mul(EXPANSION_MAX).max(PLAINTEXT_BYTES_MIN);
+        let opened = open::open(reading, &self.keyring, now, likely.min(self.plaintext_limit));
         let recognised = kind::recognise(&opened.mail, &self.house);
         let found = assess(&self.rules, &opened.mail);
         // A robot's parts are no documents of a report.
@@ -121,6 +134,14 @@ impl Prepared {
             promoted: None,
         }
     }
+
+    /// How many bytes of memory the message holds, more or less: its texts and every file that came out of it.
+    fn bytes(&self) -> usize {
+        let mail = &self.opened.mail;
+        let files = mail.attachments.iter().chain(&self.opened.opened_files);
+        let files: usize = files.map(|file| file.content.len() + file.text.as_ref().map_or(0, String::len)).sum();
+        mail.raw.len() + mail.text.full.len() + mail.text.new.len() + mail.text.quoted.len() + files
+    }
 }
 
 /// The attachments as the search for documents sees them.
@@ -136,15 +157,45 @@ fn files(mail: &Mail) -> Vec<document::File<'_>> {
         .collect()
 }
 
-/// Handles one stored mail: counts the attempt, decides, commits.
+/// How far the host's clock is behind what the audit log knows, where that is more than passes for an error:
+/// commands wait then, for a captured one could be fresh again (ATTACKS C4).
 ///
 /// # Errors
-/// The store's; the mail then waits and is handled again.
-pub fn handle(store: &Store, bench: &Bench, key: &TokenKey, id: InboxId, now: Timestamp) -> anyhow::Result<Decision> {
+/// Where the store cannot be read.
+pub fn clock_behind(store: &Store, now: Timestamp) -> anyhow::Result<Option<SignedDuration>> {
+    let behind = store.latest_audit()?.map(|latest| latest.duration_since(now));
+    Ok(behind.filter(|behind| *behind > CLOCK_BEHIND_MAX))
+}
+
+/// Whether commands are carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Commands {
+    Act,
+    Wait,
+}
+
+/// A mail that must not be decided yet; it is no fault of the mail.
+#[derive(Debug)]
+struct MustWait;
+
+impl std::fmt::Display for MustWait {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a command waits: the host's clock is behind the audit log")
+    }
+}
+
+impl std::error::Error for MustWait {}
+
+/// Handles one stored mail: counts the attempt, decides, commits.
+fn handle(store: &Store, bench: &Bench, key: &TokenKey, id: InboxId, now: Timestamp, commands: Commands) -> anyhow::Result<Decision> {
     let waiting = store.begin_attempt(id, now).with_context(|| format!("count an attempt at mail {id}"))?;
-    let attempt = catch_unwind(AssertUnwindSafe(|| decide_on(store, bench, key, &waiting, now)));
+    let attempt = catch_unwind(AssertUnwindSafe(|| decide_on(store, bench, key, &waiting, now, commands)));
     let reason = match attempt {
         Ok(Ok(decision)) => return Ok(decision),
+        Ok(Err(error)) if error.is::<MustWait>() => {
+            store.postpone(id)?;
+            return Err(error);
+        }
         // A full disk or a busy database is no fault of the mail.
         Ok(Err(error)) if waiting.attempts < ATTEMPTS_MAX || is_full(&error) || is_busy(&error) => return Err(error),
         Ok(Err(error)) => format!("{error:#}"),
@@ -157,8 +208,18 @@ pub fn handle(store: &Store, bench: &Bench, key: &TokenKey, id: InboxId, now: Ti
     store.decide(id, &question, &bench.place(), now, |world| decide::give_up(id, &sha256.0, &reason, world, bench.desk(key, now)))
 }
 
-fn decide_on(store: &Store, bench: &Bench, key: &TokenKey, waiting: &WaitingMail, now: Timestamp) -> anyhow::Result<Decision> {
+fn decide_on(
+    store: &Store,
+    bench: &Bench,
+    key: &TokenKey,
+    waiting: &WaitingMail,
+    now: Timestamp,
+    commands: Commands,
+) -> anyhow::Result<Decision> {
     let laid = Laid::new(store, bench, waiting, now)?;
+    if laid.must_wait(commands) {
+        return Err(MustWait.into());
+    }
     let decision = store.decide(waiting.id, &laid.question, &bench.place(), now, |world| laid.decide(world, bench.desk(key, now)))?;
     laid.tell(&decision);
     Ok(decision)
@@ -188,6 +249,14 @@ impl Laid {
         Ok(Self { id, received_at, header_only, prepared, question, promoted, now })
     }
 
+    fn must_wait(&self, commands: Commands) -> bool {
+        commands == Commands::Wait && self.prepared.recognised.kind == MailKind::Analyst
+    }
+
+    fn bytes(&self) -> usize {
+        self.prepared.bytes() + self.promoted.as_ref().map_or(0, |(_, promoted)| promoted.bytes())
+    }
+
     fn decide(&self, world: &Snapshot, desk: Desk<'_>) -> Decision {
         let promoted = self.promoted.as_ref().map(|(id, prepared)| prepared.arrived(*id, self.now, None));
         let mut arrived = self.prepared.arrived(self.id, self.received_at, self.header_only);
@@ -212,29 +281,62 @@ const BATCH: usize = 32;
 /// What became of each mail of a batch.
 type Outcomes = Vec<(InboxId, anyhow::Result<()>)>;
 
-/// Handles several mails that nobody began with, under one commit. A mail that fails here is no
-/// worse off than after a first try alone: the next try is alone, and the last one is there too.
-fn handle_batch(store: &Store, bench: &Bench, key: &TokenKey, ids: &[InboxId], now: Timestamp) -> anyhow::Result<Outcomes> {
+/// Handles several mails that nobody began with, under one commit, or under a few where what came out of
+/// them is large. A mail that fails here is no worse off than after a first try alone: the next try is
+/// alone, and the last one is there too.
+fn handle_batch(
+    store: &Store,
+    bench: &Bench,
+    key: &TokenKey,
+    ids: &[InboxId],
+    now: Timestamp,
+    commands: Commands,
+) -> anyhow::Result<Outcomes> {
     let mut outcomes: Outcomes = Vec::new();
     let mut laid: Vec<Laid> = Vec::new();
+    let mut laid_bytes = 0;
     for waiting in store.begin_attempts(ids, now).context("count an attempt at a batch of mail")? {
         match catch_unwind(AssertUnwindSafe(|| Laid::new(store, bench, &waiting, now))) {
-            Ok(Ok(mail)) => laid.push(mail),
+            Ok(Ok(mail)) if mail.must_wait(commands) => {
+                store.postpone(mail.id)?;
+                outcomes.push((mail.id, Err(MustWait.into())));
+            }
+            Ok(Ok(mail)) => {
+                laid_bytes += mail.bytes();
+                laid.push(mail);
+            }
             Ok(Err(error)) => outcomes.push((waiting.id, Err(error))),
             Err(_) => outcomes.push((waiting.id, Err(anyhow::anyhow!("mail {} made the program panic", waiting.id)))),
         }
+        if laid_bytes > LAID_BYTES_MAX {
+            laid_bytes = 0;
+            decide_laid(store, bench, key, std::mem::take(&mut laid), now, &mut outcomes)?;
+        }
     }
+    decide_laid(store, bench, key, laid, now, &mut outcomes)?;
+    Ok(outcomes)
+}
+
+/// One commit for mails that are read.
+fn decide_laid(
+    store: &Store,
+    bench: &Bench,
+    key: &TokenKey,
+    laid: Vec<Laid>,
+    now: Timestamp,
+    outcomes: &mut Outcomes,
+) -> anyhow::Result<()> {
     let deciding = |mail| {
         let mail: &Laid = mail;
         Deciding { id: mail.id, question: mail.question.clone(), decide: Box::new(move |world| mail.decide(world, bench.desk(key, now))) }
     };
     let decided = catch_unwind(AssertUnwindSafe(|| store.decide_all(laid.iter().map(deciding).collect(), &bench.place(), now)));
-    // Nothing of the batch was committed where one of them made the core panic: each goes alone now.
-    let Ok(decided) = decided else { return Ok(outcomes) };
+    // Nothing of these was committed where one of them made the core panic: each goes alone now.
+    let Ok(decided) = decided else { return Ok(()) };
     for (mail, decision) in laid.iter().zip(decided?) {
         outcomes.push((mail.id, decision.map(|decision| mail.tell(&decision))));
     }
-    Ok(outcomes)
+    Ok(())
 }
 
 /// Handles everything that waits; a mail that fails is left for the next round, the others go on.
@@ -244,20 +346,21 @@ fn handle_batch(store: &Store, bench: &Bench, key: &TokenKey, ids: &[InboxId], n
 /// Where the store cannot be read.
 pub fn handle_waiting(store: &Store, bench: &Bench, key: &TokenKey, now: impl Fn() -> Timestamp) -> anyhow::Result<usize> {
     let mut handled = 0;
-    let mut failed: BTreeSet<InboxId> = BTreeSet::new();
+    let mut left: BTreeSet<InboxId> = BTreeSet::new();
+    let commands = if clock_behind(store, now())?.is_some() { Commands::Wait } else { Commands::Act };
     loop {
-        let batch = store.next_batch(BATCH, &failed)?;
+        let batch = store.next_batch(BATCH, &left)?;
         let outcomes = match batch.as_slice() {
             [] => return Ok(handled),
-            [alone] => vec![(*alone, handle(store, bench, key, *alone, now()).map(|_| ()))],
-            several => handle_batch(store, bench, key, several, now())?,
+            [alone] => vec![(*alone, handle(store, bench, key, *alone, now(), commands).map(|_| ()))],
+            several => handle_batch(store, bench, key, several, now(), commands)?,
         };
         for (id, outcome) in outcomes {
             match outcome {
                 Ok(()) => handled += 1,
                 Err(error) => {
                     tracing::error!(inbox = id.0, error = format!("{error:#}"), "not decided");
-                    failed.insert(id);
+                    left.insert(id);
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! Sending what the outbox holds: seal, commit the attempt, give it to the server, settle
 //! (DESIGN 4, O1 to O6). One connection for many letters; a server that is unwell is left alone for a while.
 
+use super::alarm::Cause;
 use super::{Daemon, wait};
 use crate::config::{Login as ConfigLogin, Target};
 use crate::decide::disseminate;
@@ -53,7 +54,7 @@ impl Sender {
                     self.way = None;
                     let pause = self.backoff.next(matches!(error, SendError::Wire(WireError::Refused(_))));
                     tracing::warn!(error = error.to_string(), retry_after = pause.as_secs(), "cannot send");
-                    daemon.outage("outgoing", &error.to_string(), &self.backoff).await;
+                    daemon.outage(Cause::Outgoing, &error.to_string(), &self.backoff).await;
                     pause
                 }
             };
@@ -111,8 +112,8 @@ impl Sender {
             Err(error) => {
                 // A letter that cannot be read or sealed at all must not stand before the others for ever.
                 tracing::error!(letter = id.0, error = format!("{error:#}"), "held");
-                let (because, now) = (format!("{error:#}"), daemon.clock.now());
-                daemon.blocking(move |daemon| daemon.store.hold(id, &because, now)).await.map_err(SendError::Store)?;
+                let because = format!("{error:#}");
+                daemon.blocking(move |daemon| hold_unsealed(daemon, id, &because)).await.map_err(SendError::Store)?;
                 return Ok(true);
             }
         };
@@ -149,6 +150,7 @@ impl Sender {
             Some(reason) => Err(SendError::Wire(WireError::Unreachable(reason))),
             None => {
                 self.backoff.reset();
+                daemon.over(Cause::Outgoing).await;
                 Ok(true)
             }
         }
@@ -279,6 +281,18 @@ fn hold(daemon: &Daemon, id: OutboxId, queued: &QueuedLetter, because: &str) -> 
     tracing::warn!(letter = id.0, message_id = queued.letter.message_id, "held");
     let settled = Settled { state: LetterState::Held, next_at: None, error: Some(because.to_owned()), reply: None, counts_attempt: false };
     commit(daemon, id, queued, &settled)
+}
+
+/// A letter that could not be made ready is held, and a person hears of it: the analyst, as of each held
+/// letter, or where not even its recipient can be read, the chief.
+fn hold_unsealed(daemon: &Daemon, id: OutboxId, because: &str) -> anyhow::Result<()> {
+    if let Ok(queued) = daemon.store.letter(id)
+        && hold(daemon, id, &queued, because).is_ok()
+    {
+        return Ok(());
+    }
+    daemon.store.hold(id, because, daemon.clock.now())?;
+    daemon.raise(Cause::Letter, &format!("outbox {id}: {because}"))
 }
 
 fn settle(daemon: &Daemon, id: OutboxId, queued: &QueuedLetter, outcome: &SendOutcome) -> anyhow::Result<()> {

@@ -6,6 +6,7 @@ use crate::model::effect::MailKind;
 use crate::model::snapshot::Question;
 use crate::store::{MailFilter, MailRow, View};
 use jiff::SignedDuration;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 /// How often the clocks are looked at. Terms are hours; a minute late is on time.
@@ -30,6 +31,16 @@ pub(super) async fn run(daemon: &Daemon) {
     }
 }
 
+/// Does one due thing. What fails, or makes the core panic, is named in the log and keeps nothing else from
+/// being done.
+fn due_thing(what: &str, work: impl FnOnce() -> anyhow::Result<()>) {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(what, error = format!("{error:#}"), "cannot do what is due"),
+        Err(_) => tracing::error!(what, "what is due made the program panic"),
+    }
+}
+
 /// Everything that is due now.
 ///
 /// # Errors
@@ -41,18 +52,16 @@ pub(super) async fn tick(daemon: &Daemon) -> anyhow::Result<()> {
             let bench = daemon.bench();
             let (desk, place) = (bench.desk(&daemon.key, now), bench.place());
             for number in daemon.store.open_tickets()? {
-                let question = Question { tickets: vec![number.clone()], ..Question::default() };
-                let due = daemon.store.act(&number.0, &question, &place, now, |world| due::ticket(&number, world, desk));
-                if let Err(error) = due {
-                    tracing::error!(ticket = number.0, error = format!("{error:#}"), "cannot do what is due");
-                }
+                due_thing(&number.0, || {
+                    let question = Question { tickets: vec![number.clone()], ..Question::default() };
+                    daemon.store.act(&number.0, &question, &place, now, |world| due::ticket(&number, world, desk)).map(|_| ())
+                });
             }
             for number in daemon.store.open_disseminations()? {
-                let question = Question { disseminations: vec![number.clone()], ..Question::default() };
-                let due = daemon.store.act(&number.0, &question, &place, now, |world| due::dissemination(&number, world, desk));
-                if let Err(error) = due {
-                    tracing::error!(dissemination = number.0, error = format!("{error:#}"), "cannot do what is due");
-                }
+                due_thing(&number.0, || {
+                    let question = Question { disseminations: vec![number.clone()], ..Question::default() };
+                    daemon.store.act(&number.0, &question, &place, now, |world| due::dissemination(&number, world, desk)).map(|_| ())
+                });
             }
             digest(daemon)
         })

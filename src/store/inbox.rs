@@ -67,21 +67,21 @@ impl Store {
         })
     }
 
-    /// Arrivals of decided mail that still lie in the mailbox (rung I2), oldest first.
+    /// Arrivals of decided mail that still lie in this mailbox (rung I2), oldest first.
     ///
     /// # Errors
     /// Where the database cannot be read.
-    pub fn unfiled(&self, limit: usize) -> anyhow::Result<Vec<Unfiled>> {
+    pub fn unfiled(&self, source: &str, limit: usize) -> anyhow::Result<Vec<Unfiled>> {
         self.read(|db| {
             let mut statement = db
                 .prepare_cached(
                     "SELECT arrival.id, arrival.inbox, arrival.source, arrival.uid_validity, arrival.uid, inbox.quarantine, arrival.state = 'copied'
                      FROM arrival JOIN inbox ON inbox.id = arrival.inbox
-                     WHERE arrival.state IN ('stored', 'copied') AND inbox.state = 'decided' ORDER BY arrival.id LIMIT ?1",
+                     WHERE arrival.state IN ('stored', 'copied') AND inbox.state = 'decided' AND arrival.source = ?1 ORDER BY arrival.id LIMIT ?2",
                 )
                 .context("prepare unfiled mail")?;
             let rows = statement
-                .query_map([i64::try_from(limit)?], |row| {
+                .query_map((source, i64::try_from(limit)?), |row| {
                     Ok(Unfiled {
                         arrival: row.get(0)?,
                         inbox: InboxId(row.get(1)?),
@@ -126,7 +126,8 @@ impl Store {
         })
     }
 
-    /// Which of these keys of that source are stored, so that only new messages are fetched.
+    /// Which of these keys of that source are stored, so that only new messages are fetched. One that was
+    /// noted as gone and is there after all is none of them: a server may have lied, and the mail must come in.
     ///
     /// # Errors
     /// Where the database cannot be read.
@@ -134,7 +135,9 @@ impl Store {
         self.read(|db| {
             // A look-up for each: years of filed mail lie in the table, and few messages in the mailbox.
             let mut statement = db
-                .prepare_cached("SELECT EXISTS (SELECT 1 FROM arrival WHERE source = ?1 AND uid_validity = ?2 AND uid = ?3)")
+                .prepare_cached(
+                    "SELECT EXISTS (SELECT 1 FROM arrival WHERE source = ?1 AND uid_validity = ?2 AND uid = ?3 AND inbox IS NOT NULL)",
+                )
                 .context("prepare known mail")?;
             let mut known = BTreeSet::new();
             for uid in uids {

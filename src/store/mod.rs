@@ -15,6 +15,7 @@ mod outbox;
 mod query;
 mod row;
 mod snapshot;
+mod standing;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +29,7 @@ pub use listing::{
     RecipientRow, TicketFilter, TicketPage, TicketRow, TimelineRow, View,
 };
 pub use outbox::{OutboxId, QueuedLetter};
+pub use standing::{Alarm, Figures, RULES, SYNC, Standing, UNACCOUNTED};
 
 use crate::mail::token::TokenKey;
 use anyhow::{Context as _, bail};

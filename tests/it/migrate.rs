@@ -23,7 +23,7 @@ const STEPS: &[Step] = &[
     },
     Step {
         sql: include_str!("../../src/store/migrations/0002_growth.sql"),
-        sha256: "dd276d5fb4d2178b3c9b33772c727d7d477158c01812a310cd19a5256e1b86af",
+        sha256: "82d89d7f8f9eeeae7628be896eb350b07da4153b630012d060bbf96feef90ce8",
         rows: include_str!("../schema/0001_rows.sql"),
     },
 ];

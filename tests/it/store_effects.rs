@@ -418,7 +418,7 @@ fn f14_what_is_released_from_the_quarantine_is_handled_anew_but_opens_no_second_
         id
     };
     let (without, with) = (quarantined(1, false), quarantined(2, true));
-    assert!(store.unfiled(9).unwrap().iter().all(|one| one.quarantine));
+    assert!(store.unfiled("INBOX", 9).unwrap().iter().all(|one| one.quarantine));
     assert_eq!(store.quarantine(&view(start())).unwrap().len(), 2);
     assert_eq!(store.release(without, "admin", later(1)).unwrap(), Released::ToBeHandled);
     assert_eq!(store.release(with, "admin", later(1)).unwrap(), Released::Acknowledged);

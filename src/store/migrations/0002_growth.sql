@@ -2,3 +2,35 @@
 
 -- Which set of rules a decision was made with: its version, a hash of the files.
 ALTER TABLE inbox ADD COLUMN rules_version TEXT NOT NULL DEFAULT '';
+
+-- How the daemon stands with the world outside, a row a name: when a thing last went well, and a figure.
+CREATE TABLE standing (
+    name   TEXT PRIMARY KEY NOT NULL,
+    at     TEXT NOT NULL,
+    value  INTEGER NOT NULL,
+    detail TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What is out of order now and was told to the chief. It outlives a restart, so that an outage is told once.
+CREATE TABLE alarm (
+    cause   TEXT PRIMARY KEY NOT NULL,
+    since   TEXT NOT NULL,
+    told_at TEXT NOT NULL,
+    reason  TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Where mail lies in the folders that it was filed into: what reconciliation need not fetch again.
+CREATE TABLE placed (
+    source       TEXT NOT NULL,
+    folder       TEXT NOT NULL,
+    uid_validity INTEGER NOT NULL,
+    uid          TEXT NOT NULL,
+    inbox        INTEGER NOT NULL REFERENCES inbox (id),
+    PRIMARY KEY (source, folder, uid_validity, uid)
+) STRICT, WITHOUT ROWID;
+
+-- The latest time that the log knows, asked before commands: a host's clock that went back is behind it.
+CREATE INDEX audit_by_time ON audit (at);
+
+-- Whether these bytes are stored, whatever the mailbox was called then: asked by reconciliation.
+CREATE INDEX inbox_by_bytes ON inbox (sha256);

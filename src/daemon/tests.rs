@@ -1,0 +1,167 @@
+//! The shell between its parts: what a person is told, what waits, what ends the daemon. Mail in and
+//! out are Maildirs; the clock is moved by hand.
+
+use super::alarm::Cause;
+use super::*;
+use crate::cli::demo::stage::{Actor, Note, Received, Setting, Stage};
+use crate::model::letter::LetterState;
+use crate::store::{FILE_NAME, MailFilter, Store, View};
+use jiff::{SignedDuration, Timestamp};
+use tempfile::TempDir;
+
+const START: &str = "2026-03-03T01:15:00Z";
+const PEOPLE: &[(&str, &str, &str)] = &[("analyst", "Ani Lestari", "ani@bssn.test"), ("chief", "Rudi Hartono", "rudi@bssn.test")];
+
+fn start() -> Timestamp {
+    START.parse().unwrap()
+}
+
+fn stage() -> (TempDir, Stage) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut stage = Stage::set_up(&folder.path().join("centre"), start(), &Setting { people: PEOPLE, ..Setting::default() }).unwrap();
+    stage.add("siti", Actor::without_key("siti", "siti@warga.example").unwrap());
+    (folder, stage)
+}
+
+fn database(folder: &TempDir) -> std::path::PathBuf {
+    folder.path().join("centre/data").join(FILE_NAME)
+}
+
+fn report(stage: &mut Stage) {
+    let note = Note { subject: "Situs diretas".to_owned(), text: "Halaman depan situs kami diganti orang.".to_owned(), ..Note::default() };
+    let id = stage.next_message_id("siti");
+    let raw = stage.actor("siti").unwrap().writes(&stage.daemon.config.center.address, &note, &id, stage.clock.now()).unwrap();
+    stage.deliver(&raw).unwrap();
+}
+
+fn view(stage: &Stage) -> View {
+    View { time_zone: jiff::tz::TimeZone::UTC, now: stage.clock.now(), center_address: String::new() }
+}
+
+/// What the chief was told, subject and text.
+fn told(mails: &[Received]) -> Vec<String> {
+    mails.iter().filter(|mail| mail.to.as_str() == "rudi@bssn.test").map(|mail| format!("{}\n{}", mail.subject, mail.text)).collect()
+}
+
+#[tokio::test]
+async fn f68_a_task_that_falls_ends_the_daemon_with_its_name() {
+    let (_folder, stage) = stage();
+    let daemon = stage.daemon.clone();
+    let waits = daemon.task("sending", |daemon| async move { daemon.stopped().await });
+    let falls = daemon.task("intake", |_| async { panic!("as the test asked") });
+    let outcome = daemon.watch_over(vec![waits, falls]).await;
+    assert!(matches!(outcome, Err(RunError::Task("intake"))), "{outcome:?}");
+    assert!(daemon.is_stopping(), "the others were told to end");
+}
+
+#[tokio::test]
+async fn f68_a_stop_that_was_asked_for_is_no_fall() {
+    let (_folder, stage) = stage();
+    let daemon = stage.daemon.clone();
+    let tasks = (0..8).map(|_| daemon.task("some", |daemon| async move { daemon.stopped().await })).collect();
+    daemon.stop();
+    assert!(daemon.watch_over(tasks).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_alarm_is_told_once_again_after_a_day_and_when_it_is_over() {
+    let (folder, mut stage) = stage();
+    stage.daemon.alarm(Cause::Intake, "no route to host").await;
+    stage.daemon.alarm(Cause::Intake, "no route to host").await;
+    let first = told(&stage.play().await.unwrap());
+    assert_eq!(first.len(), 1, "{first:?}");
+    assert!(first[0].contains("Kotak surat tidak dapat dibaca") && first[0].contains("no route to host"), "{first:?}");
+    // The daemon is started again: it knows what it has told.
+    let Stage { daemon, config_file, clock, .. } = stage;
+    drop(daemon);
+    let config = Config::load(&config_file).unwrap();
+    let store = Store::open(&database(&folder)).unwrap();
+    let bench = bench(&config, Some(&store), clock.now()).unwrap();
+    let daemon = Daemon::new(config, store, bench, clock.clone()).unwrap();
+    let letters = |daemon: &Daemon| {
+        let view = View { time_zone: jiff::tz::TimeZone::UTC, now: start(), center_address: String::new() };
+        daemon.store.outbox(&LetterState::ALL, &view).unwrap().len()
+    };
+    daemon.alarm(Cause::Intake, "no route to host").await;
+    assert_eq!(letters(&daemon), 1);
+    clock.advance(SignedDuration::from_hours(25));
+    daemon.alarm(Cause::Intake, "no route to host").await;
+    assert_eq!(letters(&daemon), 2);
+    daemon.over(Cause::Intake).await;
+    daemon.over(Cause::Intake).await;
+    assert_eq!((letters(&daemon), daemon.store.alarms().unwrap()), (3, Vec::new()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn p30_certificates_that_could_not_be_read_are_read_again() {
+    let (folder, stage) = stage();
+    let bank = Actor::with_key("bank", "csirt@bank.example", start()).unwrap();
+    let fingerprint = bank.fingerprint.clone().unwrap();
+    let beside = Store::open_read(&database(&folder)).unwrap();
+    let (key, aside) = (folder.path().join("centre/center.key"), folder.path().join("aside"));
+    std::fs::rename(&key, &aside).unwrap();
+    beside.put_certificate(&fingerprint, &bank.certificate().unwrap(), None, start()).unwrap();
+    let knows = || stage.daemon.bench().reader.keyring.get(&fingerprint).is_some();
+    stage.daemon.refresh_certificates().await.unwrap();
+    assert!(!knows(), "the key is away: the old certificates go on");
+    std::fs::rename(&aside, &key).unwrap();
+    tokio::time::advance(READ_AGAIN).await;
+    stage.daemon.refresh_certificates().await.unwrap();
+    assert!(knows());
+}
+
+#[tokio::test]
+async fn a_letter_that_cannot_be_read_is_held_and_told() {
+    let (folder, mut stage) = stage();
+    report(&mut stage);
+    stage.daemon.take_in().await.unwrap();
+    let db = rusqlite::Connection::open(database(&folder)).unwrap();
+    db.execute_batch("DROP TRIGGER outbox_letter_is_fixed; UPDATE outbox SET letter = '{}' WHERE kind = 'acknowledgement';").unwrap();
+    let told = told(&stage.play().await.unwrap());
+    assert!(told.iter().any(|text| text.contains("tidak dapat dibaca dan ditahan")), "{told:?}");
+    let held = stage.daemon.store.outbox(&[LetterState::Held], &view(&stage)).unwrap();
+    assert_eq!(held.len(), 1, "{held:?}");
+}
+
+#[tokio::test]
+async fn c4_c5_c6_while_the_clock_is_behind_the_log_commands_wait_and_reports_go_on() {
+    let (_folder, mut stage) = stage();
+    report(&mut stage);
+    stage.play().await.unwrap();
+    let number = stage.daemon.store.open_tickets().unwrap().remove(0);
+    // A year back; a command of that year comes, captured then and never delivered.
+    let year = SignedDuration::from_hours(24 * 365);
+    stage.clock.advance(-year);
+    let note = Note { subject: String::new(), text: format!("!tiket {number}\n!prioritas kritis\n"), ..Note::default() };
+    let ani = Actor::with_key("ani2", "ani@bssn.test", stage.clock.now()).unwrap();
+    let raw = ani.signs(&stage.daemon.config.center.address, &note, "c4@bssn.test", stage.clock.now()).unwrap();
+    stage.deliver(&raw).unwrap();
+    report(&mut stage);
+    for _ in 0..4 {
+        stage.daemon.take_in().await.unwrap();
+    }
+    let mail = stage.daemon.store.mail(&MailFilter::default(), &view(&stage)).unwrap();
+    let waiting: Vec<_> = mail.iter().filter(|row| row.state == "stored").collect();
+    assert_eq!((mail.len(), waiting.len()), (3, 1), "the report is decided, the command waits: {mail:?}");
+    assert_eq!(stage.daemon.store.quarantine(&view(&stage)).unwrap().len(), 0, "waiting is no failure");
+    assert_eq!(stage.daemon.store.mail_page(waiting[0].id, &view(&stage)).unwrap().unwrap().attempts, 0);
+    // The clock is set right: what waited is decided, by what counts then.
+    stage.clock.advance(year);
+    stage.daemon.take_in().await.unwrap();
+    let mail = stage.daemon.store.mail(&MailFilter::default(), &view(&stage)).unwrap();
+    assert!(mail.iter().all(|row| row.state == "decided"), "{mail:?}");
+}
+
+#[tokio::test]
+async fn c4_a_log_that_a_wrong_clock_wrote_is_overruled_by_a_person() {
+    let (_folder, mut stage) = stage();
+    stage.clock.advance(SignedDuration::from_hours(24 * 365));
+    report(&mut stage);
+    stage.play().await.unwrap();
+    stage.clock.advance(-SignedDuration::from_hours(24 * 365));
+    let behind = |stage: &Stage| pipeline::clock_behind(&stage.daemon.store, stage.clock.now()).unwrap();
+    assert!(behind(&stage).is_some());
+    stage.daemon.store.accept_clock("admin", stage.clock.now()).unwrap();
+    assert_eq!(behind(&stage), None);
+    assert_eq!(stage.daemon.store.audit_verify().unwrap().problems, [""; 0]);
+}
