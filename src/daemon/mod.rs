@@ -105,7 +105,7 @@ impl Daemon {
     pub fn new(config: Config, store: Store, bench: Bench, clock: Clock) -> anyhow::Result<Self> {
         let key = store.token_key()?;
         let generation = store.outbox_generation()?;
-        store.recover_outbox(clock.now())?;
+        let uncertain = store.recover_outbox(clock.now())?;
         let raised = alarm::Raised::new(&store.alarms()?);
         let shared = Shared {
             config,
@@ -118,7 +118,11 @@ impl Daemon {
             stop: watch::Sender::new(Stop::No),
             raised,
         };
-        Ok(Self(Arc::new(shared)))
+        let daemon = Self(Arc::new(shared));
+        for id in uncertain {
+            send::tell_uncertain(&daemon, id)?;
+        }
+        Ok(daemon)
     }
 
     /// What mail is judged by at this moment.

@@ -301,6 +301,22 @@ fn settle(daemon: &Daemon, id: OutboxId, queued: &QueuedLetter, outcome: &SendOu
     commit(daemon, id, queued, &settled)
 }
 
+/// What was under way when the program ended stands in the ticket's timeline too (F42).
+pub(super) fn tell_uncertain(daemon: &Daemon, id: OutboxId) -> anyhow::Result<()> {
+    let queued = daemon.store.letter(id)?;
+    let settled = Settled {
+        state: LetterState::Uncertain,
+        next_at: queued.next_at,
+        error: queued.last_error.clone(),
+        reply: None,
+        counts_attempt: true,
+    };
+    let (bench, now, question) = (daemon.bench(), daemon.clock.now(), retry::ask(&queued.letter));
+    let consequences = |world: &_| retry::consequences(&queued.letter, &settled, world, bench.desk(&daemon.key, now));
+    daemon.store.act(&format!("letter {id}"), &question, &bench.place(), now, consequences)?;
+    Ok(())
+}
+
 /// The letter's next rung and what follows from it, in one transaction.
 fn commit(daemon: &Daemon, id: OutboxId, queued: &QueuedLetter, settled: &Settled) -> anyhow::Result<()> {
     let bench = daemon.bench();

@@ -20,7 +20,11 @@ pub fn bounced(arrived: &Arrived<'_>, mut work: Work<'_>) -> Decision {
     };
     let reason = format!("{} {}", bounce.status, bounce.diagnostic).trim().to_owned();
     let arguments = [("to", letter.to.as_str()), ("reason", reason.as_str())];
-    let is_recipient = bounce.recipient.as_ref().is_none_or(|recipient| *recipient == letter.to);
+    // Whether a stakeholder was reached is not decided by a report that does not say who was not (ATTACKS L19).
+    let is_recipient = match &bounce.recipient {
+        Some(recipient) => *recipient == letter.to,
+        None => letter.dissemination.is_none(),
+    };
     if !is_recipient || bounce.fate != Fate::Permanent {
         // A delay is no loss yet, and a bounce for somebody else is not about this letter.
         let because = desk.say("file.bounce_delayed", &arguments);

@@ -348,8 +348,11 @@ fn one_of(mut numbers: Vec<TicketNumber>) -> Binding {
     }
 }
 
-/// Every different ticket number in a text, in the order of its first appearance; plain ASCII
-/// only, letter case aside (ATTACKS M22).
+/// Different numbers that are looked for in one text: with two of them nothing is decided already.
+const NUMBERS_MAX: usize = 20;
+
+/// Different ticket numbers in a text, in the order of their first appearance, at most
+/// [`NUMBERS_MAX`]; plain ASCII only, letter case aside (ATTACKS M22).
 #[must_use]
 pub fn numbers_in(text: &str, prefix: &str) -> Vec<TicketNumber> {
     let upper = text.to_ascii_uppercase();
@@ -367,6 +370,9 @@ pub fn numbers_in(text: &str, prefix: &str) -> Vec<TicketNumber> {
             && !numbers.contains(&number)
         {
             numbers.push(number);
+        }
+        if numbers.len() >= NUMBERS_MAX {
+            break;
         }
     }
     numbers
@@ -443,6 +449,12 @@ mod tests {
     fn m22_numbers_are_plain_ascii_and_stand_alone() {
         let found = numbers_in("Re: [bantuan70-2026-000012] XBANTUAN70-2026-000013 ВANTUAN70-2026-000014 BANTUAN70-2026-12", "BANTUAN70");
         assert_eq!(found, [TicketNumber("BANTUAN70-2026-000012".into())]);
+    }
+
+    #[test]
+    fn m22_a_text_of_numbers_is_not_read_to_its_end() {
+        let text: String = (0..9_000).map(|serial| format!("BANTUAN70-2026-{serial:06} ")).collect();
+        assert_eq!(numbers_in(&text, "BANTUAN70").len(), NUMBERS_MAX);
     }
 
     #[test]

@@ -12,11 +12,13 @@ pub mod letters;
 pub mod reply;
 pub mod report;
 pub mod retry;
+pub mod trust;
 mod work;
 
 use crate::mail::dsn::Bounce;
 use crate::mail::kind::Recognised;
 use crate::mail::template::Templates;
+use crate::mail::thread;
 use crate::mail::token::TokenKey;
 use crate::model::document::Document;
 use crate::model::effect::{Decision, Effect, Filing, MailKind};
@@ -90,6 +92,18 @@ impl Arrived<'_> {
         self.opened.mail.from_one()
     }
 
+    /// The Message-ID that everybody saw: what is answered by it tells nothing of what was encrypted.
+    #[must_use]
+    pub fn message_id(&self) -> Option<&str> {
+        self.opened.outer_message_id.as_deref()
+    }
+
+    /// It came encrypted, whether or not it could be opened: what is answered must not tell which.
+    #[must_use]
+    pub const fn is_hidden(&self) -> bool {
+        self.opened.findings.is_encrypted
+    }
+
     /// The sender's display name, one line, at most 80 characters.
     #[must_use]
     pub fn from_name(&self) -> String {
@@ -105,8 +119,7 @@ impl Arrived<'_> {
     /// The ticket numbers that the subject bears, in their order; more than five mean none (ATTACKS M22).
     #[must_use]
     pub fn tags(&self, prefix: &str) -> Vec<TicketNumber> {
-        let tags = command::numbers_in(&self.opened.mail.subject, prefix);
-        if tags.len() > 5 { Vec::new() } else { tags }
+        thread::tags(&self.opened.mail.subject, prefix)
     }
 }
 
@@ -119,8 +132,10 @@ pub fn ask(arrived: &Arrived<'_>, policy: &Policy) -> Question {
         tickets: arrived.tags(&policy.ticket_prefix),
         sender: arrived.from().cloned(),
         person: arrived.person(policy).map(|person| person.address.clone()),
-        content: Some(mail.content_sha256.clone()),
+        // Of a mail whose body was not fetched nobody can say that it is the same.
+        content: arrived.header_only.is_none().then(|| mail.content_sha256.clone()),
         token: letters::token_of(mail, policy),
+        plaintexts: trust::plaintexts(arrived).cloned().collect(),
         ..Question::default()
     };
     question.references.extend(arrived.bounces.iter().filter_map(|bounce| bounce.original_id.clone()));
@@ -139,8 +154,17 @@ pub fn ask(arrived: &Arrived<'_>, policy: &Policy) -> Question {
 /// Decides on a mail.
 #[must_use]
 pub fn decide(arrived: &Arrived<'_>, world: &Snapshot, desk: Desk<'_>) -> Decision {
+    let mut decision = decide_by_kind(arrived, world, desk);
+    let from = arrived.from().map(Address::as_counted);
+    for hash in trust::plaintexts(arrived).filter(|hash| !world.seen_plaintexts.contains_key(hash)) {
+        decision.effects.push(Effect::RememberPlaintext { sha256: hash.clone(), from: from.clone() });
+    }
+    decision
+}
+
+fn decide_by_kind(arrived: &Arrived<'_>, world: &Snapshot, desk: Desk<'_>) -> Decision {
     let work = Work::new(desk, world, arrived.opened.mail.sha256.0.clone());
-    if let Some((first, ticket)) = &world.duplicate_of {
+    if let Some((first, ticket)) = world.duplicate_of.as_ref().filter(|_| !is_unused_command(arrived, world, desk.policy)) {
         let because = desk.say("file.duplicate", &[("mail", &first.to_string())]);
         return work.file(arrived, ticket.clone(), because);
     }
@@ -153,7 +177,11 @@ pub fn decide(arrived: &Arrived<'_>, world: &Snapshot, desk: Desk<'_>) -> Decisi
             work.file_for_digest(arrived, None, because)
         }
         MailKind::Report | MailKind::Reply | MailKind::Unreadable => {
-            let spam = arrived.found.is_clear_spam && arrived.recognised.kind == MailKind::Report;
+            if let Some(seen) = trust::replayed(arrived, &work) {
+                return report::open(arrived, report::Origin::Replayed(seen.clone()), work);
+            }
+            // Whether an encrypted mail is answered must not depend on what it says.
+            let spam = arrived.found.is_clear_spam && arrived.recognised.kind == MailKind::Report && !arrived.is_hidden();
             if spam && world.letters.is_empty() && arrived.tags(&desk.policy.ticket_prefix).is_empty() {
                 let because = desk.say("file.spam", &[]);
                 return work.file_for_digest(arrived, None, because);
@@ -162,10 +190,19 @@ pub fn decide(arrived: &Arrived<'_>, world: &Snapshot, desk: Desk<'_>) -> Decisi
                 reply::Match::Ticket(number) => reply::follow_up(arrived, &number, work),
                 reply::Match::Dissemination(number) => disseminate::answered(arrived, &number, work),
                 reply::Match::Stranger(other) => report::open(arrived, report::Origin::Stranger(other), work),
+                reply::Match::Beside(other) => report::open(arrived, report::Origin::Beside(other), work),
                 reply::Match::None => report::open(arrived, report::Origin::Fresh, work),
             }
         }
     }
+}
+
+/// An analyst's good signature that nothing was done for yet: what came before and looked the same
+/// did not bear it, and whoever sent that must not silence the analyst.
+fn is_unused_command(arrived: &Arrived<'_>, world: &Snapshot, policy: &Policy) -> bool {
+    let person = arrived.person(policy).filter(|_| arrived.recognised.kind == MailKind::Analyst);
+    let signed = person.zip(arrived.opened.signed_text.as_ref()).and_then(|(person, signed)| signed.by(&person.fingerprint));
+    signed.is_some_and(|signed| !world.seen_signatures.contains_key(signed.key()))
 }
 
 /// A mail that failed three times is kept raw, ticketed and put aside (ATTACKS F14).

@@ -5,10 +5,12 @@ use super::Arrived;
 use super::act::reopen_ticket;
 use super::letters::{list, text, words};
 use super::report::{self, Origin, note_message, one_line, start_clock};
+use super::trust;
 use super::work::{DAEMON, Work};
 use crate::mail::template::TemplateName;
+use crate::model::Address;
 use crate::model::clock::ClockName;
-use crate::model::dissemination::DisseminationNumber;
+use crate::model::dissemination::{Dissemination, DisseminationNumber, DisseminationState};
 use crate::model::effect::Decision;
 use crate::model::letter::LetterKind;
 use crate::model::ticket::{AtReporter, State, Ticket, TicketEvent, TicketNumber};
@@ -24,6 +26,8 @@ pub enum Match {
     Dissemination(DisseminationNumber),
     /// It refers to a ticket of ours, and the sender takes no part in it; `None`: there is no such ticket.
     Stranger(Option<TicketNumber>),
+    /// It names nothing of ours and answers a stored mail of a ticket in which its sender takes no part.
+    Beside(TicketNumber),
     None,
 }
 
@@ -32,35 +36,42 @@ pub enum Match {
 pub fn matched(arrived: &Arrived<'_>, work: &Work<'_>) -> Match {
     let world = work.world;
     let Some(from) = arrived.from() else { return Match::None };
-    for letter in &world.letters {
-        if let Some(number) = &letter.dissemination
-            && work.dissemination(number).is_some_and(|one| one.recipients.iter().any(|recipient| recipient.address == *from))
-        {
-            return Match::Dissemination(number.clone());
-        }
+    let answered = world.letters.iter().filter_map(|letter| work.dissemination(letter.dissemination.as_ref()?));
+    if let Some(number) = addressed_to(answered, from) {
+        return Match::Dissemination(number);
     }
     let tags = arrived.tags(&work.desk.policy.ticket_prefix);
-    let referred = world.letters.iter().filter_map(|letter| letter.ticket.clone()).chain(world.referred_tickets.iter().cloned());
-    let named: Vec<TicketNumber> = referred.chain(tags.iter().cloned()).collect();
-    for number in &named {
+    let by_letter: Vec<TicketNumber> = world.letters.iter().filter_map(|letter| letter.ticket.clone()).collect();
+    for number in by_letter.iter().chain(&world.referred_tickets).chain(&tags) {
         if let Some(ticket) = work.ticket(number)
             && takes_part(ticket, from)
         {
             return Match::Ticket(survivor(ticket, work));
         }
-        if let Some(one) = work.disseminations_of(number).find(|one| one.recipients.iter().any(|recipient| recipient.address == *from)) {
-            return Match::Dissemination(one.number.clone());
+        let newest_first: Vec<&Dissemination> = work.disseminations_of(number).collect();
+        if let Some(number) = addressed_to(newest_first.into_iter().rev(), from) {
+            return Match::Dissemination(number);
         }
     }
-    if named.is_empty() {
-        return Match::None;
+    if by_letter.is_empty() && tags.is_empty() {
+        // A reference to somebody else's mail is no secret of ours. If it stopped the acknowledgement,
+        // anybody could ask us whose mail we hold.
+        let beside = world.referred_tickets.iter().find(|number| work.ticket(number).is_some());
+        return beside.map_or(Match::None, |number| Match::Beside(number.clone()));
     }
     // A reference to a mail that the sender may honestly know of (a copied party's thread) is not
     // told apart from a guess: the analysts see both, the sender learns nothing.
-    Match::Stranger(named.into_iter().find(|number| work.ticket(number).is_some()))
+    Match::Stranger(by_letter.into_iter().chain(tags).find(|number| work.ticket(number).is_some()))
 }
 
-fn takes_part(ticket: &Ticket, from: &crate::model::Address) -> bool {
+/// The first of these that went to this address: one that is out before one that is not, or is over.
+fn addressed_to<'d>(all: impl Iterator<Item = &'d Dissemination>, from: &Address) -> Option<DisseminationNumber> {
+    let mut theirs: Vec<&Dissemination> = all.filter(|one| one.recipients.iter().any(|recipient| recipient.address == *from)).collect();
+    theirs.sort_by_key(|one| !matches!(one.state, DisseminationState::Sending | DisseminationState::Sent));
+    theirs.first().map(|one| one.number.clone())
+}
+
+fn takes_part(ticket: &Ticket, from: &Address) -> bool {
     ticket.reporter.as_ref() == Some(from) || ticket.participants.contains(from)
 }
 
@@ -82,10 +93,13 @@ fn survivor(ticket: &Ticket, work: &Work<'_>) -> TicketNumber {
 pub fn follow_up(arrived: &Arrived<'_>, number: &TicketNumber, mut work: Work<'_>) -> Decision {
     let Some(ticket) = work.ticket(number).cloned() else { return report::open(arrived, Origin::Fresh, work) };
     let by = arrived.from().map_or_else(|| DAEMON.to_owned(), ToString::to_string);
-    if let Some(decision) = survey_answer(arrived, &ticket, &by, &work) {
+    // Copied parties may add to a ticket and a forged sender is shown; only the reporter moves it.
+    let is_doubtful = trust::is_doubtful(arrived);
+    let may_move = trust::is_reporter(arrived, &ticket) && !is_doubtful;
+    if may_move && let Some(decision) = survey_answer(arrived, &ticket, &by, &work) {
         return decision;
     }
-    if ticket.state == State::Closed {
+    if ticket.state == State::Closed && may_move {
         let closed_at = ticket.closed_at.unwrap_or(ticket.updated_at);
         if work.desk.now.as_second() - closed_at.as_second() > REOPENS_WITHIN_DAYS * 86_400 {
             return report::open(arrived, Origin::Late(number.clone()), work);
@@ -96,12 +110,25 @@ pub fn follow_up(arrived: &Arrived<'_>, number: &TicketNumber, mut work: Work<'_
     report::keep(arrived, number, &mut work);
     if let Some(mark) = arrived.found.tlp
         && Some(mark) > ticket.received_tlp
+        && !is_doubtful
     {
         work.event(number, &by, TicketEvent::TlpReceived { mark }, mark.word());
     }
-    documents_came(arrived, number, &by, &mut work);
-    notice(arrived, number, &mut work);
-    let because = work.desk.say("file.joined", &[("number", &number.0)]);
+    if !is_doubtful {
+        documents_came(arrived, number, &by, &mut work);
+    }
+    let stays = if is_doubtful {
+        Some(work.desk.say("notice.doubtful", &[]))
+    } else if ticket.state == State::Closed && !may_move {
+        Some(work.desk.say("notice.stays_closed", &[]))
+    } else {
+        None
+    };
+    notice(arrived, number, stays.clone(), &mut work);
+    let mut because = work.desk.say("file.joined", &[("number", &number.0)]);
+    if let Some(stays) = stays {
+        because = format!("{because}; {stays}");
+    }
     work.file(arrived, Some(number.clone()), because)
 }
 
@@ -120,7 +147,7 @@ fn documents_came(arrived: &Arrived<'_>, number: &TicketNumber, by: &str, work: 
     }
 }
 
-fn notice(arrived: &Arrived<'_>, number: &TicketNumber, work: &mut Work<'_>) {
+fn notice(arrived: &Arrived<'_>, number: &TicketNumber, attention: Option<String>, work: &mut Work<'_>) {
     let Some(ticket) = work.ticket(number).cloned() else { return };
     let mail = &arrived.opened.mail;
     let mut fields = work.fields(Some(number));
@@ -129,10 +156,13 @@ fn notice(arrived: &Arrived<'_>, number: &TicketNumber, work: &mut Work<'_>) {
     text(&mut fields, "text", &mail.text.new);
     list(&mut fields, "documents", words(&arrived.documents));
     list(&mut fields, "missing", words(&ticket.missing()));
-    list(&mut fields, "attachments", mail.attachments.iter().map(report::attachment_line));
+    list(&mut fields, "attachments", report::attachment_lines(arrived.opened));
+    text(&mut fields, "trust", trust::words(arrived, Some(&ticket), work));
+    let lines: Vec<String> = attention.into_iter().chain(report::warnings(arrived, work)).collect();
+    text(&mut fields, "attention", lines.join("\n"));
     text(&mut fields, "state", ticket.state.word());
     list(&mut fields, "commands", super::letters::commands(&["!balas", "!valid", "!lengkapi", "!catat", "!status"]));
-    let enclosures = report::enclosures(mail);
+    let enclosures = report::enclosures(arrived.opened);
     work.notify(number, TemplateName::NoticeFollowup, &fields, &enclosures, arrived.from());
 }
 
@@ -142,7 +172,7 @@ pub fn automatic(arrived: &Arrived<'_>, work: Work<'_>) -> Decision {
     let ticket = match matched(arrived, &work) {
         Match::Ticket(number) => Some(number),
         Match::Dissemination(number) => work.dissemination(&number).map(|one| one.ticket.clone()),
-        Match::Stranger(_) | Match::None => None,
+        Match::Stranger(_) | Match::Beside(_) | Match::None => None,
     };
     let because = arrived.recognised.because.clone();
     let mut work = work;
@@ -155,7 +185,7 @@ pub fn automatic(arrived: &Arrived<'_>, work: Work<'_>) -> Decision {
 /// The robot's mail in the timeline, but not in the thread with the reporter.
 fn note_automatic(arrived: &Arrived<'_>, number: &TicketNumber, work: &mut Work<'_>) {
     let mail = &arrived.opened.mail;
-    let message_id = mail.message_id.clone().unwrap_or_else(|| format!("{}@no-message-id.invalid", mail.sha256));
+    let message_id = arrived.message_id().map_or_else(|| format!("{}@no-message-id.invalid", mail.sha256), str::to_owned);
     let event = TicketEvent::Message {
         direction: crate::model::ticket::Direction::In,
         kind: arrived.recognised.kind.word().to_owned(),
@@ -202,7 +232,7 @@ fn survey_answer(arrived: &Arrived<'_>, ticket: &Ticket, by: &str, work: &Work<'
     }
     // Words instead of marks: a person reads them, and the ticket stays closed.
     report::keep(arrived, &ticket.number, &mut work);
-    notice(arrived, &ticket.number, &mut work);
+    notice(arrived, &ticket.number, None, &mut work);
     let because = work.desk.say("file.survey_words", &[]);
     Some(work.file(arrived, Some(ticket.number.clone()), because))
 }
@@ -228,11 +258,17 @@ pub fn read_survey(answer: &str) -> ([Option<u8>; 9], String) {
     (marks, comment.join("\n"))
 }
 
-/// Whether the new text of a mail begins with one of the words of contract 9.
+/// Whether the new text of a mail begins with one of the words of contract 9. "Terima kasih" thanks
+/// and confirms nothing.
 #[must_use]
 pub fn begins_with_receipt(text: &str) -> bool {
-    let word: String = text.trim_start().chars().take_while(|c| c.is_alphanumeric()).collect::<String>().to_lowercase();
-    ["diterima", "terima", "received"].contains(&word.as_str())
+    let mut words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase);
+    let begins = text.trim_start().starts_with(char::is_alphanumeric);
+    match (begins.then(|| words.next()).flatten().as_deref(), words.next().as_deref()) {
+        (Some("terima"), next) => next != Some("kasih"),
+        (Some(word), _) => ["diterima", "received"].contains(&word),
+        (None, _) => false,
+    }
 }
 
 /// The reply of a recipient that is no reply to the dissemination belongs to its ticket all the same.
@@ -244,4 +280,19 @@ pub fn join_dissemination(arrived: &Arrived<'_>, number: &TicketNumber, what: St
     let words = arrived.opened.mail.text.new.clone();
     work.notify_event(number, what.clone(), vec![from], &words, None);
     work.file(arrived, Some(number.clone()), what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thanks_confirm_nothing() {
+        for text in ["DITERIMA", " Terima, sudah kami baca", "terima", "Received with thanks", "Diterima kasih"] {
+            assert!(begins_with_receipt(text), "{text}");
+        }
+        for text in ["Terima kasih, kami pelajari", "terima  KASIH", "Terima\nkasih", "Terimakasih", "Belum diterima", "", "> DITERIMA"] {
+            assert!(!begins_with_receipt(text), "{text}");
+        }
+    }
 }

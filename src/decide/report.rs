@@ -5,14 +5,17 @@ use super::Arrived;
 use super::calendar::due_after;
 use super::due::tell_chiefs;
 use super::letters::{self, Speech, language_for, list, text, words};
+use super::trust;
 use super::work::{DAEMON, Work};
 use crate::mail::kind::Headers;
 use crate::mail::template::{Field, Fields, TemplateName};
 use crate::model::clock::{Clock, ClockName};
 use crate::model::effect::{Decision, Effect, Kept, MailKind};
 use crate::model::letter::{AutoSubmitted, Enclosure, LetterKind, Protection};
+use crate::model::snapshot::SeenPlaintext;
 use crate::model::ticket::{AtReporter, Channel, Direction, Priority, Service, State, Ticket, TicketEvent, TicketNumber};
 use crate::model::{Category, InboxId, Language};
+use crate::openpgp::open::Opened;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Attachments that one notice carries: each analyst gets a copy of its own.
@@ -33,6 +36,11 @@ pub enum Origin {
     Stranger(Option<TicketNumber>),
     /// A reporter's reply that came more than 14 days after closing.
     Late(TicketNumber),
+    /// It answers a stored mail of this ticket, in which its sender takes no part, and names nothing
+    /// of ours: answered as any report, so that nobody can ask which mail we hold.
+    Beside(TicketNumber),
+    /// The same encrypted text came before from another sender.
+    Replayed(SeenPlaintext),
     /// `!angkat`: an analyst made a ticket of a mail that was filed without one.
     Promoted,
 }
@@ -49,9 +57,10 @@ enum Answer {
 pub fn open(arrived: &Arrived<'_>, origin: Origin, mut work: Work<'_>) -> Decision {
     let number = open_ticket(arrived, &origin, &mut work);
     let because = match &origin {
-        Origin::Fresh | Origin::Promoted => work.desk.say("file.opened", &[("number", &number.0)]),
+        Origin::Fresh | Origin::Promoted | Origin::Beside(_) => work.desk.say("file.opened", &[("number", &number.0)]),
         Origin::Stranger(None) => work.desk.say("file.stranger_unknown", &[("number", &number.0)]),
         Origin::Stranger(Some(other)) => work.desk.say("file.stranger", &[("number", &number.0), ("other", &other.0)]),
+        Origin::Replayed(seen) => work.desk.say("file.replayed", &[("number", &number.0), ("mail", &seen.mail.to_string())]),
         Origin::Late(other) => work.desk.say("file.late", &[("number", &number.0), ("other", &other.0)]),
     };
     work.file(arrived, Some(number), because)
@@ -69,10 +78,13 @@ pub fn open_ticket(arrived: &Arrived<'_>, origin: &Origin, work: &mut Work<'_>) 
     ticket.tlp = arrived.found.tlp;
     ticket.received_tlp = arrived.found.tlp;
     ticket.subject = one_line(&mail.subject);
-    ticket.reporter = arrived.from().cloned();
-    ticket.reporter_name = arrived.from_name();
-    ticket.participants = participants(arrived, work);
-    ticket.language = language_for(arrived.found.language, work.desk.policy.language);
+    // Whoever captured another's mail becomes nobody's reporter: no letter of this ticket can go there.
+    if !matches!(origin, Origin::Replayed(_)) {
+        ticket.reporter = arrived.from().cloned();
+        ticket.reporter_name = arrived.from_name();
+        ticket.participants = participants(arrived, work);
+    }
+    ticket.language = language_of(arrived, work);
     ticket.documents = arrived.documents.clone();
     ticket.form = arrived.form.clone();
     ticket.state = match (ticket.documents.is_empty(), asked) {
@@ -88,23 +100,78 @@ pub fn open_ticket(arrived: &Arrived<'_>, origin: &Origin, work: &mut Work<'_>) 
     if documents_here {
         start_clock(&number, ClockName::Verification, work);
     }
-    if let Origin::Late(other) | Origin::Stranger(Some(other)) = origin {
+    if let Some(other) = origin.other() {
         work.event(&number, DAEMON, TicketEvent::Linked { to: other.clone() }, other.to_string());
     }
     keep(arrived, &number, work);
     // Only mail encrypted to none of our keys is answered with how to send it again; damaged mail gets
     // the ordinary words, so that nobody can ask us what decrypts (ATTACKS P17).
-    let told = acknowledge(&number, answer, arrived.opened.findings.is_for_others, work);
+    let about = match (arrived.opened.findings.is_for_others, arrived.is_hidden()) {
+        (true, _) => About::ForOthers,
+        (false, true) => About::Hidden,
+        (false, false) => About::Open,
+    };
+    let told = acknowledge(&number, answer, about, work);
     if asked && !missing.is_empty() {
         let detail = words(&missing).join(", ");
         work.event(&number, DAEMON, TicketEvent::DocumentsAsked { documents: missing }, detail);
     }
-    let other = match origin {
-        Origin::Late(other) | Origin::Stranger(Some(other)) => work.desk.say("notice.other_ticket", &[("other", &other.0)]),
-        Origin::Fresh | Origin::Promoted | Origin::Stranger(None) => String::new(),
-    };
-    notice_new(arrived, &number, &told, other, work);
+    let attention = attention(arrived, origin, work);
+    notice_new(arrived, &number, &told, attention, work);
     number
+}
+
+impl Origin {
+    /// The ticket that the new one is linked with.
+    const fn other(&self) -> Option<&TicketNumber> {
+        match self {
+            Self::Late(other) | Self::Stranger(Some(other)) | Self::Beside(other) => Some(other),
+            Self::Replayed(seen) => seen.ticket.as_ref(),
+            Self::Fresh | Self::Promoted | Self::Stranger(None) => None,
+        }
+    }
+}
+
+/// What analysts must see before anything else in the notice of a new ticket.
+fn attention(arrived: &Arrived<'_>, origin: &Origin, work: &Work<'_>) -> String {
+    let mut lines = Vec::new();
+    match origin {
+        Origin::Late(other) | Origin::Stranger(Some(other)) => lines.push(work.desk.say("notice.other_ticket", &[("other", &other.0)])),
+        Origin::Beside(other) => lines.push(work.desk.say("notice.beside", &[("other", &other.0)])),
+        Origin::Replayed(seen) => lines.push(trust::replay_warning(seen, work)),
+        Origin::Fresh | Origin::Promoted | Origin::Stranger(None) => {}
+    }
+    lines.extend(warnings(arrived, work));
+    lines.join("\n")
+}
+
+/// What is doubtful about a mail, whatever it belongs to.
+#[must_use]
+pub fn warnings(arrived: &Arrived<'_>, work: &Work<'_>) -> Vec<String> {
+    let mut lines = Vec::new();
+    if trust::from_differs(arrived) {
+        lines.push(work.desk.say("notice.from_differs", &[]));
+    }
+    lines.extend(trust::replayed_file(arrived, work).map(|seen| trust::replay_warning(seen, work)));
+    lines
+}
+
+/// The language to write to the sender in. Of encrypted mail only what stands outside is gone by, so
+/// that the answer tells nothing of what is inside.
+fn language_of(arrived: &Arrived<'_>, work: &Work<'_>) -> Language {
+    let house = work.desk.policy.language;
+    if !arrived.is_hidden() {
+        return language_for(arrived.found.language, house);
+    }
+    let outside = ["Content-Language", "Accept-Language"].iter().flat_map(|name| arrived.opened.mail.header_values(name)).next();
+    let tag: String =
+        outside.unwrap_or_default().trim().chars().take_while(char::is_ascii_alphabetic).collect::<String>().to_ascii_lowercase();
+    match tag.as_str() {
+        "en" => Language::En,
+        // ISO 639 called Indonesian "in" until 1989, and some programs still do.
+        "id" | "in" => Language::Id,
+        _ => house.of_answer(),
+    }
 }
 
 /// The reporter and whoever was copied, but for the house itself: they may write under the tag.
@@ -129,6 +196,9 @@ fn answer(arrived: &Arrived<'_>, origin: &Origin, work: &Work<'_>) -> Answer {
     }
     let recognised = arrived.recognised;
     let is_late = matches!(origin, Origin::Late(_));
+    if let Origin::Replayed(seen) = origin {
+        return Answer::None(desk.say("ack.replayed", &[("mail", &seen.mail.to_string())]));
+    }
     if matches!(origin, Origin::Stranger(_)) || (recognised.kind == MailKind::Reply && !is_late) {
         return Answer::None(desk.say("ack.refers_to_us", &[]));
     }
@@ -138,8 +208,11 @@ fn answer(arrived: &Arrived<'_>, origin: &Origin, work: &Work<'_>) -> Answer {
     if recognised.kind != MailKind::Report && !is_late {
         return Answer::None(recognised.answer_because.clone());
     }
-    if arrived.found.category == Category::Spam && *origin != Origin::Promoted {
+    if arrived.found.category == Category::Spam && *origin != Origin::Promoted && !arrived.is_hidden() {
         return Answer::Held(desk.say("ack.perhaps_spam", &[]));
+    }
+    if trust::from_differs(arrived) {
+        return Answer::Held(desk.say("ack.from_differs", &[]));
     }
     if let Headers::Hold(because) = &recognised.headers {
         return Answer::Held(because.clone());
@@ -151,8 +224,19 @@ fn answer(arrived: &Arrived<'_>, origin: &Origin, work: &Work<'_>) -> Answer {
     Answer::Now
 }
 
+/// What an acknowledgement may go by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum About {
+    /// The checklist names what is missing.
+    Open,
+    /// It came encrypted: the letter is the same whatever is in it, and whether or not it was opened.
+    Hidden,
+    /// Encrypted to none of our keys.
+    ForOthers,
+}
+
 /// Queues the acknowledgement, or records why it is held or left out; returns what happened in words.
-fn acknowledge(number: &TicketNumber, answer: Answer, is_for_others: bool, work: &mut Work<'_>) -> String {
+fn acknowledge(number: &TicketNumber, answer: Answer, about: About, work: &mut Work<'_>) -> String {
     let held_because = match answer {
         Answer::None(because) => {
             let told = work.desk.say("ack.none", &[("because", &because)]);
@@ -162,7 +246,8 @@ fn acknowledge(number: &TicketNumber, answer: Answer, is_for_others: bool, work:
         Answer::Held(because) => Some(because),
         Answer::Now => None,
     };
-    let fields = acknowledgement_fields(number, work);
+    let fields = acknowledgement_fields(number, about, work);
+    let is_for_others = about == About::ForOthers;
     let protection = if work.desk.policy.ack_sign { Protection::Signed } else { Protection::Plain };
     let speech = Speech {
         kind: LetterKind::Acknowledgement,
@@ -213,9 +298,13 @@ fn tell_of_the_wait(number: &TicketNumber, work: &mut Work<'_>) {
 }
 
 /// The fields of an acknowledgement: number and checklist, nothing of the report.
-fn acknowledgement_fields(number: &TicketNumber, work: &Work<'_>) -> Fields {
+fn acknowledgement_fields(number: &TicketNumber, about: About, work: &Work<'_>) -> Fields {
     let mut fields = work.fields(Some(number));
-    let missing = work.ticket(number).map(Ticket::missing).unwrap_or_default();
+    let missing = match about {
+        About::Open => work.ticket(number).map(Ticket::missing).unwrap_or_default(),
+        About::Hidden | About::ForOthers => crate::model::document::missing(&BTreeSet::new()),
+    };
+    letters::set(&mut fields, "is_hidden", Field::Flag(about == About::Hidden));
     letters::set(&mut fields, "has_missing", Field::Flag(!missing.is_empty()));
     list(&mut fields, "missing", words(&missing));
     fields
@@ -285,9 +374,9 @@ pub fn start_clock(number: &TicketNumber, name: ClockName, work: &mut Work<'_>) 
 pub fn note_message(arrived: &Arrived<'_>, number: &TicketNumber, work: &mut Work<'_>) {
     let mail = &arrived.opened.mail;
     // Without a Message-ID of its own the mail is known by its hash, which no thread refers to.
-    let message_id = mail.message_id.clone().unwrap_or_else(|| format!("{}@no-message-id.invalid", mail.sha256));
+    let message_id = arrived.message_id().map_or_else(|| format!("{}@no-message-id.invalid", mail.sha256), str::to_owned);
     let at_reporter = match work.ticket(number).and_then(|ticket| ticket.reporter.as_ref()) {
-        Some(reporter) if Some(reporter) == arrived.from() && mail.message_id.is_some() => AtReporter::Yes,
+        Some(reporter) if Some(reporter) == arrived.from() && arrived.message_id().is_some() => AtReporter::Yes,
         _ => AtReporter::No,
     };
     let event = TicketEvent::Message { direction: Direction::In, kind: arrived.recognised.kind.word().to_owned(), message_id, at_reporter };
@@ -299,13 +388,10 @@ pub fn note_message(arrived: &Arrived<'_>, number: &TicketNumber, work: &mut Wor
 pub fn keep(arrived: &Arrived<'_>, number: &TicketNumber, work: &mut Work<'_>) {
     let mail = &arrived.opened.mail;
     let documents = arrived.attachment_documents.iter().copied().chain(std::iter::repeat(None));
-    let attachments: Vec<Kept> = mail
-        .attachments
-        .iter()
-        .zip(documents)
-        .filter(|(attachment, _)| !attachment.is_layout)
-        .map(|(attachment, document)| Kept { enclosure: enclosure(attachment), document })
-        .collect();
+    let files = mail.attachments.iter().zip(documents).filter(|(attachment, _)| !attachment.is_layout);
+    // A file that was encrypted by itself is kept both as it came and as it was opened.
+    let files = files.chain(arrived.opened.opened_files.iter().map(|file| (file, None)));
+    let attachments: Vec<Kept> = files.map(|(file, document)| Kept { enclosure: enclosure(file), document }).collect();
     let indicators = arrived.found.indicators.clone();
     if !attachments.is_empty() || indicators != crate::model::effect::Indicators::default() {
         work.effect(Effect::Keep { ticket: number.clone(), attachments, indicators });
@@ -313,15 +399,16 @@ pub fn keep(arrived: &Arrived<'_>, number: &TicketNumber, work: &mut Work<'_>) {
 }
 
 /// The attachments that go along with a notice, as far as a mailbox takes them; the list in its
-/// text names all, and `ticket export` gives them.
+/// text names all, and `ticket export` gives them. Files that were encrypted by themselves go along
+/// opened, each as a file of its own: notices are sealed.
 #[must_use]
-pub fn enclosures(mail: &crate::mail::Mail) -> Vec<Enclosure> {
+pub fn enclosures(opened: &Opened) -> Vec<Enclosure> {
     let mut bytes = 0;
     let fits = |attachment: &&crate::mail::Attachment| {
         bytes += attachment.content.len();
         !attachment.is_layout && bytes <= NOTICE_BYTES_MAX
     };
-    mail.attachments.iter().filter(fits).take(NOTICE_ENCLOSURES_MAX).map(enclosure).collect()
+    opened.opened_files.iter().chain(&opened.mail.attachments).filter(fits).take(NOTICE_ENCLOSURES_MAX).map(enclosure).collect()
 }
 
 /// An attachment as something that can be sent on.
@@ -336,12 +423,12 @@ pub fn enclosure(attachment: &crate::mail::Attachment) -> Enclosure {
 }
 
 /// Tells every analyst of the new ticket, with all that is needed to decide.
-fn notice_new(arrived: &Arrived<'_>, number: &TicketNumber, told: &str, other: String, work: &mut Work<'_>) {
+fn notice_new(arrived: &Arrived<'_>, number: &TicketNumber, told: &str, attention: String, work: &mut Work<'_>) {
     let Some(ticket) = work.ticket(number).cloned() else { return };
     let mail = &arrived.opened.mail;
     let mut fields = work.fields(Some(number));
-    text(&mut fields, "from", ticket.reporter.as_ref().map_or_else(String::new, ToString::to_string));
-    text(&mut fields, "from_name", &ticket.reporter_name);
+    text(&mut fields, "from", arrived.from().map_or_else(String::new, ToString::to_string));
+    text(&mut fields, "from_name", arrived.from_name());
     text(&mut fields, "subject", &ticket.subject);
     text(&mut fields, "language", arrived.found.language.word());
     text(&mut fields, "category", ticket.category.word());
@@ -351,16 +438,16 @@ fn notice_new(arrived: &Arrived<'_>, number: &TicketNumber, told: &str, other: S
     list(&mut fields, "documents", words(&ticket.documents));
     list(&mut fields, "missing", words(&ticket.missing()));
     list(&mut fields, "indicators", indicator_lines(arrived));
-    list(&mut fields, "attachments", mail.attachments.iter().map(attachment_line));
-    text(&mut fields, "trust", trust(arrived, work));
+    list(&mut fields, "attachments", attachment_lines(arrived.opened));
+    text(&mut fields, "trust", trust::words(arrived, None, work));
     text(&mut fields, "acknowledgement", told);
     text(&mut fields, "text", whole_text(mail, work));
     let too_large = arrived.header_only.map(|bytes| work.desk.say("file.too_large", &[("bytes", &bytes.to_string())]));
     let damage = arrived.damage.iter().map(|damage| format!("{}: {}", damage.code, damage.detail));
     list(&mut fields, "damage", too_large.into_iter().chain(damage));
-    text(&mut fields, "other_ticket", other);
+    text(&mut fields, "other_ticket", attention);
     list(&mut fields, "commands", letters::commands(&["!petugas me", "!valid", "!analisis", "!lengkapi", "!balas", "!tolak", "!status"]));
-    let enclosures = enclosures(mail);
+    let enclosures = enclosures(arrived.opened);
     work.notify(number, TemplateName::NoticeNew, &fields, &enclosures, None);
 }
 
@@ -396,21 +483,15 @@ fn whole_text(mail: &crate::mail::Mail, work: &Work<'_>) -> String {
     format!("{}\n\n{}\n\n{quoted}", mail.text.new.trim_end(), work.desk.say("notice.quoted", &[]))
 }
 
-/// One line for people about an attachment.
-#[must_use]
-pub fn attachment_line(attachment: &crate::mail::Attachment) -> String {
-    let name = if attachment.name.is_empty() { "-" } else { &attachment.name };
-    format!("{name} · {} · {} B · {}", attachment.media_type, attachment.content.len(), attachment.sha256)
+/// A line for each attachment, and for each file that was opened by itself.
+pub fn attachment_lines(opened: &Opened) -> impl Iterator<Item = String> + '_ {
+    opened.mail.attachments.iter().chain(&opened.opened_files).map(attachment_line)
 }
 
-/// How far the sender can be believed to be who From says.
-fn trust(arrived: &Arrived<'_>, work: &Work<'_>) -> String {
-    let findings = &arrived.opened.findings;
-    match (&findings.signer, findings.is_valid) {
-        (Some(signer), Some(true)) => work.desk.say("trust.signed", &[("signer", &signer.0)]),
-        (Some(signer), _) => work.desk.say("trust.bad_signature", &[("signer", &signer.0)]),
-        (None, _) => work.desk.say("trust.none", &[]),
-    }
+/// One line for people about an attachment.
+fn attachment_line(attachment: &crate::mail::Attachment) -> String {
+    let name = if attachment.name.is_empty() { "-" } else { &attachment.name };
+    format!("{name} · {} · {} B · {}", attachment.media_type, attachment.content.len(), attachment.sha256)
 }
 
 /// A ticket for a mail that the program could not process.
@@ -459,7 +540,7 @@ pub fn register(
     work.event(&number, by, TicketEvent::Opened(Box::new(ticket)), subject);
     work.event(&number, by, TicketEvent::Noted { text: report.to_owned() }, one_line(report));
     if address.is_some() {
-        acknowledge(&number, Answer::Now, false, work);
+        acknowledge(&number, Answer::Now, About::Open, work);
         let detail = words(&missing).join(", ");
         work.event(&number, by, TicketEvent::DocumentsAsked { documents: missing }, detail);
     }

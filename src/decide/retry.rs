@@ -9,6 +9,7 @@ use crate::model::effect::Decision;
 use crate::model::letter::{Letter, LetterKind, LetterState};
 use crate::model::outcome::{Fault, SendOutcome, Settled};
 use crate::model::snapshot::{OurLetter, Question, Snapshot};
+use crate::model::ticket::TicketEvent;
 use jiff::{SignedDuration, Timestamp};
 
 /// Minutes until the next try after the first, second, … failure (F44); afterwards every 6 h.
@@ -96,9 +97,25 @@ pub fn consequences(letter: &Letter, settled: &Settled, world: &Snapshot, desk: 
             let what = work.desk.say(key, &arguments);
             not_sent(letter, settled.state, &what, &mut work);
         }
-        LetterState::Queued | LetterState::Sending | LetterState::Uncertain | LetterState::Cancelled => {}
+        LetterState::Uncertain => uncertain(letter, settled, &mut work),
+        LetterState::Queued | LetterState::Sending | LetterState::Cancelled => {}
     }
     work.finish()
+}
+
+/// The timeline says that the recipient may get it twice (F41). After the second uncertain end nobody
+/// sends it again by itself: the analysts hear that a person decides.
+fn uncertain(letter: &Letter, settled: &Settled, work: &mut Work<'_>) {
+    let Some(ticket) = letter.ticket.as_ref().filter(|ticket| work.ticket(ticket).is_some()) else { return };
+    let reason = settled.error.clone().unwrap_or_default();
+    let key = if settled.next_at.is_some() { "letter.uncertain" } else { "letter.uncertain_again" };
+    let arguments = [("kind", letter.kind.word()), ("to", letter.to.as_str()), ("reason", reason.as_str())];
+    let what = work.desk.say(key, &arguments);
+    work.event(ticket, DAEMON, TicketEvent::Noted { text: what.clone() }, what.clone());
+    let is_told = !matches!(letter.kind, LetterKind::Notice | LetterKind::Receipt | LetterKind::Report);
+    if settled.next_at.is_none() && is_told {
+        work.notify_event(ticket, what, Vec::new(), "", None);
+    }
 }
 
 fn sent(letter: &Letter, work: &mut Work<'_>) {

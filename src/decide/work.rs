@@ -136,13 +136,15 @@ impl<'a> Work<'a> {
     fn filed(mut self, arrived: &Arrived<'_>, ticket: Option<TicketNumber>, because: String, in_digest: bool) -> Decision {
         let mail = &arrived.opened.mail;
         let from: Option<Address> = arrived.from().cloned();
+        let is_kept_closed = ticket.is_none() && arrived.is_hidden();
         let filing = Filing {
             kind: arrived.recognised.kind,
             ticket,
             from,
-            message_id: mail.message_id.clone(),
+            message_id: arrived.message_id().map(str::to_owned),
             subject: mail.subject.clone(),
-            text: mail.text.new.clone(),
+            // What was decrypted and belongs to no ticket is read by nobody: it stays in the raw mail.
+            text: if is_kept_closed { String::new() } else { mail.text.new.clone() },
             language: arrived.found.language,
             category: if arrived.recognised.kind == MailKind::Report { arrived.found.category } else { Category::Other },
             because: because.clone(),

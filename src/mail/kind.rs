@@ -29,6 +29,19 @@ pub struct Recognised {
     /// What the headers alone say about an automatic answer, whatever the kind: a reporter's late
     /// reply is acknowledged though it is a reply.
     pub headers: Headers,
+    /// What our own mail server found about the sender's domain.
+    pub dmarc: Dmarc,
+}
+
+/// The verdict of DMARC in the topmost Authentication-Results of our own server (RFC 8601, RFC 7489).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dmarc {
+    Pass,
+    Fail,
+    /// Our server has no policy to go by, or could not tell.
+    None,
+    /// No such field of our server, or no server is configured to be believed.
+    Unchecked,
 }
 
 /// Whether a mail's headers allow an automatic answer to it.
@@ -63,6 +76,7 @@ pub fn recognise(mail: &Mail, house: &House) -> Recognised {
         hold_answer: refusal.as_ref().is_some_and(|refusal| refusal.is_held),
         answer_because: refusal.map_or_else(|| "nothing marks it as automatic".to_owned(), |refusal| refusal.because),
         headers,
+        dmarc: dmarc(mail, house),
     }
 }
 
@@ -422,7 +436,7 @@ fn why_no_answer(mail: &Mail, house: &House) -> Option<Refusal> {
     if let Some(because) = robot_address(from) {
         return Some(because);
     }
-    if dmarc_failed(mail, house) {
+    if dmarc(mail, house) == Dmarc::Fail {
         return Some(Refusal::held("our mail server found that DMARC fails"));
     }
     None
@@ -454,16 +468,23 @@ fn robot_address(from: &Address) -> Option<Refusal> {
 }
 
 /// Only the topmost Authentication-Results that bears the configured name counts (L14, RFC 8601 §5).
-fn dmarc_failed(mail: &Mail, house: &House) -> bool {
-    let Some(trusted) = house.authserv_id.as_deref() else { return false };
+fn dmarc(mail: &Mail, house: &House) -> Dmarc {
+    let Some(trusted) = house.authserv_id.as_deref() else { return Dmarc::Unchecked };
     let topmost = mail.header_values("Authentication-Results").find(|value| {
         let id = value.split(';').next().unwrap_or_default();
         id.split_whitespace().next().is_some_and(|id| id.eq_ignore_ascii_case(trusted))
     });
-    topmost.is_some_and(|value| {
-        value.split(';').skip(1).any(|result| {
-            let word: String = result.chars().take_while(|c| *c != '(').filter(|c| !c.is_whitespace()).collect();
-            word.to_ascii_lowercase().starts_with("dmarc=fail")
-        })
+    let Some(results) = topmost else { return Dmarc::Unchecked };
+    let verdicts = results.split(';').skip(1).filter_map(|result| {
+        let word: String = result.chars().take_while(|c| *c != '(').collect::<String>().to_ascii_lowercase();
+        let (method, verdict) = word.split_once('=')?;
+        let verdict: String = verdict.trim_start().chars().take_while(char::is_ascii_alphanumeric).collect();
+        (method.trim() == "dmarc").then_some(verdict)
+    });
+    // Two verdicts of one server are for two domains in From: the worse one counts.
+    verdicts.fold(Dmarc::Unchecked, |so_far, verdict| match (so_far, verdict.as_str()) {
+        (Dmarc::Fail, _) | (_, "fail") => Dmarc::Fail,
+        (Dmarc::Unchecked | Dmarc::Pass, "pass") => Dmarc::Pass,
+        _ => Dmarc::None,
     })
 }

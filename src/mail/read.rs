@@ -138,10 +138,11 @@ fn fill_fields(mail: &mut Mail, budget: &mut Budget) {
     }
 }
 
-/// The same mail under other trace fields has the same hash (contract 12.1).
+/// The same mail under other trace fields has the same hash (contract 12.1). How the body is read
+/// belongs to it: the same bytes under another Content-Type are another mail.
 fn content_hash(mail: &Mail, body: &[u8]) -> Sha256 {
     let mut all = Vec::with_capacity(1_024);
-    for name in ["Message-ID", "From", "Date"] {
+    for name in ["Message-ID", "From", "Date", "Content-Type", "Content-Transfer-Encoding"] {
         for value in mail.header_values(name) {
             all.extend_from_slice(value.as_bytes());
             all.push(b'\n');

@@ -52,6 +52,21 @@ impl Address {
     }
 }
 
+impl Address {
+    /// The mailbox that counts for limits: without `+detail`, and where a large provider gives one
+    /// person many spellings (dots at Gmail, two names of its domain), in one of them.
+    #[must_use]
+    pub fn as_counted(&self) -> Self {
+        let plain = self.without_detail();
+        match plain.domain() {
+            "gmail.com" | "googlemail.com" if !plain.local().starts_with('"') => {
+                Self(format!("{}@gmail.com", plain.local().replace('.', "")))
+            }
+            _ => plain,
+        }
+    }
+}
+
 /// RFC 5321 §4.1.2: a dot-string of atoms, or a quoted string of printable ASCII (no spaces: they
 /// are legal and only ever seen in attacks).
 fn local_is_valid(local: &str) -> bool {
@@ -143,5 +158,14 @@ mod tests {
     fn one_person_under_many_details_is_one_sender() {
         let plain = Address::parse("Reply@them.example").unwrap();
         assert_eq!(Address::parse("reply+5000@them.example").unwrap().without_detail(), plain);
+    }
+
+    #[test]
+    fn l12_one_mailbox_under_many_spellings_counts_once() {
+        let counted = |text: &str| Address::parse(text).unwrap().as_counted().to_string();
+        for spelling in ["budi.santoso@gmail.com", "b.u.d.i.santoso+1@gmail.com", "BudiSantoso@googlemail.com"] {
+            assert_eq!(counted(spelling), "budisantoso@gmail.com");
+        }
+        assert_eq!(counted("budi.santoso+1@dinas.go.test"), "budi.santoso@dinas.go.test");
     }
 }

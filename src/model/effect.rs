@@ -110,6 +110,12 @@ pub enum Effect {
         by: Address,
         signed_at: Timestamp,
     },
+    /// A text was decrypted; whoever sends it again under another address is known by it.
+    RememberPlaintext {
+        sha256: Sha256,
+        /// The sender as it counts for limits.
+        from: Option<Address>,
+    },
     /// A mail without a good signature was refused with a receipt (contract 5: ten a day).
     CountRefusal {
         person: Address,

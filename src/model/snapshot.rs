@@ -24,6 +24,8 @@ pub struct Question {
     pub person: Option<Address>,
     /// Each good signature of the mail, one for each signer.
     pub signatures: Vec<Sha256>,
+    /// What was decrypted of the mail, hashed: the whole, and files by themselves.
+    pub plaintexts: Vec<Sha256>,
     /// Targets of `!diseminasi` as typed: an address, a contact's name, `sector:NAME`, `group:NAME`.
     pub targets: Vec<String>,
     /// The MAIL-ID of `!angkat`.
@@ -48,6 +50,15 @@ pub struct OurLetter {
     pub to: Address,
     pub state: LetterState,
     pub sent_at: Option<Timestamp>,
+}
+
+/// Where a decrypted text was seen first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenPlaintext {
+    pub mail: InboxId,
+    /// Whose address stood in From, as it counts for limits.
+    pub from: Option<Address>,
+    pub ticket: Option<TicketNumber>,
 }
 
 /// What has gone out lately (contract 2, acknowledgement).
@@ -102,6 +113,8 @@ pub struct Snapshot {
     pub counters: Counters,
     /// Those of the question's signatures that were used before: in which mail, and when.
     pub seen_signatures: BTreeMap<Sha256, (InboxId, Timestamp)>,
+    /// Those of the question's decrypted texts that came before.
+    pub seen_plaintexts: BTreeMap<Sha256, SeenPlaintext>,
     /// Each target of the question with the contacts that it names.
     pub targets: BTreeMap<String, Vec<Contact>>,
     /// For reporters of those tickets: the certificate pinned to them in the directory.
@@ -132,6 +145,7 @@ impl Snapshot {
             ticket_disseminations: BTreeMap::new(),
             counters: Counters::default(),
             seen_signatures: BTreeMap::new(),
+            seen_plaintexts: BTreeMap::new(),
             targets: BTreeMap::new(),
             certificates: BTreeMap::new(),
             contact: None,

@@ -342,3 +342,46 @@ fn p25_a_key_file_with_a_foreign_public_part_does_not_load() {
         }
     }
 }
+
+#[test]
+fn c1_p16_line_ends_that_have_two_readings_command_nothing() {
+    let now = Timestamp::now();
+    let mut keyring = keyring(now);
+    let (cert, pair, _) = signer(10 * DAY, 400 * DAY);
+    let mut bytes = Vec::new();
+    cert.serialize(&mut bytes).unwrap();
+    keyring.add(&bytes).unwrap();
+    // Signed as text, so that the signature holds whatever the line ends are.
+    let text = b"Content-Type: text/plain\r\n\r\n!valid\r\nsatu\r\ndua\r\n";
+    let signature = SignatureBuilder::new(SignatureType::Text).sign_message(&mut pair.clone(), text).unwrap();
+    let wrapped = |text: &[u8]| {
+        let message = encrypted(&keyring, |message| {
+            let mut inside = Vec::new();
+            let mut announced = openpgp::packet::OnePassSig::try_from(&signature)?;
+            announced.set_last(true);
+            Packet::from(announced).serialize(&mut inside)?;
+            let mut literal = openpgp::packet::Literal::new(openpgp::types::DataFormat::Unicode);
+            literal.set_body(text.to_vec());
+            Packet::from(literal).serialize(&mut inside)?;
+            Packet::from(signature.clone()).serialize(&mut inside)?;
+            let mut message = message;
+            message.write_all(&inside)?;
+            message.finalize()
+        });
+        opened(&keyring, &mail(&message), now)
+    };
+    let plain = wrapped(text);
+    let key = plain.signed_text.unwrap_or_else(|| panic!("a good signature over text: {:?}", plain.damage)).key().clone();
+    let bare = wrapped(&replaced(text, b"\r\n", b"\n"));
+    assert_eq!(bare.signed_text.expect("line feeds have one reading").key(), &key);
+    for other in [replaced(text, b"satu\r\n", b"satu\r"), replaced(text, b"dua\r\n", b"dua\r")] {
+        let found = wrapped(&other);
+        assert!(found.signed_text.is_none(), "{:?}", found.damage);
+        assert!(found.refusals.contains(&Refusal::Ambiguous) || found.refusals.contains(&Refusal::BadSignature), "{:?}", found.refusals);
+    }
+}
+
+fn replaced(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let (text, from, to) = [text, from, to].map(|bytes| String::from_utf8(bytes.to_vec()).unwrap()).into();
+    text.replace(&from, &to).into_bytes()
+}

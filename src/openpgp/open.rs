@@ -27,6 +27,11 @@ pub struct Opened {
     /// Encrypted files that were attached to a mail in the clear, each opened on its own: for
     /// analysts, encrypted. Nothing of them is joined with the mail's text (ATTACKS P18).
     pub opened_files: Vec<Attachment>,
+    /// What came out of the encryption of the mail, or of the one inline block in it, hashed: the
+    /// same text under another envelope is known again by it.
+    pub plaintext_sha256: Option<Sha256>,
+    /// The Message-ID outside, whatever was protected.
+    pub outer_message_id: Option<String>,
 }
 
 /// Why a mail cannot command.
@@ -99,6 +104,7 @@ pub fn open(reading: Reading, keyring: &Keyring, now: Timestamp, plaintext_limit
     let (mail, damage) = reading;
     let mut opening = Opening::new(keyring, now, plaintext_limit, damage);
     let raw = std::sync::Arc::clone(&mail.raw);
+    let outer_message_id = mail.message_id.clone();
     let (mail, signed_text) = match Entity::read(&raw) {
         Ok(entity) => opening.open_entity(mail, &entity),
         Err(ambiguity) => {
@@ -107,7 +113,7 @@ pub fn open(reading: Reading, keyring: &Keyring, now: Timestamp, plaintext_limit
             (mail, None)
         }
     };
-    opening.finish(mail, signed_text)
+    Opened { outer_message_id, ..opening.finish(mail, signed_text) }
 }
 
 impl Refusal {

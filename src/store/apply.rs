@@ -66,6 +66,13 @@ impl Applying<'_> {
                     .context("remember the signature: it was used before")?;
                 self.audit(by.as_str(), "signature", "signature", &key.0, "", "")
             }
+            Effect::RememberPlaintext { sha256, from } => {
+                self.tx
+                    .prepare_cached("INSERT INTO plaintext (sha256, inbox, sender, at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")?
+                    .execute((&sha256.0, self.cause.inbox.map(|id| id.0), from.as_ref().map(|from| from.as_str()), at(self.now)))
+                    .context("remember a decrypted text")?;
+                Ok(())
+            }
             Effect::CountRefusal { person } => {
                 self.tx
                     .prepare_cached("INSERT INTO refusal (person, at) VALUES (?1, ?2)")?
@@ -202,7 +209,7 @@ impl Applying<'_> {
             )?
             .execute(named_params! {
                 ":message_id": letter.message_id, ":kind": letter.kind.word(), ":to_address": letter.to.as_str(),
-                ":to_mailbox": letter.to.without_detail().as_str(), ":to_domain": letter.to.domain(),
+                ":to_mailbox": letter.to.as_counted().as_str(), ":to_domain": letter.to.domain(),
                 ":ticket": letter.ticket.as_ref().map(|number| &number.0),
                 ":dissemination": letter.dissemination.as_ref().map(|number| &number.0), ":token": letter.token,
                 ":state": state.word(), ":queued_at": at(self.now),

@@ -46,11 +46,11 @@ pub struct QueuedLetter {
 
 impl Store {
     /// At start: what was under way may have gone out (RFC 1047), so it is `uncertain`, and due once more
-    /// after `RESEND_AFTER` where that was not done before. Gives how many there were.
+    /// after `RESEND_AFTER` where that was not done before. Gives which they were.
     ///
     /// # Errors
     /// Where it cannot be committed.
-    pub fn recover_outbox(&self, now: Timestamp) -> anyhow::Result<usize> {
+    pub fn recover_outbox(&self, now: Timestamp) -> anyhow::Result<Vec<OutboxId>> {
         self.write_if(|tx| {
             let ids: Vec<i64> = {
                 let mut statement = tx.prepare_cached("SELECT id FROM outbox WHERE state = 'sending' ORDER BY id")?;
@@ -65,7 +65,8 @@ impl Store {
                     .with_context(|| format!("make letter {id} uncertain"))?;
                 note(tx, now, OutboxId(*id), apply::SELF, LetterState::Uncertain.word(), error, "start")?;
             }
-            Ok((ids.len(), if ids.is_empty() { Changed::No } else { Changed::Yes }))
+            let changed = if ids.is_empty() { Changed::No } else { Changed::Yes };
+            Ok((ids.into_iter().map(OutboxId).collect(), changed))
         })
     }
 

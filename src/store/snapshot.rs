@@ -6,7 +6,7 @@ use super::row::{At, Word};
 use super::{Place, at, directory, query};
 use crate::model::dissemination::{Dissemination, DisseminationNumber};
 use crate::model::effect::Filing;
-use crate::model::snapshot::{Counters, FiledMail, OurLetter, Question, Snapshot, TimelineLine};
+use crate::model::snapshot::{Counters, FiledMail, OurLetter, Question, SeenPlaintext, Snapshot, TimelineLine};
 use crate::model::ticket::{State, Ticket, TicketNumber};
 use crate::model::{Address, InboxId};
 use anyhow::Context as _;
@@ -84,6 +84,23 @@ pub(super) fn take(
             .context("look for the signature")?;
         world.seen_signatures.extend(seen.map(|seen| (key.clone(), seen)));
     }
+    for hash in &question.plaintexts {
+        let seen = db
+            .prepare_cached(
+                "SELECT plaintext.inbox, plaintext.sender, inbox.ticket FROM plaintext LEFT JOIN inbox ON inbox.id = plaintext.inbox
+                 WHERE plaintext.sha256 = ?1",
+            )?
+            .query_row([&hash.0], |row| {
+                Ok(SeenPlaintext {
+                    mail: InboxId(row.get::<_, Option<i64>>(0)?.unwrap_or_default()),
+                    from: row.get::<_, Option<Word<Address>>>(1)?.map(|from| from.0),
+                    ticket: row.get::<_, Option<String>>(2)?.map(TicketNumber),
+                })
+            })
+            .optional()
+            .context("look for a decrypted text")?;
+        world.seen_plaintexts.extend(seen.map(|seen| (hash.clone(), seen)));
+    }
     for target in &question.targets {
         world.targets.insert(target.clone(), directory::named(db, target)?);
     }
@@ -91,7 +108,7 @@ pub(super) fn take(
         world.contact = directory::by_address(db, sender)?;
         world.is_first_letter = !db
             .prepare_cached("SELECT EXISTS (SELECT 1 FROM outbox WHERE to_mailbox = ?1)")?
-            .query_row([sender.without_detail().as_str()], |row| row.get(0))
+            .query_row([sender.as_counted().as_str()], |row| row.get(0))
             .context("look for earlier letters")?;
     }
     if let Some(id) = question.mail {
@@ -247,7 +264,7 @@ fn counters(db: &Connection, question: &Question, place: &Place, now: Timestamp)
     if let Some(sender) = &question.sender {
         counters.acks_to_sender = db
             .prepare_cached(&format!("SELECT count(*) FROM outbox WHERE to_mailbox = ?1 AND {COUNTED} AND queued_at > ?2"))?
-            .query_row((sender.without_detail().as_str(), ago(24)), |row| row.get(0))?;
+            .query_row((sender.as_counted().as_str(), ago(24)), |row| row.get(0))?;
         counters.acks_to_domain = db
             .prepare_cached(&format!(
                 "SELECT count(*) FROM outbox WHERE to_domain = ?1 AND {COUNTED} AND (queued_at > ?2 OR next_at > ?2)"

@@ -24,4 +24,5 @@ mod store_cli;
 mod store_effects;
 mod story;
 mod tidy;
+mod trust;
 mod wire;

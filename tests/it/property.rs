@@ -22,18 +22,18 @@ fn cases() -> ProptestConfig {
     ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() }
 }
 
-fn now() -> Timestamp {
+pub fn now() -> Timestamp {
     START.parse().unwrap()
 }
 
-fn the_bench() -> &'static Bench {
+pub fn the_bench() -> &'static Bench {
     static BENCH: OnceLock<Bench> = OnceLock::new();
     BENCH.get_or_init(|| bench(&base().config(), None, now()).unwrap())
 }
 
-const KEY: TokenKey = TokenKey([7; 32]);
+pub const KEY: TokenKey = TokenKey([7; 32]);
 
-fn raw(who: &str, note: &Note, is_signed: bool, at: Timestamp) -> Vec<u8> {
+pub fn raw(who: &str, note: &Note, is_signed: bool, at: Timestamp) -> Vec<u8> {
     let actor = &base().actors[who];
     let to = Address::parse("bantuan70@bssn.test").unwrap();
     let id = format!("{who}.1@{}", actor.address.domain());
@@ -41,19 +41,19 @@ fn raw(who: &str, note: &Note, is_signed: bool, at: Timestamp) -> Vec<u8> {
 }
 
 /// What is decided on these bytes in this world.
-fn decided(raw: &[u8], world: &Snapshot, at: Timestamp) -> Decision {
+pub fn decided(raw: &[u8], world: &Snapshot, at: Timestamp) -> Decision {
     let bench = the_bench();
     let prepared = bench.reader.prepare(raw, at);
     let arrived = prepared.arrived(InboxId(9), at, None);
     decide(&arrived, world, bench.desk(&KEY, at))
 }
 
-fn letters(decision: &Decision) -> impl Iterator<Item = &Letter> {
+pub fn letters(decision: &Decision) -> impl Iterator<Item = &Letter> {
     decision.effects.iter().filter_map(|effect| if let Effect::Queue(letter) = effect { Some(&**letter) } else { None })
 }
 
 /// A world with one ticket of joko's, made by the core itself, in that state since then.
-fn with_ticket(state: State, since: SignedDuration) -> Snapshot {
+pub fn with_ticket(state: State, since: SignedDuration) -> Snapshot {
     let mut world = Snapshot::empty("BANTUAN70", 2026);
     let opened_at = now().checked_sub(since).unwrap();
     let report = Note { subject: "Situs diretas".to_owned(), text: "Halaman depan diganti orang.".to_owned(), ..Note::default() };
@@ -161,6 +161,12 @@ proptest! {
         let (who, text) = if is_signed { ("ani", format!("!tiket {number}\n{command}\n{text}")) } else { ("joko", text) };
         let raw = raw(who, &Note { subject: "Situs".to_owned(), text, ..Note::default() }, is_signed, now());
         world.duplicate_of = Some((InboxId(3), Some(number)));
+        // A command that came before has used its signature; one that did not was never carried out.
+        let bench = the_bench();
+        let prepared = bench.reader.prepare(&raw, now());
+        for key in ask(&prepared.arrived(InboxId(9), now(), None), &bench.policy).signatures {
+            world.seen_signatures.insert(key, (InboxId(3), now()));
+        }
         let decision = decided(&raw, &world, now());
         prop_assert!(matches!(decision.effects.as_slice(), [Effect::File(_)]), "{:?}", decision.because);
     }

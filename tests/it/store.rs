@@ -419,7 +419,7 @@ fn f42_what_was_under_way_at_a_kill_goes_once_more_after_a_quarter_of_an_hour() 
     drop(store);
 
     let store = open_store(folder.path());
-    assert_eq!(store.recover_outbox(later(2)).unwrap(), 1);
+    assert_eq!(store.recover_outbox(later(2)).unwrap().len(), 1);
     assert_eq!(store.letter(id).unwrap().state, LetterState::Uncertain);
     assert_eq!(store.due_letters(later(16), 10).unwrap(), []);
     assert_eq!(store.due_letters(later(17), 10).unwrap(), [id]);

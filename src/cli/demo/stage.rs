@@ -116,6 +116,16 @@ impl Actor {
         self.mails(to, note, message_id, Protection::Signed, now)
     }
 
+    /// A mail signed by this actor and encrypted to whoever holds that certificate (RFC 3156 §6.2).
+    ///
+    /// # Errors
+    /// The actor has no key, or the certificate cannot be encrypted to.
+    pub fn seals(&self, to: &Address, certificate: &[u8], note: &Note, message_id: &str, now: Timestamp) -> anyhow::Result<Vec<u8>> {
+        let mut sealer = Self { name: self.name.clone(), address: self.address.clone(), keyring: self.keyring.clone(), fingerprint: None };
+        let recipient = sealer.keyring.add(certificate).map_err(|error| anyhow!("{error}"))?;
+        sealer.mails(to, note, message_id, Protection::Sealed { recipient }, now)
+    }
+
     /// An actor's mail is made as the daemon's own letters are: one writer, one seal.
     fn mails(&self, to: &Address, note: &Note, message_id: &str, protection: Protection, now: Timestamp) -> anyhow::Result<Vec<u8>> {
         let enclosure = |(name, media_type, content): &(String, String, Vec<u8>)| Enclosure {

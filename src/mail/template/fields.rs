@@ -129,7 +129,7 @@ impl TemplateName {
     const fn own_fields(self) -> &'static [(&'static str, Shape)] {
         use Shape::{Flag, List, Number, Text};
         match self {
-            Self::Acknowledgement => &[("missing", List), ("has_missing", Flag)],
+            Self::Acknowledgement => &[("missing", List), ("has_missing", Flag), ("is_hidden", Flag)],
             Self::Request => &[("missing", List), ("text", Text)],
             Self::Reply | Self::Analysis | Self::Rejection => &[("text", Text)],
             Self::Closing | Self::Survey | Self::SurveyAgain | Self::CannotDecrypt => &[],
@@ -161,6 +161,8 @@ impl TemplateName {
                 ("documents", List),
                 ("missing", List),
                 ("attachments", List),
+                ("trust", Text),
+                ("attention", Text),
                 ("state", Text),
                 ("commands", List),
             ],

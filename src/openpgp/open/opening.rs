@@ -29,11 +29,12 @@ pub(super) struct Opening<'k> {
     damage: Vec<Damage>,
     findings: Findings,
     refusals: Vec<Refusal>,
+    plaintext_sha256: Option<Sha256>,
 }
 
 impl<'k> Opening<'k> {
     pub fn new(keyring: &'k Keyring, now: Timestamp, plaintext_limit: usize, damage: Vec<Damage>) -> Self {
-        Self { keyring, now, plaintext_limit, damage, findings: Findings::default(), refusals: Vec::new() }
+        Self { keyring, now, plaintext_limit, damage, findings: Findings::default(), refusals: Vec::new(), plaintext_sha256: None }
     }
 
     pub fn open_entity(&mut self, mail: Mail, entity: &Entity<'_>) -> (Mail, Option<SignedText>) {
@@ -98,6 +99,7 @@ impl<'k> Opening<'k> {
         match decrypt::decrypt(message, self.keyring, self.now, self.plaintext_limit) {
             Unsealed::Open { plaintext, signatures } => {
                 self.findings.is_decrypted = Some(true);
+                self.plaintext_sha256 = Some(Sha256::of(&plaintext));
                 return Some((plaintext, signatures));
             }
             Unsealed::ForOthers => {
@@ -152,7 +154,7 @@ impl<'k> Opening<'k> {
         if signatures.proofs.is_empty() && self.findings.is_signed {
             self.findings.carried_signer = self.carried_signer(&carried::certificates(&mail), evidence);
         }
-        let text = self.refusals.is_empty().then(|| self.signed_text(&mail, bytes, &signatures.proofs, protected)).flatten();
+        let text = if self.refusals.is_empty() { self.signed_text(&mail, bytes, &signatures.proofs, protected) } else { None };
         (mail, text)
     }
 
@@ -208,8 +210,17 @@ impl<'k> Opening<'k> {
         opened
     }
 
-    fn signed_text(&self, mail: &Mail, bytes: &[u8], proofs: &[Proof], protected: Protected) -> Option<SignedText> {
-        let hash = Sha256::of(&entity::canonical(bytes).unwrap_or(std::borrow::Cow::Borrowed(bytes)));
+    fn signed_text(&mut self, mail: &Mail, bytes: &[u8], proofs: &[Proof], protected: Protected) -> Option<SignedText> {
+        // A signature over text holds whatever its line ends are, so bytes that have no one spelling
+        // would be remembered as another mail each time (ATTACKS C1, P16).
+        let hash = match entity::canonical(bytes) {
+            Ok(bytes) => Sha256::of(&bytes),
+            Err(ambiguity) => {
+                self.note_ambiguity(ambiguity);
+                self.refuse(Refusal::Ambiguous);
+                return None;
+            }
+        };
         let mark = |proof: &Proof| {
             let key = format!("{hash}\0{}\0{}", proof.issuer, proof.signed_at.as_second());
             (proof.signed_at, Sha256::of(key.as_bytes()))
@@ -310,7 +321,17 @@ impl<'k> Opening<'k> {
         self.findings.carried = carried.iter().map(Certificate::fingerprint).collect();
         // What was encrypted as a whole is opened once; what is encrypted inside again stays closed.
         let opened_files = if self.findings.is_encrypted { Vec::new() } else { self.files(&mail) };
-        Opened { mail, damage: self.damage, findings: self.findings, signed_text, refusals: self.refusals, carried, opened_files }
+        Opened {
+            mail,
+            damage: self.damage,
+            findings: self.findings,
+            signed_text,
+            refusals: self.refusals,
+            carried,
+            opened_files,
+            plaintext_sha256: self.plaintext_sha256,
+            outer_message_id: None,
+        }
     }
 }
 

@@ -34,3 +34,13 @@ CREATE INDEX audit_by_time ON audit (at);
 
 -- Whether these bytes are stored, whatever the mailbox was called then: asked by reconciliation.
 CREATE INDEX inbox_by_bytes ON inbox (sha256);
+
+-- What was decrypted, by its hash, and from whom it came first: sent again by another it is answered by nothing.
+CREATE TABLE plaintext (
+    sha256 TEXT PRIMARY KEY NOT NULL CHECK (length(sha256) = 64),
+    inbox  INTEGER REFERENCES inbox (id),
+    -- The sender as it counts for limits; NULL where there was not exactly one.
+    sender TEXT,
+    at     TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER plaintext_is_kept BEFORE DELETE ON plaintext BEGIN SELECT RAISE(ABORT, 'decrypted texts are remembered for ever'); END;

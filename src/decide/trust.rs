@@ -1,0 +1,91 @@
+//! How far a sender can be believed to be who From says, in words for analysts, and what a mail that
+//! is not believed may still move. Nothing here lets anybody act: commands have their own proof.
+
+use super::Arrived;
+use super::work::Work;
+use crate::mail::kind::Dmarc;
+use crate::model::Sha256;
+use crate::model::snapshot::SeenPlaintext;
+use crate::model::ticket::Ticket;
+use crate::openpgp::open::Refusal;
+
+/// One line about the sender: signature, what our mail server found, the part taken in the ticket.
+#[must_use]
+pub fn words(arrived: &Arrived<'_>, ticket: Option<&Ticket>, work: &Work<'_>) -> String {
+    let mut words = vec![signature(arrived, work)];
+    let dmarc = match arrived.recognised.dmarc {
+        Dmarc::Pass => Some("trust.dmarc_pass"),
+        Dmarc::Fail => Some("trust.dmarc_fail"),
+        Dmarc::None => Some("trust.dmarc_none"),
+        Dmarc::Unchecked => None,
+    };
+    words.extend(dmarc.map(|key| work.desk.say(key, &[])));
+    if ticket.is_some_and(|ticket| !is_reporter(arrived, ticket)) {
+        words.push(work.desk.say("trust.not_reporter", &[]));
+    }
+    words.join("; ")
+}
+
+fn signature(arrived: &Arrived<'_>, work: &Work<'_>) -> String {
+    let findings = &arrived.opened.findings;
+    let pinned = work.world.contact.as_ref().and_then(|contact| contact.fingerprint.as_ref());
+    let key = match (&findings.signer, findings.is_valid) {
+        (None, _) => return work.desk.say("trust.none", &[]),
+        (Some(_), Some(true)) if pinned.is_some() && pinned == findings.signer.as_ref() => "trust.signed_pinned",
+        (Some(_), Some(true)) => "trust.signed",
+        (Some(_), _) if findings.carried_signer.is_some() => "trust.signed_carried",
+        (Some(_), _) => "trust.bad_signature",
+    };
+    let signer = findings.carried_signer.as_ref().filter(|_| key == "trust.signed_carried").or(findings.signer.as_ref());
+    work.desk.say(key, &[("signer", signer.map_or("", |signer| signer.0.as_str()))])
+}
+
+/// The mail comes from the reporter's address.
+#[must_use]
+pub fn is_reporter(arrived: &Arrived<'_>, ticket: &Ticket) -> bool {
+    ticket.reporter.is_some() && ticket.reporter.as_ref() == arrived.from()
+}
+
+/// Our mail server, or what is protected, says that From is not true. Such a mail is shown and kept,
+/// and moves nothing.
+#[must_use]
+pub fn is_doubtful(arrived: &Arrived<'_>) -> bool {
+    arrived.recognised.dmarc == Dmarc::Fail || from_differs(arrived)
+}
+
+/// The From inside the protection is another than the one outside (ATTACKS P26).
+#[must_use]
+pub fn from_differs(arrived: &Arrived<'_>) -> bool {
+    arrived.opened.refusals.contains(&Refusal::FromDiffers)
+}
+
+/// What came out of the encryption of this mail, as a whole or as files, each by its hash.
+pub fn plaintexts<'o>(arrived: &'o Arrived<'_>) -> impl Iterator<Item = &'o Sha256> {
+    arrived.opened.plaintext_sha256.iter().chain(arrived.opened.opened_files.iter().map(|file| &file.sha256))
+}
+
+/// The same text came out of an earlier mail of another sender: whoever sends it again may have
+/// captured it, and must learn nothing of what it holds (ATTACKS P19, P20).
+#[must_use]
+pub fn replayed<'w>(arrived: &Arrived<'_>, work: &Work<'w>) -> Option<&'w SeenPlaintext> {
+    arrived.opened.plaintext_sha256.as_ref().and_then(|hash| seen_elsewhere(hash, arrived, work))
+}
+
+/// As [`replayed`], for files that were encrypted by themselves.
+#[must_use]
+pub fn replayed_file<'w>(arrived: &Arrived<'_>, work: &Work<'w>) -> Option<&'w SeenPlaintext> {
+    arrived.opened.opened_files.iter().find_map(|file| seen_elsewhere(&file.sha256, arrived, work))
+}
+
+fn seen_elsewhere<'w>(hash: &Sha256, arrived: &Arrived<'_>, work: &Work<'w>) -> Option<&'w SeenPlaintext> {
+    let from = arrived.from().map(crate::model::Address::as_counted);
+    work.world.seen_plaintexts.get(hash).filter(|seen| seen.from.is_none() || seen.from != from)
+}
+
+/// The analysts' warning about a text that came before from somebody else.
+#[must_use]
+pub fn replay_warning(seen: &SeenPlaintext, work: &Work<'_>) -> String {
+    let from = seen.from.as_ref().map_or("-", |from| from.as_str());
+    let ticket = seen.ticket.as_ref().map_or("-", |ticket| ticket.0.as_str());
+    work.desk.say("notice.replayed", &[("mail", &seen.mail.to_string()), ("from", from), ("ticket", ticket)])
+}

@@ -1,0 +1,142 @@
+//! Encrypted mail: what was hidden returns to nobody, and whoever captured it gains nothing by it.
+
+use super::{Play, center, kinds_to, note, notice};
+use crate::harness::gpg::{Gpg, encrypted_mail};
+use bantuan70::cli::demo::stage::Note;
+use bantuan70::model::ticket::State;
+use jiff::{SignedDuration, Timestamp};
+
+const CANARY: &str = "kenariBiruTujuhBelas";
+
+fn secret() -> Note {
+    let text = format!("Our site was hacked, {CANARY} is the password. The server log is attached. TLP:AMBER");
+    Note {
+        enclosures: vec![("topology.png".to_owned(), "image/png".to_owned(), CANARY.as_bytes().to_vec())],
+        ..note(&format!("Defaced site {CANARY}"), &text)
+    }
+}
+
+/// The same ciphertext under another sender and Message-ID.
+fn captured(sealed: &[u8], from: &str) -> Vec<u8> {
+    let text = String::from_utf8(sealed.to_vec()).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    let keep = |line: &&str| !line.to_ascii_lowercase().starts_with("from:") && !line.to_ascii_lowercase().starts_with("message-id:");
+    let head: Vec<&str> = head.split("\r\n").filter(keep).collect();
+    format!("From: {from}\r\nMessage-ID: <captured.1@lain.example>\r\n{}\r\n\r\n{body}", head.join("\r\n")).into_bytes()
+}
+
+#[test]
+fn p19_a_captured_report_sent_again_by_another_is_answered_by_nothing() {
+    let mut play = Play::new("");
+    play.bring_with_key("joko", "joko@kantor.example");
+    play.bring("maling", "maling@lain.example");
+    let sealed = play.sealed("joko", &secret());
+    play.post(&sealed);
+    let letters = play.post(&captured(&sealed, "maling@lain.example"));
+    assert_eq!(kinds_to(&letters, "maling@lain.example"), [""; 0]);
+    let told = notice(&letters);
+    assert!(told.contains("TEKS TERENKRIPSI YANG SAMA") && told.contains("joko@kantor.example"), "{told}");
+    let ticket = play.ticket(2);
+    assert_eq!((ticket.reporter, ticket.participants.len(), ticket.links.len()), (None, 0, 1));
+    // Nothing that an analyst does by mistake, and no clock, writes to whoever sent it again.
+    for command in ["!balas\nKami periksa.", "!lengkapi", "!valid", "!tutup"] {
+        let letters = play.commands(&format!("!tiket BANTUAN70-2026-000002\n{command}\n"));
+        assert_eq!(kinds_to(&letters, "maling@lain.example"), [""; 0], "{command}");
+    }
+    assert_eq!(kinds_to(&play.waits(24 * 4), "maling@lain.example"), [""; 0]);
+    // From the same sender it is a report that was sent twice.
+    let twice = captured(&sealed, "joko@kantor.example");
+    assert_eq!(kinds_to(&play.post(&twice), "joko@kantor.example"), ["acknowledgement"]);
+}
+
+#[test]
+fn p26_where_the_sender_inside_is_another_the_acknowledgement_waits() {
+    let mut play = Play::new("");
+    play.bring_with_key("joko", "joko@kantor.example");
+    play.bring("maling", "maling@lain.example");
+    let sealed = play.sealed("joko", &secret());
+    let letters = play.post(&captured(&sealed, "maling@lain.example"));
+    assert_eq!(kinds_to(&letters, "maling@lain.example"), [""; 0]);
+    assert!(notice(&letters).contains("berbeda dari pengirim di luar"), "{}", notice(&letters));
+    assert!(play.ticket(1).acknowledgement_held.is_some());
+}
+
+/// Encrypted to the centre by gpg, with no header field inside.
+fn by_gpg(play: &Play, from: &str, id: &str, entity: &str) -> Vec<u8> {
+    let gpg = Gpg::new();
+    gpg.import(&play.certificate());
+    let own = play.stage.daemon.bench().reader.keyring.own().unwrap().fingerprint().0;
+    let message = gpg.encrypt_sign(None, &[&own], crate::harness::gpg::crlf(entity.as_bytes()).as_slice());
+    encrypted_mail(&format!("From: {from}\nTo: {}\nSubject: ...\nMessage-ID: <{id}>\nMIME-Version: 1.0", center()), &message)
+}
+
+#[test]
+fn p9_p17_the_answer_is_the_same_whatever_was_encrypted_and_whether_it_opens() {
+    let mut play = Play::at(Timestamp::now() - SignedDuration::from_mins(5), "");
+    play.bring("joko", "joko@kantor.example");
+    let complete = "Content-Type: multipart/mixed; boundary=k\n\n--k\nContent-Type: text/plain\n\nDear team, our web site was hacked and the front page was replaced. My identity card, the service form and the topology are attached.\n--k\nContent-Type: image/jpeg\nContent-Disposition: attachment; filename=ktp.jpg\n\nx\n--k\nContent-Type: application/pdf\nContent-Disposition: attachment; filename=topology.pdf\n\nx\n--k--\n";
+    let empty = "Content-Type: text/plain\n\nSitus kami diretas orang, halaman depannya diganti.\n";
+    let spam = "Content-Type: text/plain\n\nSEO backlinks cheap casino viagra lottery winner claim your prize now http://casino.example unsubscribe\n";
+    let damaged = String::from_utf8(by_gpg(&play, "joko@kantor.example", "d.1@kantor.example", empty)).unwrap();
+    let line = damaged.split("\r\n").find(|line| line.len() == 64).unwrap().to_owned();
+    let flipped: String = line.chars().rev().collect();
+    let mut texts = Vec::new();
+    for (id, raw) in [
+        ("c.1", by_gpg(&play, "joko@kantor.example", "c.1@kantor.example", complete)),
+        ("e.1", by_gpg(&play, "joko@kantor.example", "e.1@kantor.example", empty)),
+        ("s.1", by_gpg(&play, "joko@kantor.example", "s.1@kantor.example", spam)),
+        ("d.1", damaged.replace(&line, &flipped).into_bytes()),
+    ] {
+        let letters = play.post(&raw);
+        assert_eq!(kinds_to(&letters, "joko@kantor.example"), ["acknowledgement"], "{id}");
+        let letter = letters.iter().find(|letter| letter.to.as_str() == "joko@kantor.example").unwrap();
+        let number = regex::Regex::new("BANTUAN70-2026-[0-9]{6}").unwrap();
+        texts.push(number.replace_all(&format!("{}\n{}", letter.subject, letter.text), "N").into_owned());
+    }
+    for text in &texts[1..] {
+        assert_eq!(text, &texts[0]);
+    }
+    assert!(texts[0].contains("SYARAT LAPORAN YANG LENGKAP"), "{}", texts[0]);
+    assert_eq!((play.ticket(1).state, play.ticket(2).state), (State::Verifying, State::AwaitingReporter), "analysts see what is there");
+}
+
+/// Whether a mail says it to anybody who sees its bytes on the way.
+fn tells(raw: &[u8], word: &str) -> bool {
+    let (mail, _) = bantuan70::mail::read::read(raw);
+    let files = mail.attachments.iter().any(|file| file.content.windows(word.len()).any(|window| window == word.as_bytes()));
+    let headers = mail.headers.iter().any(|header| header.value.contains(word));
+    files || headers || mail.subject.contains(word) || mail.text.full.contains(word) || String::from_utf8_lossy(raw).contains(word)
+}
+
+#[test]
+fn p9_p19_nothing_that_was_hidden_ever_leaves_in_the_clear() {
+    let mut play = Play::at(Timestamp::now() - SignedDuration::from_mins(5), "");
+    play.bring_with_key("joko", "joko@kantor.example");
+    play.bring("maling", "maling@lain.example");
+    let sealed = play.sealed("joko", &secret());
+    play.post(&sealed);
+    play.post(&captured(&sealed, "maling@lain.example"));
+    let inline = String::from_utf8(by_gpg(&play, "joko@kantor.example", "i.1@kantor.example", CANARY)).unwrap();
+    let block = &inline[inline.find("-----BEGIN PGP").unwrap()..inline.find("-----END PGP MESSAGE-----").unwrap() + 25];
+    play.writes("joko", &note("Laporan", block));
+    // As a file beside a text in the clear, it reaches analysts as a file of its own.
+    let file = ("laporan.txt.asc".to_owned(), "application/octet-stream".to_owned(), block.as_bytes().to_vec());
+    let letters = play.writes("joko", &Note { enclosures: vec![file], ..note("Berkas terenkripsi", "Terlampir.") });
+    let told = letters.iter().find(|letter| letter.message_id.starts_with("notice.")).unwrap();
+    assert!(told.text.contains("laporan.txt ·") && !told.text.contains(CANARY), "{}", told.text);
+    let again = Note { subject: format!("Re: [BANTUAN70-2026-000001] {CANARY}"), ..secret() };
+    let again = play.sealed("joko", &again);
+    play.post(&again);
+    for serial in 1..=4 {
+        for command in ["!lengkapi", "!valid", "!terbuka\n!balas\nKami periksa.", "!tutup"] {
+            play.commands(&format!("!tiket BANTUAN70-2026-{serial:06}\n{command}\n"));
+        }
+    }
+    play.waits(24 * 4);
+    let outgoing = play.outgoing();
+    assert!(outgoing.len() > 20, "{}", outgoing.len());
+    for raw in &outgoing {
+        assert!(!tells(raw, CANARY), "{}", String::from_utf8_lossy(raw));
+    }
+    assert!(tells(&play.raw("joko", &secret()), CANARY), "the search finds what is there");
+}
