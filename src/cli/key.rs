@@ -203,8 +203,14 @@ pub(super) fn keep(store: &Store, certificate: Certificate, now: Timestamp) -> R
         Some(known) => known.merged(certificate),
         None => certificate,
     };
-    store.put_certificate(&fingerprint, &certificate.binary(), certificate.expires_at(now), now)?;
+    store.put_certificate_with(&fingerprint, &certificate.binary(), certificate.expires_at(now), &unfit(&certificate, now), now)?;
     Ok(certificate)
+}
+
+/// What keeps mail from being encrypted to a certificate besides its age, which is kept as a time.
+fn unfit(certificate: &Certificate, now: Timestamp) -> String {
+    let has_ended = certificate.expires_at(now).is_some_and(|ends| ends <= now);
+    if has_ended { String::new() } else { certificate.problems(now).join(", ") }
 }
 
 /// The database, made where there is none yet: certificates may be brought in before the first run.

@@ -244,14 +244,16 @@ fn ready(daemon: &Daemon, id: OutboxId) -> anyhow::Result<Ready> {
     let bench = daemon.bench();
     let now = daemon.clock.now();
     // What was uncertain, failed or under way when its dissemination was cancelled does not leave after all.
-    if let Some(number) = &queued.letter.dissemination
-        && daemon.store.dissemination_state(number)?.is_some_and(|one| one.state == DisseminationState::Cancelled)
-    {
+    let dissemination = match &queued.letter.dissemination {
+        Some(number) => daemon.store.dissemination_state(number)?,
+        None => None,
+    };
+    if dissemination.as_ref().is_some_and(|one| one.state == DisseminationState::Cancelled) {
         daemon.store.cancel(id, "bantuan70", now)?;
         return Ok(Ready::Held);
     }
     let contact = daemon.store.contact(&queued.letter.to)?;
-    if let Some(because) = disseminate::why_held(&queued.letter, contact.as_ref(), bench.desk(&daemon.key, now)) {
+    if let Some(because) = disseminate::why_held(&queued.letter, dissemination.as_ref(), contact.as_ref(), bench.desk(&daemon.key, now)) {
         hold(daemon, id, &queued, &because)?;
         return Ok(Ready::Held);
     }

@@ -1,8 +1,8 @@
 //! A mail of ours came back (RFC 3464, and what is no DSN). Only a bounce that names our keyed
 //! Message-ID and our recipient changes anything (ATTACKS L19).
 
-use super::Arrived;
 use super::work::{DAEMON, Work};
+use super::{Arrived, disseminate};
 use crate::mail::dsn::{Bounce, Fate};
 use crate::model::dissemination::RecipientState;
 use crate::model::effect::{Decision, Effect};
@@ -63,6 +63,7 @@ pub fn tell(letter: &OurLetter, because: &str, work: &mut Work<'_>) {
                 because.clone_into(&mut recipient.because);
             }
         }
+        disseminate::note_progress(&mut dissemination);
         work.set_dissemination(dissemination, DAEMON, because);
     }
     let matters = !matches!(letter.kind, LetterKind::Notice | LetterKind::Receipt | LetterKind::Report | LetterKind::Survey);

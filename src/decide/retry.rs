@@ -2,9 +2,9 @@
 //! again, and who must hear of it (ATTACKS F30 to F45).
 
 use super::work::{DAEMON, Work};
-use super::{Desk, bounce};
+use super::{Desk, bounce, disseminate};
 use crate::model::Address;
-use crate::model::dissemination::{DisseminationNumber, DisseminationState, RecipientState};
+use crate::model::dissemination::{DisseminationNumber, RecipientState};
 use crate::model::effect::Decision;
 use crate::model::letter::{Letter, LetterKind, LetterState};
 use crate::model::outcome::{Fault, SendOutcome, Settled};
@@ -140,10 +140,7 @@ pub fn sent_to(number: &DisseminationNumber, to: &Address, sent_at: Timestamp, w
             recipient.because.clear();
         }
     }
-    let waits = dissemination.recipients.iter().any(|recipient| recipient.state == RecipientState::Queued);
-    if dissemination.state == DisseminationState::Sending && !waits {
-        dissemination.state = DisseminationState::Sent;
-    }
+    disseminate::note_progress(&mut dissemination);
     let what = work.desk.say("dissemination.sent_to", &[("number", &dissemination.number.0), ("to", to.as_str())]);
     work.set_dissemination(dissemination, DAEMON, what);
 }
@@ -160,6 +157,7 @@ fn not_sent(letter: &Letter, state: LetterState, what: &str, work: &mut Work<'_>
                 what.clone_into(&mut recipient.because);
             }
         }
+        disseminate::note_progress(&mut dissemination);
         work.set_dissemination(dissemination, DAEMON, what);
     }
     // A notice about a notice that could not be sent would itself not be sent.

@@ -24,6 +24,9 @@ pub struct Contact {
     pub fingerprint: Option<Fingerprint>,
     /// When the pinned certificate ends, as it stood when it was last read.
     pub expires_at: Option<Timestamp>,
+    /// What else keeps mail from being encrypted to it, in words; empty where nothing does.
+    #[serde(default)]
+    pub unfit: String,
     pub verified_at: Option<Timestamp>,
     /// How the contact was verified: "call-back", "letter".
     pub verified_how: Option<String>,

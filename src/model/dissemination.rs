@@ -108,6 +108,9 @@ pub struct Dissemination {
     pub approvals: Vec<Approval>,
     pub created_at: Timestamp,
     pub sent_at: Option<Timestamp>,
+    /// The SHA-256 code of the manifest that was released; letters leave only while it still fits.
+    #[serde(default)]
+    pub released: Option<String>,
     pub told: BTreeSet<String>,
 }
 

@@ -119,6 +119,8 @@ pub struct Snapshot {
     pub targets: BTreeMap<String, Vec<Contact>>,
     /// For reporters of those tickets: the certificate pinned to them in the directory.
     pub certificates: BTreeMap<Address, Fingerprint>,
+    /// The recipients of the disseminations that the question names, as the directory has them now.
+    pub recipients: BTreeMap<Address, Contact>,
     /// The sender as a contact.
     pub contact: Option<Contact>,
     pub mail: Option<FiledMail>,
@@ -148,6 +150,7 @@ impl Snapshot {
             seen_plaintexts: BTreeMap::new(),
             targets: BTreeMap::new(),
             certificates: BTreeMap::new(),
+            recipients: BTreeMap::new(),
             contact: None,
             mail: None,
             timeline: Vec::new(),

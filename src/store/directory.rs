@@ -159,7 +159,7 @@ impl Store {
         })
     }
 
-    /// Stores a certificate, or its refreshed form under the same fingerprint.
+    /// Stores a certificate that nothing is known against, or its refreshed form under the same fingerprint.
     ///
     /// # Errors
     /// Where it cannot be committed.
@@ -170,11 +170,27 @@ impl Store {
         expires_at: Option<Timestamp>,
         now: Timestamp,
     ) -> anyhow::Result<()> {
+        self.put_certificate_with(fingerprint, bytes, expires_at, "", now)
+    }
+
+    /// The same, with what keeps mail from being encrypted to it besides its age (empty: nothing does).
+    ///
+    /// # Errors
+    /// Where it cannot be committed.
+    pub fn put_certificate_with(
+        &self,
+        fingerprint: &Fingerprint,
+        bytes: &[u8],
+        expires_at: Option<Timestamp>,
+        unfit: &str,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
         self.write(|tx| {
             tx.execute(
-                "INSERT INTO certificate (fingerprint, content, expires_at, stored_at) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT (fingerprint) DO UPDATE SET content = excluded.content, expires_at = excluded.expires_at, stored_at = excluded.stored_at",
-                (&fingerprint.0, bytes, expires_at.map(at), at(now)),
+                "INSERT INTO certificate (fingerprint, content, expires_at, stored_at, unfit) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT (fingerprint) DO UPDATE SET content = excluded.content, expires_at = excluded.expires_at,
+                     stored_at = excluded.stored_at, unfit = excluded.unfit",
+                (&fingerprint.0, bytes, expires_at.map(at), at(now), unfit),
             )
             .context("store the certificate")?;
             tx.execute("UPDATE contact SET expires_at = ?2 WHERE fingerprint = ?1", (&fingerprint.0, expires_at.map(at)))
@@ -304,7 +320,8 @@ pub(super) fn named(db: &Connection, target: &str) -> anyhow::Result<Vec<Contact
 
 fn select(db: &Connection, condition: &str, parameters: impl rusqlite::Params) -> anyhow::Result<Vec<Contact>> {
     let sql = format!(
-        "SELECT id, name, address, kind, organisation, language, fingerprint, expires_at, verified_at, verified_how FROM contact WHERE {condition}"
+        "SELECT id, name, address, kind, organisation, language, fingerprint, expires_at, verified_at, verified_how,
+             coalesce((SELECT unfit FROM certificate WHERE certificate.fingerprint = contact.fingerprint), '') FROM contact WHERE {condition}"
     );
     let mut statement = db.prepare_cached(&sql).context("prepare the contacts")?;
     let rows = statement.query_map(parameters, |row| {
@@ -321,6 +338,7 @@ fn select(db: &Connection, condition: &str, parameters: impl rusqlite::Params) -
             expires_at: row.get::<_, Option<At>>(7)?.map(|at| at.0),
             verified_at: row.get::<_, Option<At>>(8)?.map(|at| at.0),
             verified_how: row.get(9)?,
+            unfit: row.get(10)?,
         })
     })?;
     let mut contacts: Vec<Contact> = rows.collect::<Result<_, _>>().context("read the contacts")?;

@@ -4,7 +4,7 @@
 use super::listing::TicketFilter;
 use super::row::{At, Word};
 use super::{Place, at, directory, query};
-use crate::model::dissemination::{Dissemination, DisseminationNumber};
+use crate::model::dissemination::{Dissemination, DisseminationNumber, DisseminationState};
 use crate::model::effect::Filing;
 use crate::model::snapshot::{Counters, FiledMail, OurLetter, Question, SeenPlaintext, Snapshot, TimelineLine};
 use crate::model::ticket::{State, Ticket, TicketNumber};
@@ -195,6 +195,12 @@ fn load_tickets(db: &Connection, question: &Question, world: &mut Snapshot) -> a
     for number in named.take(TICKETS_MAX) {
         if let Some(dissemination) = dissemination(db, number)? {
             numbers.insert(dissemination.ticket.clone());
+            if dissemination.state == DisseminationState::AwaitingApproval {
+                for recipient in &dissemination.recipients {
+                    let contact = directory::by_address(db, &recipient.address)?;
+                    world.recipients.extend(contact.map(|contact| (recipient.address.clone(), contact)));
+                }
+            }
             world.disseminations.insert(number.clone(), dissemination);
         }
     }

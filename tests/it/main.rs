@@ -10,6 +10,7 @@
 
 mod cancelled;
 mod cli;
+mod disseminate;
 mod harness;
 mod hostile;
 mod inspect;

@@ -23,7 +23,7 @@ const STEPS: &[Step] = &[
     },
     Step {
         sql: include_str!("../../src/store/migrations/0002_growth.sql"),
-        sha256: "560a2a703a4415538a577ac1139c3b4542632fe131dbf56291b3ccdacd0d352d",
+        sha256: "86fa7ffd0befcf6e18f361d8e0e0174f1295e92657cd81bcdf4acdd14334fa65",
         rows: include_str!("../schema/0001_rows.sql"),
     },
 ];

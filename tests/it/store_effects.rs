@@ -68,6 +68,7 @@ fn dissemination(ticket: &TicketNumber, state: DisseminationState) -> Disseminat
         approvals: vec![Approval { by: address("analyst2@bssn.test"), at: later(10) }],
         created_at: later(10),
         sent_at: None,
+        released: None,
         told: BTreeSet::new(),
     }
 }

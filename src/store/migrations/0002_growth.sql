@@ -44,3 +44,7 @@ CREATE TABLE plaintext (
     at     TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TRIGGER plaintext_is_kept BEFORE DELETE ON plaintext BEGIN SELECT RAISE(ABORT, 'decrypted texts are remembered for ever'); END;
+-- What keeps mail from being encrypted to a certificate besides its age, in words: revoked, no
+-- encryption subkey, an algorithm that is refused. Known when it is stored, so that who drafts a
+-- dissemination hears of it at once; sealing looks at the certificate itself.
+ALTER TABLE certificate ADD COLUMN unfit TEXT NOT NULL DEFAULT '';

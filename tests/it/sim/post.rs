@@ -1,8 +1,10 @@
 //! Sending without a network: what `daemon::send` does, with a server that says what chance wants.
 
 use super::town::{Accepted, Chance, Town};
+use bantuan70::decide::disseminate;
 use bantuan70::decide::retry::{self, Tried};
 use bantuan70::mail::write::Center;
+use bantuan70::model::dissemination::DisseminationState;
 use bantuan70::model::letter::LetterState;
 use bantuan70::model::outcome::{Fault, SendOutcome, Settled};
 use bantuan70::openpgp::{recheck, seal};
@@ -25,6 +27,17 @@ impl Town {
         let daemon = self.daemon().clone();
         let (store, bench) = (&daemon.store, daemon.bench());
         let queued = store.letter(id)?;
+        let held =
+            |because: String| Settled { state: LetterState::Held, next_at: None, error: Some(because), reply: None, counts_attempt: false };
+        let dissemination = queued.letter.dissemination.as_ref().map(|number| store.dissemination_state(number)).transpose()?.flatten();
+        if dissemination.as_ref().is_some_and(|one| one.state == DisseminationState::Cancelled) {
+            return store.cancel(id, "bantuan70", now).map(|()| true);
+        }
+        let contact = store.contact(&queued.letter.to)?;
+        let desk = bench.desk(&daemon.key, now);
+        if let Some(because) = disseminate::why_held(&queued.letter, dissemination.as_ref(), contact.as_ref(), desk) {
+            return self.commit(id, &queued, &held(because)).map(|()| true);
+        }
         let center = Center { name: bench.policy.center_name.clone(), address: bench.policy.center_address.clone() };
         let sealed = match &queued.sealed {
             Some(bytes) => recheck(bytes.clone(), &queued.letter, &center, &bench.reader.keyring, now),
@@ -32,11 +45,7 @@ impl Town {
         };
         let sealed = match sealed {
             Ok(sealed) => sealed,
-            Err(held) => {
-                let settled =
-                    Settled { state: LetterState::Held, next_at: None, error: Some(held.because), reply: None, counts_attempt: false };
-                return self.commit(id, &queued, &settled).map(|()| true);
-            }
+            Err(refused) => return self.commit(id, &queued, &held(refused.because)).map(|()| true),
         };
         if queued.sealed.is_none() {
             store.store_sealed(id, sealed.bytes(), now)?;

@@ -1,0 +1,168 @@
+//! What recipients answer, and what counts as their confirmation (contract 9).
+
+use crate::decide::report::{self, note_message, one_line};
+use crate::decide::work::Work;
+use crate::decide::{Arrived, reply, retry};
+use crate::model::Address;
+use crate::model::Tlp;
+use crate::model::dissemination::{Dissemination, DisseminationNumber, DisseminationState, Recipient, RecipientKind, RecipientState};
+use crate::model::effect::{Decision, Effect};
+use crate::model::letter::{LetterKind, LetterState};
+use crate::model::policy::Person;
+use crate::model::snapshot::OurLetter;
+use crate::model::ticket::{Ticket, TicketNumber};
+use crate::openpgp::open::SignedText;
+
+/// A reply of a recipient: a confirmation where it proves itself, else something for the assignee.
+#[must_use]
+pub fn answered(arrived: &Arrived<'_>, number: &DisseminationNumber, mut work: Work<'_>) -> Decision {
+    let desk = work.desk;
+    arrived_after_all(arrived, number, &mut work);
+    let Some(mut dissemination) = work.dissemination(number).cloned() else {
+        return report::open(arrived, report::Origin::Fresh, work);
+    };
+    let ticket = dissemination.ticket.clone();
+    let strict = dissemination.tlp >= Tlp::AmberStrict;
+    let Some(from) = arrived.from().cloned() else { return report::open(arrived, report::Origin::Fresh, work) };
+    let Some(recipient) = dissemination.recipients.iter_mut().find(|recipient| recipient.address == from) else {
+        return report::open(arrived, report::Origin::Stranger(Some(ticket)), work);
+    };
+    let arguments = [("address", from.as_str()), ("number", number.0.as_str())];
+    if !reply::begins_with_receipt(&arrived.opened.mail.text.new) {
+        let what = desk.say("dissemination.other_answer", &arguments);
+        return reply::join_dissemination(arrived, &ticket, what, work);
+    }
+    if matches!(recipient.state, RecipientState::Confirmed | RecipientState::Handled) {
+        note_message(arrived, &ticket, &mut work);
+        let because = desk.say("dissemination.confirmed_twice", &arguments);
+        return work.file(arrived, Some(ticket), because);
+    }
+    let how = match confirmation(arrived, recipient, strict, number, &work) {
+        Ok(how) => how,
+        Err(reason) => {
+            let what = desk.say("dissemination.unproved", &[("address", from.as_str()), ("number", &number.0), ("reason", &reason)]);
+            return reply::join_dissemination(arrived, &ticket, what, work);
+        }
+    };
+    recipient.state = RecipientState::Confirmed;
+    recipient.at = desk.now;
+    recipient.because.clone_from(&how);
+    // A signature that confirmed does not confirm again, whatever else would have proved this answer.
+    if let Some(signed) = own_signature(arrived, recipient).filter(|signed| !work.world.seen_signatures.contains_key(signed.key())) {
+        work.effect(Effect::RememberSignature { key: signed.key().clone(), by: from.clone(), signed_at: signed.signed_at() });
+    }
+    close_when_confirmed(&mut dissemination);
+    note_message(arrived, &ticket, &mut work);
+    let what = desk.say("dissemination.confirmed", &[("address", from.as_str()), ("number", &number.0), ("how", &how)]);
+    work.set_dissemination(dissemination, from.as_str(), what.clone());
+    work.file(arrived, Some(ticket), what)
+}
+
+/// Who answers a mail has it: where its fate was uncertain it is known now, and it is not sent again.
+fn arrived_after_all(arrived: &Arrived<'_>, number: &DisseminationNumber, work: &mut Work<'_>) {
+    let Some(from) = arrived.from() else { return };
+    let is_meant = |letter: &&OurLetter| {
+        let names = letter.dissemination.as_ref() == Some(number) && letter.kind == LetterKind::Dissemination;
+        names && letter.state == LetterState::Uncertain && letter.to == *from
+    };
+    let Some(letter) = work.world.letters.iter().find(is_meant) else { return };
+    let because = work.desk.say("letter.answered", &[]);
+    work.effect(Effect::SetLetterState { message_id: letter.message_id.clone(), state: LetterState::Sent, because });
+    let sent_at = work.dissemination(number).and_then(|one| one.sent_at).unwrap_or(work.desk.now);
+    retry::sent_to(number, from, sent_at, work);
+}
+
+/// The recipient's own signature counts, with its own time, whatever others stand beside it.
+fn own_signature(arrived: &Arrived<'_>, recipient: &Recipient) -> Option<SignedText> {
+    arrived.opened.signed_text.as_ref().zip(recipient.fingerprint.as_ref()).and_then(|(signed, signer)| signed.by(signer))
+}
+
+/// What proves a confirmation: a signature made after the sending and not seen before; up to AMBER
+/// the keyed Message-ID or address token serves instead (contract 9).
+fn confirmation(
+    arrived: &Arrived<'_>,
+    recipient: &Recipient,
+    strict: bool,
+    number: &DisseminationNumber,
+    work: &Work<'_>,
+) -> Result<String, String> {
+    let desk = work.desk;
+    let Some(sent_at) = recipient.sent_at else { return Err(desk.say("unproved.not_sent", &[])) };
+    let signed = own_signature(arrived, recipient)
+        .filter(|signed| signed.signed_at().as_second() >= sent_at.as_second() && !work.world.seen_signatures.contains_key(signed.key()));
+    if signed.is_some() {
+        return Ok(desk.say("dissemination.by_signature", &[]));
+    }
+    if strict {
+        return Err(desk.say("unproved.needs_signature", &[]));
+    }
+    let keyed = work.world.letters.iter().any(|letter| letter.dissemination.as_ref() == Some(number) && letter.to == recipient.address);
+    if keyed { Ok(desk.say("dissemination.by_token", &[])) } else { Err(desk.say("unproved.no_token", &[])) }
+}
+
+/// All recipients but internal units confirmed: the dissemination is closed.
+fn close_when_confirmed(dissemination: &mut Dissemination) {
+    let done = |recipient: &Recipient| {
+        recipient.kind == RecipientKind::InternalUnit || matches!(recipient.state, RecipientState::Confirmed | RecipientState::Handled)
+    };
+    if matches!(dissemination.state, DisseminationState::Sending | DisseminationState::Sent) && dissemination.recipients.iter().all(done) {
+        dissemination.state = DisseminationState::Closed;
+    }
+}
+
+/// What a recipient reported by another way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Word {
+    Received,
+    Handled,
+}
+
+/// `!konfirmasi` and `!ditangani`: an analyst vouches for a recipient, and says how it is known.
+pub fn confirm_by_hand(
+    ticket: &Ticket,
+    address: &Address,
+    word: Word,
+    how: &str,
+    person: &Person,
+    work: &mut Work<'_>,
+) -> Result<String, String> {
+    let desk = work.desk;
+    if how.trim().is_empty() {
+        return Err(desk.say("refused.say_how", &[]));
+    }
+    let is_theirs = |one: &&Dissemination| {
+        !matches!(one.state, DisseminationState::Draft | DisseminationState::AwaitingApproval | DisseminationState::Cancelled)
+            && one.recipients.iter().any(|recipient| recipient.address == *address)
+    };
+    // The newest first: an older one to the same recipient was settled before.
+    let all: Vec<&Dissemination> = work.disseminations_of(&ticket.number).filter(is_theirs).collect();
+    let Some(mut dissemination) = all.last().map(|one| (*one).clone()) else {
+        return Err(desk.say("refused.no_such_recipient", &[("address", address.as_str())]));
+    };
+    let number = dissemination.number.to_string();
+    let state = if word == Word::Received { RecipientState::Confirmed } else { RecipientState::Handled };
+    for recipient in dissemination.recipients.iter_mut().filter(|recipient| recipient.address == *address) {
+        recipient.state = state;
+        recipient.at = desk.now;
+        recipient.because = one_line(how);
+    }
+    close_when_confirmed(&mut dissemination);
+    let arguments = [("address", address.as_str()), ("number", number.as_str()), ("how", how)];
+    let key = if word == Word::Received { "dissemination.confirmed" } else { "dissemination.handled" };
+    let what = desk.say(key, &arguments);
+    work.set_dissemination(dissemination, person.address.as_str(), one_line(&what));
+    Ok(what)
+}
+
+/// Recipients who have not confirmed, internal units aside: what keeps a ticket from closing.
+#[must_use]
+pub fn unconfirmed(ticket: &TicketNumber, work: &Work<'_>) -> Vec<String> {
+    work.disseminations_of(ticket)
+        .filter(|one| !matches!(one.state, DisseminationState::Cancelled | DisseminationState::Closed))
+        .flat_map(|one| &one.recipients)
+        .filter(|recipient| {
+            recipient.kind != RecipientKind::InternalUnit && !matches!(recipient.state, RecipientState::Confirmed | RecipientState::Handled)
+        })
+        .map(|recipient| recipient.address.to_string())
+        .collect()
+}

@@ -1,0 +1,148 @@
+//! Disseminations under TLP, through the real daemon between two Maildirs: who gets what, who does
+//! not, and who is told.
+
+mod drift;
+mod log;
+mod table;
+mod wire;
+
+use bantuan70::cli::demo::stage::{Actor, Note, Received, Setting, Stage};
+use bantuan70::model::contact::ContactKind;
+use bantuan70::model::dissemination::{Dissemination, DisseminationNumber, RecipientState};
+use bantuan70::model::letter::LetterState;
+use bantuan70::model::{Address, Fingerprint, Language};
+use bantuan70::openpgp::Certificate;
+use bantuan70::store::{NewContact, OutboxId, OutboxRow, View};
+use jiff::{SignedDuration, Timestamp};
+
+/// The life of a key that the program makes.
+const KEY_LIFE: SignedDuration = SignedDuration::from_hours(3 * 365 * 24);
+
+/// A stage with analysts ani and budi and the chief rudi, and what the tests do on it.
+struct Hall {
+    stage: Stage,
+    /// In which numbers begin.
+    year: i16,
+    _folder: tempfile::TempDir,
+}
+
+impl Hall {
+    fn new(more: &str) -> Self {
+        // In memory where the system has that: whether commits outlast a power cut is not what is tested.
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        let start = Timestamp::now();
+        let people = [("analyst", "Ani", "ani@bssn.test"), ("analyst", "Budi", "budi@bssn.test"), ("chief", "Rudi", "rudi@bssn.test")];
+        let setting = Setting { people: &people, more, ..Setting::default() };
+        let stage = Stage::set_up(&folder.path().join("stage"), start, &setting).unwrap();
+        let year = start.to_zoned_datetime(stage.daemon.config.center.time_zone.clone()).year();
+        Self { stage, year, _folder: folder }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.stage.clock.now()
+    }
+
+    /// A contact with this certificate, and someone on the stage who takes its mail.
+    fn contact(&mut self, address: &str, kind: ContactKind, certificate: Option<&[u8]>, is_verified: bool) {
+        let fingerprint = certificate.map(|bytes| self.keep(bytes));
+        let contact = NewContact {
+            name: address.split('@').next().unwrap().to_owned(),
+            address: Address::parse(address).unwrap(),
+            kind,
+            organisation: "Bank".to_owned(),
+            sectors: vec!["finance".to_owned()],
+            groups: Vec::new(),
+            language: Language::Id,
+            expires_at: certificate.and_then(|bytes| Certificate::read(bytes).unwrap().expires_at(self.now())),
+            fingerprint,
+        };
+        let now = self.now();
+        let store = &self.stage.daemon.store;
+        store.add_contact(&contact, "test", now).unwrap();
+        if is_verified {
+            store.verify_contact(&contact.address, "call-back", "test", now).unwrap();
+        }
+        if !self.stage.actors.values().any(|actor| actor.address == contact.address) {
+            self.stage.add(address, Actor::without_key(&contact.name, address).unwrap());
+        }
+        self.stage.reload().unwrap();
+    }
+
+    /// Someone with a key of its own, who is a verified contact.
+    fn keyed_contact(&mut self, address: &str, kind: ContactKind) {
+        let actor = Actor::with_key("Bank", address, self.now()).unwrap();
+        let certificate = actor.certificate().unwrap();
+        self.stage.add(address, actor);
+        self.contact(address, kind, Some(&certificate), true);
+    }
+
+    /// Stores a certificate as `key import` does.
+    fn keep(&self, bytes: &[u8]) -> Fingerprint {
+        let certificate = Certificate::read(bytes).unwrap();
+        let (fingerprint, ends) = (certificate.fingerprint(), certificate.expires_at(self.now()));
+        let unfit = certificate.problems(self.now()).join(", ");
+        let unfit = if ends.is_some_and(|ends| ends <= self.now()) { "" } else { unfit.as_str() };
+        self.stage.daemon.store.put_certificate_with(&fingerprint, bytes, ends, unfit, self.now()).unwrap();
+        fingerprint
+    }
+
+    /// A signed mail of an analyst lies in the mailbox.
+    fn command(&mut self, who: &str, text: &str) {
+        self.command_with(who, Note { subject: "Perintah".to_owned(), text: text.to_owned(), ..Note::default() });
+    }
+
+    fn command_with(&mut self, who: &str, note: Note) {
+        let id = self.stage.next_message_id(who);
+        let center = Address::parse("bantuan70@bssn.test").unwrap();
+        let raw = self.stage.actor(who).unwrap().signs(&center, &note, &id, self.now()).unwrap();
+        self.stage.deliver(&raw).unwrap();
+    }
+
+    /// Takes in, decides and sends.
+    async fn play(&mut self) -> Vec<Received> {
+        self.stage.play().await.unwrap()
+    }
+
+    /// Takes in and decides; sends nothing.
+    async fn decide(&mut self) {
+        self.stage.daemon.take_in().await.unwrap();
+    }
+
+    fn dissemination(&self, serial: u32) -> Option<Dissemination> {
+        let number = DisseminationNumber::new(self.year, serial);
+        self.stage.daemon.store.dissemination_state(&number).unwrap()
+    }
+
+    /// The line with which somebody agrees to it as it stands.
+    fn agreement(&self, serial: u32) -> String {
+        let one = self.dissemination(serial).unwrap();
+        format!("!setuju {} {}", one.number, one.code())
+    }
+
+    fn state_of(&self, serial: u32, address: &str) -> (RecipientState, String) {
+        let one = self.dissemination(serial).unwrap();
+        let recipient = one.recipients.iter().find(|recipient| recipient.address.as_str() == address).unwrap();
+        (recipient.state, recipient.because.clone())
+    }
+
+    fn outbox(&self) -> Vec<OutboxRow> {
+        let center = &self.stage.daemon.config.center;
+        let view = View { time_zone: center.time_zone.clone(), now: self.now(), center_address: center.address.to_string() };
+        self.stage.daemon.store.outbox(LetterState::ALL, &view).unwrap()
+    }
+
+    /// The bytes that were sealed for a letter, where any were.
+    fn sealed(&self, row: &OutboxRow) -> Option<Vec<u8>> {
+        self.stage.daemon.store.letter(OutboxId(row.id)).unwrap().sealed
+    }
+}
+
+/// The mails to an address.
+fn to<'r>(mails: &'r [Received], address: &str) -> Vec<&'r Received> {
+    mails.iter().filter(|mail| mail.to.as_str() == address).collect()
+}
+
+/// All that an address can read in these mails.
+fn read_by(mails: &[Received], address: &str) -> String {
+    to(mails, address).iter().map(|mail| format!("{}\n{}\n", mail.subject, mail.text)).collect()
+}

@@ -1,0 +1,325 @@
+//! The table of contract 9: mark, kind of recipient, state of its certificate, verification,
+//! agreement; for each cell what leaves, what is held, and who is told. Whatever leaves is judged by
+//! the tests' own reader.
+
+use super::wire::{Seen, look, readings};
+use super::{Hall, KEY_LIFE, log, read_by, to};
+use crate::harness::gpg::Gpg;
+use bantuan70::cli::demo::stage::{Actor, Note, Received};
+use bantuan70::model::Tlp;
+use bantuan70::model::contact::ContactKind;
+use bantuan70::model::dissemination::{Dissemination, RecipientState};
+use bantuan70::model::letter::LetterState;
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+const SUBJECT: &str = "canary-subjek";
+const TEXT: &str = "canary-teks";
+const FILE: &str = "canary-berkas.txt";
+const CONTENT: &str = "canary-isi";
+
+/// How a certificate stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum State {
+    None,
+    Good,
+    /// It had ended when the dissemination was drafted.
+    Ended,
+    /// It was revoked then.
+    Revoked,
+    /// No subkey to encrypt to.
+    SignOnly,
+    /// RSA with 1024 bits.
+    Weak,
+    /// It ends between agreement and sending.
+    EndsBetween,
+    /// It is revoked then.
+    RevokedBetween,
+}
+
+use State::{Ended, EndsBetween, Good, None as NoKey, Revoked, RevokedBetween, SignOnly, Weak};
+
+const STATES: [State; 8] = [NoKey, Good, Ended, Revoked, SignOnly, Weak, EndsBetween, RevokedBetween];
+
+/// What must become of a recipient.
+#[derive(Debug, PartialEq, Eq)]
+enum Fate {
+    /// No dissemination comes of the command; its author is told why.
+    Refused(&'static str),
+    /// Held from the draft on; the receipt says why.
+    Held(&'static str),
+    /// Held at the last look; the author gets a notice.
+    HeldLate(&'static str),
+    Sealed,
+    Signed,
+}
+
+fn fate(mark: Tlp, kind: ContactKind, state: State, is_verified: bool) -> Fate {
+    if !is_verified {
+        return Fate::Refused("belum diverifikasi");
+    }
+    if mark == Tlp::Red && kind == ContactKind::Role {
+        return Fate::Refused("TLP:RED hanya untuk orang");
+    }
+    of_certificate(mark, state)
+}
+
+fn of_certificate(mark: Tlp, state: State) -> Fate {
+    match state {
+        NoKey if mark.must_be_encrypted() => Fate::Held("tidak pernah dikirim tanpa enkripsi"),
+        NoKey => Fate::Signed,
+        Good => Fate::Sealed,
+        Ended => Fate::Held("sudah berakhir"),
+        Revoked => Fate::Held("revoked"),
+        SignOnly => Fate::Held("no encryption subkey"),
+        Weak => Fate::Held("refused by the policy"),
+        EndsBetween => Fate::HeldLate("sudah berakhir"),
+        RevokedBetween => Fate::HeldLate("revoked"),
+    }
+}
+
+/// Certificates are made once; making them is what costs.
+struct Keys {
+    of: BTreeMap<State, Vec<u8>>,
+    revoked_later: Vec<u8>,
+}
+
+fn keys() -> &'static Keys {
+    static KEYS: OnceLock<Keys> = OnceLock::new();
+    KEYS.get_or_init(|| {
+        let gpg = Gpg::new();
+        let made = |name: &str, algorithm: &str| gpg.new_key(&format!("{name} <{name}@bank.example>"), algorithm);
+        let revoke = |key: &str| {
+            let certificate = std::fs::read_to_string(gpg.home().join(format!("openpgp-revocs.d/{key}.rev"))).unwrap();
+            gpg.import(certificate.replace(":-----BEGIN", "-----BEGIN").as_bytes());
+            gpg.export(key)
+        };
+        let (revoked, later) = (made("revoked", "future-default"), made("later", "future-default"));
+        let before = gpg.export(&later);
+        let of = BTreeMap::from([
+            (Good, gpg.export(&made("good", "future-default"))),
+            (Revoked, revoke(&revoked)),
+            (SignOnly, gpg.export(&made("signonly", "ed25519"))),
+            (Weak, gpg.export(&made("weak", "rsa1024"))),
+            (RevokedBetween, before),
+        ]);
+        Keys { of, revoked_later: revoke(&later) }
+    })
+}
+
+/// The certificate in that state for a play that begins now.
+fn certificate(state: State, start: Timestamp) -> Option<Vec<u8>> {
+    let ends = |hours: i64| {
+        let made = start.checked_sub(KEY_LIFE).unwrap() + SignedDuration::from_hours(hours);
+        Actor::with_key("Bank", "csirt@bank.example", made).unwrap().certificate()
+    };
+    match state {
+        NoKey => None,
+        Ended => ends(1),
+        EndsBetween => ends(5),
+        other => Some(keys().of[&other].clone()),
+    }
+}
+
+fn note(text: String) -> Note {
+    let file = (FILE.to_owned(), "text/plain".to_owned(), CONTENT.as_bytes().to_vec());
+    Note { subject: SUBJECT.to_owned(), text, enclosures: vec![file], ..Note::default() }
+}
+
+/// Every mark needs two people here, so that each cell is seen with and without enough of them.
+const TWO: &str = "\n[dissemination]\napprovals = { RED = 2, \"AMBER+STRICT\" = 2, AMBER = 2, GREEN = 2, CLEAR = 2 }\n";
+
+/// Agreement first, then time passes and a certificate is revoked, then the mail goes out.
+async fn agree_and_send(hall: &mut Hall, serials: &[u32]) -> Vec<Received> {
+    let lines: Vec<String> = serials.iter().map(|serial| hall.agreement(*serial)).collect();
+    for lines in lines.chunks(10) {
+        hall.command("budi", &lines.join("\n"));
+    }
+    hall.decide().await;
+    hall.stage.wait(4);
+    hall.keep(&keys().revoked_later);
+    hall.stage.reload().unwrap();
+    hall.play().await
+}
+
+/// Nothing that left or waits to leave under a mark that must be encrypted can be read on the way,
+/// and nothing of it was logged.
+fn nothing_is_readable(hall: &Hall, mails: &[Received], mark: Tlp) {
+    let canaries = [SUBJECT, TEXT, "canary-berkas", CONTENT];
+    let of_dissemination = |address: &str| address.ends_with("@bank.example") || address.ends_with("@unit.example");
+    for mail in mails {
+        let is_free = of_dissemination(mail.to.as_str()) && !mark.must_be_encrypted();
+        if !is_free {
+            assert!(matches!(look(&mail.raw), Seen::Encrypted(_)), "{mark:?} to {}", mail.to);
+            let all = readings(&mail.raw);
+            assert!(canaries.iter().all(|canary| !all.contains(canary)), "{mark:?}, to {}:\n{all}", mail.to);
+        }
+    }
+    for row in hall.outbox() {
+        let is_free = of_dissemination(row.to.as_str()) && !mark.must_be_encrypted();
+        if let Some(bytes) = hall.sealed(&row).filter(|_| !is_free) {
+            assert!(matches!(look(&bytes), Seen::Encrypted(_)), "letter {} to {}", row.id, row.to);
+            let all = readings(&bytes);
+            assert!(canaries.iter().all(|canary| !all.contains(canary)), "letter {} to {}", row.id, row.to);
+        }
+    }
+    assert_eq!(log::heard(), [""; 0]);
+}
+
+/// One recipient of one dissemination after all was done.
+fn judge(hall: &Hall, mails: &[Received], address: &str, wanted: &Fate, late: &str) {
+    let got = to(mails, address);
+    let rows: Vec<_> = hall.outbox().into_iter().filter(|row| row.to.as_str() == address).collect();
+    match wanted {
+        Fate::Sealed => {
+            assert_eq!(got.len(), 1, "{address}");
+            let Seen::Encrypted(keys) = look(&got[0].raw) else { panic!("{address}: {wanted:?}") };
+            assert_eq!(keys.len(), 2, "{address}: the recipient and the centre");
+            assert_eq!(rows[0].state, LetterState::Sent);
+        }
+        Fate::Signed => {
+            assert_eq!(got.len(), 1, "{address}");
+            assert_eq!(look(&got[0].raw), Seen::Signed, "{address}");
+            assert!(readings(&got[0].raw).contains(TEXT));
+        }
+        Fate::Refused(_) => assert!(got.is_empty() && rows.is_empty(), "{address}"),
+        Fate::Held(_) => {
+            assert!(got.is_empty(), "{address}");
+            assert!(rows.iter().all(|row| row.state == LetterState::Held), "{address}: {rows:?}");
+            assert!(rows.iter().all(|row| hall.sealed(row).is_none()), "{address}");
+        }
+        Fate::HeldLate(reason) => {
+            assert!(got.is_empty(), "{address}");
+            assert_eq!(rows.iter().map(|row| row.state).collect::<Vec<_>>(), [LetterState::Held], "{address}");
+            let notices = late.lines().filter(|line| line.contains(address) && line.contains(reason)).count();
+            assert!(notices > 0, "{address}, {reason}: nobody was told:\n{late}");
+        }
+    }
+}
+
+/// All cells of one mark for contacts.
+async fn contacts(mark: Tlp) {
+    log::listen();
+    keys();
+    let mut hall = Hall::new(TWO);
+    let start = hall.now();
+    let mut cells = BTreeMap::new();
+    for state in STATES {
+        let certificate = certificate(state, start);
+        for kind in [ContactKind::Person, ContactKind::Role] {
+            for is_verified in [true, false] {
+                let verified = if is_verified { "yes" } else { "no" };
+                let address = format!("{kind}-{state:?}-{verified}@bank.example").to_lowercase();
+                hall.contact(&address, kind, certificate.as_deref(), is_verified);
+                cells.insert(address, fate(mark, kind, state, is_verified));
+            }
+        }
+    }
+    hall.stage.wait(2);
+    for address in cells.keys() {
+        hall.command_with("ani", note(format!("!tlp {}\n!diseminasi {address}\n{TEXT} bantuan70@bssn.test", mark.word())));
+    }
+    // The author alone: nothing leaves, whatever the mark; the receipts say what would become of each.
+    let drafted = hall.play().await;
+    assert!(drafted.iter().all(|mail| mail.to.as_str().ends_with("@bssn.test")), "the author alone is not enough");
+    let receipts: Vec<&str> = to(&drafted, "ani@bssn.test").iter().map(|mail| mail.text.as_str()).collect();
+    assert_eq!(receipts.len(), cells.len());
+    for (address, wanted) in &cells {
+        let mine: Vec<&&str> = receipts.iter().filter(|text| text.contains(address)).collect();
+        assert_eq!(mine.len(), 1, "{address}: one receipt");
+        match wanted {
+            Fate::Refused(reason) => assert!(mine[0].contains(reason), "{address}, {reason}:\n{}", mine[0]),
+            Fate::Held(reason) => assert!(mine[0].contains(&format!("{address} ditahan")) && mine[0].contains(reason), "{}", mine[0]),
+            _ => assert!(!mine[0].contains("ditahan"), "{address}:\n{}", mine[0]),
+        }
+    }
+    let all: Vec<(u32, Dissemination)> = (1..).map_while(|serial| hall.dissemination(serial).map(|one| (serial, one))).collect();
+    assert_eq!(all.len(), cells.values().filter(|wanted| !matches!(wanted, Fate::Refused(_))).count());
+    let serials: Vec<u32> = all.iter().map(|(serial, _)| *serial).collect();
+    let sent = agree_and_send(&mut hall, &serials).await;
+    let late = read_by(&sent, "ani@bssn.test");
+    for (address, wanted) in &cells {
+        judge(&hall, &sent, address, wanted, &late);
+    }
+    for (serial, one) in &all {
+        let address = one.recipients[0].address.as_str();
+        let (state, _) = hall.state_of(*serial, address);
+        let wanted = &cells[address];
+        let is_sent = matches!(wanted, Fate::Sealed | Fate::Signed);
+        assert_eq!(state, if is_sent { RecipientState::Sent } else { RecipientState::Held }, "{address}");
+    }
+    nothing_is_readable(&hall, &[drafted, sent].concat(), mark);
+    // Another day, and nothing more comes of it.
+    hall.stage.wait(1);
+    let later = hall.play().await;
+    assert!(later.iter().all(|mail| !mail.to.as_str().ends_with("@bank.example")), "{later:?}");
+}
+
+/// All cells of one mark for internal units, which are copied beside one contact.
+async fn units(mark: Tlp) {
+    log::listen();
+    let files = tempfile::tempdir().unwrap();
+    let start = Timestamp::now();
+    let mut more = TWO.to_owned();
+    let mut cells = BTreeMap::new();
+    // A unit's certificate lies in a file, which nobody changes here in between.
+    for state in STATES.into_iter().filter(|state| *state != RevokedBetween) {
+        let address = format!("{state:?}@unit.example").to_lowercase();
+        more.push_str(&format!("\n[[internal_unit]]\nname = \"{state:?}\"\naddress = \"{address}\"\n"));
+        if let Some(certificate) = certificate(state, start) {
+            let file = files.path().join(format!("{state:?}.asc"));
+            std::fs::write(&file, certificate).unwrap();
+            more.push_str(&format!("certificate = {file:?}\n"));
+        }
+        cells.insert(address, state);
+    }
+    let mut hall = Hall::new(&more);
+    for address in cells.keys() {
+        hall.stage.add(address, Actor::without_key("Unit", address).unwrap());
+    }
+    hall.keyed_contact("rina@bank.example", ContactKind::Person);
+    hall.stage.wait(2);
+    hall.command_with("ani", note(format!("!tlp {}\n!diseminasi rina@bank.example\n{TEXT} bantuan70@bssn.test", mark.word())));
+    let drafted = hall.play().await;
+    let receipt = read_by(&drafted, "ani@bssn.test");
+    let sent = agree_and_send(&mut hall, &[1]).await;
+    let late = read_by(&sent, "ani@bssn.test");
+    judge(&hall, &sent, "rina@bank.example", &Fate::Sealed, &late);
+    for (address, state) in &cells {
+        if mark == Tlp::Red {
+            assert!(to(&sent, address).is_empty() && !receipt.contains(address), "RED reaches {address}");
+            continue;
+        }
+        // A unit without certificate is held whatever the mark; what is wrong with one shows when it is used.
+        let wanted = match (state, of_certificate(mark, *state)) {
+            (NoKey, _) => Fate::Held("sertifikat"),
+            (_, Fate::Held("sudah berakhir") | Fate::HeldLate("sudah berakhir")) => Fate::HeldLate("expired"),
+            (_, Fate::Held(reason)) => Fate::HeldLate(reason),
+            (_, other) => other,
+        };
+        judge(&hall, &sent, address, &wanted, &late);
+        if let Fate::Held(reason) = wanted {
+            assert!(receipt.contains(&format!("{address} ditahan")) && receipt.contains(reason), "{receipt}");
+        }
+    }
+    nothing_is_readable(&hall, &[drafted, sent].concat(), mark);
+}
+
+macro_rules! marks {
+    ($($name:ident $mark:expr;)*) => { $(
+        #[tokio::test]
+        async fn $name() {
+            contacts($mark).await;
+            units($mark).await;
+        }
+    )* };
+}
+
+marks! {
+    p30_the_table_for_red Tlp::Red;
+    p30_the_table_for_amber_strict Tlp::AmberStrict;
+    p30_the_table_for_amber Tlp::Amber;
+    p30_the_table_for_green Tlp::Green;
+    p30_the_table_for_clear Tlp::Clear;
+}
