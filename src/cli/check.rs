@@ -23,7 +23,7 @@ pub(super) struct Arguments {
 }
 
 /// Keys whose function this version does not have yet: they may stand in the file and do nothing.
-const WITHOUT_EFFECT: &[&str] = &["report.weekly_on", "retention.identity_documents", "retention.messages", "metrics.listen"];
+const WITHOUT_EFFECT: &[&str] = &["report.weekly_on", "metrics.listen"];
 
 pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
     let mut report = Report { json: common.json, worst: Exit::Done };

@@ -10,6 +10,7 @@ mod key;
 mod listing;
 mod mail;
 mod outbox;
+mod retention;
 mod rules;
 mod run;
 mod store;
@@ -61,6 +62,8 @@ enum Verb {
     Mail(mail::Arguments),
     /// Mail that could not be processed
     Quarantine(mail::QuarantineArguments),
+    /// What is due to be erased under [retention]; erase it now
+    Retention(retention::Arguments),
     /// Check the audit chain
     Audit(store::AuditArguments),
     /// Copy the database consistently while the daemon runs
@@ -186,6 +189,7 @@ pub fn main() -> ExitCode {
         Verb::Outbox(arguments) => outbox::run(&common, arguments),
         Verb::Mail(arguments) => mail::run(&common, arguments),
         Verb::Quarantine(arguments) => mail::run_quarantine(&common, arguments),
+        Verb::Retention(arguments) => retention::run(&common, arguments),
         Verb::Audit(arguments) => store::run_audit(&common, arguments),
         Verb::Backup(arguments) => store::run_backup(&common, arguments),
         Verb::Restore(arguments) => store::run_restore(&common, arguments),

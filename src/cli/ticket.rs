@@ -178,7 +178,8 @@ fn show(common: &Common, desk: &Desk, number: &str) -> Outcome {
         print(format!("form         {}: {}", escaped(name), escaped(value)))?;
     }
     for file in &page.attachments {
-        print(format!("attachment   {} ({}, {} bytes) {}", escaped(&file.name), escaped(&file.media_type), file.bytes, file.sha256))?;
+        let name = file.erased_at.as_ref().map_or_else(|| file.name.clone(), |at| format!("erased on {at}"));
+        print(format!("attachment   {} ({}, {} bytes) {}", escaped(&name), escaped(&file.media_type), file.bytes, file.sha256))?;
     }
     for (kind, values) in &page.indicators {
         values.iter().try_for_each(|value| print(format!("{kind:12} {}", escaped(value))))?;

@@ -4,6 +4,7 @@ mod alarm;
 pub mod clock;
 mod intake;
 pub mod pipeline;
+mod retention;
 mod send;
 mod setup;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 pub use intake::IntakeError;
+pub use retention::terms as retention_terms;
 pub use send::SendError;
 pub use setup::{SetupError, bench, house, keep_files_private, may_write, reader};
 

@@ -1,6 +1,6 @@
 //! Time passes: what is due on tickets and disseminations, through the same door as mail.
 
-use super::{Daemon, setup};
+use super::{Daemon, retention, setup};
 use crate::decide::due;
 use crate::model::effect::MailKind;
 use crate::model::snapshot::Question;
@@ -19,9 +19,15 @@ const DIGEST_LINES_MAX: usize = 200;
 
 /// Looks at the clocks until told to stop.
 pub(super) async fn run(daemon: &Daemon) {
+    let started = tokio::time::Instant::now();
     while !daemon.is_stopping() {
         if let Err(error) = tick(daemon).await {
             tracing::error!(error = format!("{error:#}"), "cannot look at the clocks");
+        }
+        if started.elapsed() >= retention::SETTLED_AFTER
+            && let Err(error) = daemon.blocking(retention::erase).await
+        {
+            tracing::error!(error = format!("{error:#}"), "cannot erase what is due");
         }
         setup::tell_systemd(&[sd_notify::NotifyState::Watchdog]);
         tokio::select! {

@@ -225,11 +225,14 @@ impl Applying<'_> {
         self.audit(SELF, state.word(), "letter", &id.to_string(), &detail, &Sha256::of(body.as_bytes()).0)
     }
 
-    /// Stores the bytes of an enclosure once. Where they are not at hand (read back from a row), they must be stored already.
+    /// Stores the bytes of an enclosure once, anew where they had been erased. Where they are not at hand (read back from a row), they must be stored already.
     fn keep_blob(&self, enclosure: &Enclosure) -> anyhow::Result<()> {
         if Sha256::of(&enclosure.content) == enclosure.sha256 {
             self.tx
-                .prepare_cached("INSERT INTO blob (sha256, content) VALUES (?1, ?2) ON CONFLICT (sha256) DO NOTHING")?
+                .prepare_cached(
+                    "INSERT INTO blob (sha256, content) VALUES (?1, ?2)
+                     ON CONFLICT (sha256) DO UPDATE SET content = excluded.content WHERE length(blob.content) = 0",
+                )?
                 .execute((&enclosure.sha256.0, &*enclosure.content))
                 .context("store an attachment")?;
             return Ok(());

@@ -126,8 +126,9 @@ impl Digests {
     fn take(&mut self, thing: &str, thing_id: &str, what: &str, digest: String) {
         let of = match (thing, what) {
             ("event", _) => &mut self.events,
-            ("letter", "queued" | "held") if !digest.is_empty() => &mut self.letters,
-            ("mail", "stored") => &mut self.mail,
+            // What was erased holds less than it did, and the chain says what is left of it.
+            ("letter", "queued" | "held" | "erased") if !digest.is_empty() => &mut self.letters,
+            ("mail", "stored" | "erased") => &mut self.mail,
             _ => return,
         };
         if let Ok(id) = thing_id.parse() {

@@ -117,6 +117,9 @@ pub struct AttachmentRow {
     pub sha256: String,
     pub document: Option<String>,
     pub at: String,
+    /// When its name and bytes were erased (`[retention]`); absent where they are here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub erased_at: Option<String>,
 }
 
 /// A dissemination of a ticket.

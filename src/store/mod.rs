@@ -13,6 +13,7 @@ mod listing;
 mod migrate;
 mod outbox;
 mod query;
+mod retention;
 mod row;
 mod snapshot;
 mod standing;
@@ -29,6 +30,7 @@ pub use listing::{
     RecipientRow, TicketFilter, TicketPage, TicketRow, TimelineRow, View,
 };
 pub use outbox::{OutboxId, QueuedLetter};
+pub use retention::{DueErasure, Erasure, RetentionTerms};
 pub use standing::{Alarm, Figures, RULES, SYNC, Standing, UNACCOUNTED};
 
 use crate::mail::token::TokenKey;
@@ -312,6 +314,8 @@ fn connect(path: &Path) -> anyhow::Result<Connection> {
     // Mail is moved after the commit: a commit that a power cut takes back is lost mail.
     set("synchronous", &"FULL")?;
     set("cell_size_check", &true)?;
+    // What retention erases is written over, not only unlinked.
+    set("secure_delete", &true)?;
     // Nothing of a mail lies in a temporary file, and a log that a long backup let grow shrinks again.
     set("temp_store", &"MEMORY")?;
     set("journal_size_limit", &(64 * 1024 * 1024))?;

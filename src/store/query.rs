@@ -224,14 +224,14 @@ impl Store {
         })
     }
 
-    /// The bytes of a file that was kept.
+    /// The bytes of a file that was kept; none where they were erased.
     ///
     /// # Errors
     /// Where the database cannot be read.
     pub fn blob(&self, sha256: &Sha256) -> anyhow::Result<Option<Vec<u8>>> {
         self.read(|db| {
-            db.prepare_cached("SELECT content FROM blob WHERE sha256 = ?1")?
-                .query_row([&sha256.0], |row| row.get(0))
+            db.prepare_cached("SELECT content FROM blob WHERE sha256 = ?1 AND (length(content) > 0 OR sha256 = ?2)")?
+                .query_row((&sha256.0, Sha256::of(b"").0), |row| row.get(0))
                 .optional()
                 .context("read an attachment")
         })
@@ -360,7 +360,7 @@ fn timeline(db: &Connection, number: &TicketNumber, view: &View) -> anyhow::Resu
 
 fn attachments(db: &Connection, number: &TicketNumber, view: &View) -> anyhow::Result<Vec<AttachmentRow>> {
     let mut statement =
-        db.prepare_cached("SELECT name, media_type, bytes, sha256, document, at FROM attachment WHERE ticket = ?1 ORDER BY id")?;
+        db.prepare_cached("SELECT name, media_type, bytes, sha256, document, at, erased_at FROM attachment WHERE ticket = ?1 ORDER BY id")?;
     let rows = statement.query_map([&number.0], |row| {
         Ok(AttachmentRow {
             name: row.get(0)?,
@@ -369,6 +369,7 @@ fn attachments(db: &Connection, number: &TicketNumber, view: &View) -> anyhow::R
             sha256: row.get(3)?,
             document: row.get(4)?,
             at: local(row.get::<_, At>(5)?.0, &view.time_zone),
+            erased_at: row.get::<_, Option<At>>(6)?.map(|at| local(at.0, &view.time_zone)),
         })
     })?;
     rows.collect::<Result<_, _>>().context("read the attachments")

@@ -21,6 +21,7 @@ const VERBS: &[&str] = &[
     "outbox",
     "mail",
     "quarantine",
+    "retention",
     "audit",
     "backup",
     "restore",

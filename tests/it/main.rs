@@ -18,6 +18,7 @@ mod live;
 mod migrate;
 mod openpgp;
 mod property;
+mod retention;
 mod rules;
 mod sim;
 mod store;

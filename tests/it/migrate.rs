@@ -23,7 +23,7 @@ const STEPS: &[Step] = &[
     },
     Step {
         sql: include_str!("../../src/store/migrations/0002_growth.sql"),
-        sha256: "86fa7ffd0befcf6e18f361d8e0e0174f1295e92657cd81bcdf4acdd14334fa65",
+        sha256: "cee16910af9351402710257c556a192ef0e96d5ca91cd6e64aa968b4cd819e73",
         rows: include_str!("../schema/0001_rows.sql"),
     },
 ];

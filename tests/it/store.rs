@@ -172,7 +172,7 @@ fn ready(store: &Store) -> OutboxId {
     id
 }
 
-fn settled(state: LetterState) -> Settled {
+pub(crate) fn settled(state: LetterState) -> Settled {
     Settled { state, next_at: None, error: None, reply: Some("250 queued".into()), counts_attempt: true }
 }
 

@@ -48,3 +48,17 @@ CREATE TRIGGER plaintext_is_kept BEFORE DELETE ON plaintext BEGIN SELECT RAISE(A
 -- encryption subkey, an algorithm that is refused. Known when it is stored, so that who drafts a
 -- dissemination hears of it at once; sealing looks at the certificate itself.
 ALTER TABLE certificate ADD COLUMN unfit TEXT NOT NULL DEFAULT '';
+-- Retention: what was erased, and when. The row, its hash and the audit log stay; the words do not.
+ALTER TABLE inbox ADD COLUMN erased_at TEXT;
+ALTER TABLE attachment ADD COLUMN erased_at TEXT;
+ALTER TABLE outbox ADD COLUMN erased_at TEXT;
+-- Raw mail may become the line that says that it was erased, and nothing else.
+DROP TRIGGER raw_is_fixed;
+CREATE TRIGGER raw_is_fixed BEFORE UPDATE ON raw
+    WHEN substr(NEW.content, 1, 20) <> CAST('X-Bantuan70-Erased: ' AS BLOB)
+    BEGIN SELECT RAISE(ABORT, 'raw mail is append-only'); END;
+-- A letter may lose its words, and nothing else of it changes.
+DROP TRIGGER outbox_letter_is_fixed;
+CREATE TRIGGER outbox_letter_is_fixed BEFORE UPDATE OF letter, message_id, to_address ON outbox
+    WHEN NEW.message_id <> OLD.message_id OR NEW.to_address <> OLD.to_address OR json_extract(NEW.letter, '$.text') <> ''
+    BEGIN SELECT RAISE(ABORT, 'a queued letter never changes'); END;
