@@ -8,14 +8,15 @@ use crate::decide::disseminate;
 use crate::decide::retry::{self, Tried};
 use crate::mail::write::Center;
 use crate::model::dissemination::DisseminationState;
-use crate::model::letter::LetterState;
+use crate::model::letter::{LetterState, Protection};
 use crate::model::outcome::{Fault, SendOutcome, Settled};
-use crate::openpgp::{Held, SealedMail, recheck, seal};
+use crate::openpgp::{Held, Keyring, SealedMail, recheck, seal};
 use crate::store::{OutboxId, QueuedLetter, is_busy, is_full};
 use crate::wire::maildir::Maildir;
 use crate::wire::smtp::Connection;
 use crate::wire::{Timeouts, WireError};
 use anyhow::Context as _;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// Letters taken from the outbox at a time: few, so that an acknowledgement that comes while a
@@ -258,14 +259,15 @@ fn ready(daemon: &Daemon, id: OutboxId) -> anyhow::Result<Ready> {
         return Ok(Ready::Held);
     }
     let center = Center { name: bench.policy.center_name.clone(), address: bench.policy.center_address.clone() };
+    let keyring = keyring_for(daemon, &queued, &bench.reader.keyring)?;
     let fresh = || {
-        let sealed = seal(&queued.letter, &center, &bench.reader.keyring, now)?;
+        let sealed = seal(&queued.letter, &center, &keyring, now)?;
         let bytes = Bytes::Fresh(sealed.bytes().to_vec());
         Ok((sealed, bytes))
     };
     let sealed: Result<(SealedMail, Bytes), Held> = match &queued.sealed {
         None => fresh(),
-        Some(bytes) => match recheck(bytes.clone(), &queued.letter, &center, &bench.reader.keyring, now) {
+        Some(bytes) => match recheck(bytes.clone(), &queued.letter, &center, &keyring, now) {
             Err(held) if held.may_reseal => fresh(),
             other => other.map(|sealed| (sealed, Bytes::Stored)),
         },
@@ -277,6 +279,16 @@ fn ready(daemon: &Daemon, id: OutboxId) -> anyhow::Result<Ready> {
             Ok(Ready::Held)
         }
     }
+}
+
+/// The known certificates, and for an answer to a reporter the key that came with that report.
+fn keyring_for<'k>(daemon: &Daemon, queued: &QueuedLetter, known: &'k Keyring) -> anyhow::Result<Cow<'k, Keyring>> {
+    let Protection::Sealed { recipient } = &queued.letter.protection else { return Ok(Cow::Borrowed(known)) };
+    let Some(ticket) = queued.letter.ticket.as_ref().filter(|_| known.get(recipient).is_none()) else { return Ok(Cow::Borrowed(known)) };
+    let Some(bytes) = daemon.store.candidate(ticket, recipient)? else { return Ok(Cow::Borrowed(known)) };
+    let mut keyring = known.clone();
+    keyring.add(&bytes).map_err(|error| anyhow::anyhow!("the key {recipient} of {}: {error}", queued.letter.to))?;
+    Ok(Cow::Owned(keyring))
 }
 
 fn hold(daemon: &Daemon, id: OutboxId, queued: &QueuedLetter, because: &str) -> anyhow::Result<()> {

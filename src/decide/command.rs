@@ -378,6 +378,30 @@ pub fn numbers_in(text: &str, prefix: &str) -> Vec<TicketNumber> {
     numbers
 }
 
+/// Dissemination numbers in a text, each once, in the order of their first appearance, at most
+/// [`NUMBERS_MAX`].
+#[must_use]
+pub fn disseminations_in(text: &str) -> Vec<DisseminationNumber> {
+    let mut numbers: Vec<DisseminationNumber> = Vec::new();
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).filter(|word| word.len() > 4);
+    for number in words.filter_map(DisseminationNumber::parse) {
+        if !numbers.contains(&number) {
+            numbers.push(number);
+        }
+        if numbers.len() >= NUMBERS_MAX {
+            break;
+        }
+    }
+    numbers
+}
+
+/// What is signed, as far as it can name a ticket or a dissemination: the protected Subject and the
+/// text, what it quotes included.
+#[must_use]
+pub fn signed_words(signed: &SignedText) -> String {
+    format!("{}\n{}", signed.protected_subject().unwrap_or_default(), signed.text())
+}
+
 /// Whether what is signed names this centre: its address in a protected To, or its address or
 /// ticket prefix in the text (contract 5, ATTACKS C3).
 #[must_use]

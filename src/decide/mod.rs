@@ -5,6 +5,7 @@
 pub mod act;
 pub mod bounce;
 pub mod calendar;
+pub mod candidate;
 pub mod command;
 pub mod disseminate;
 pub mod due;
@@ -146,6 +147,8 @@ pub fn ask(arrived: &Arrived<'_>, policy: &Policy) -> Question {
         question.signatures = each.map(|signed| signed.key().clone()).collect();
         if let (Some(_), Some(signed)) = (person, &by_person) {
             command::ask(signed, policy, &mut question);
+        } else {
+            question.disseminations.extend(command::disseminations_in(&command::signed_words(signed)));
         }
     }
     question

@@ -3,6 +3,8 @@
 
 use super::Arrived;
 use super::act::reopen_ticket;
+use super::candidate::{self, Moment};
+use super::command;
 use super::letters::{list, text, words};
 use super::report::{self, Origin, note_message, one_line, start_clock};
 use super::trust;
@@ -36,6 +38,12 @@ pub enum Match {
 pub fn matched(arrived: &Arrived<'_>, work: &Work<'_>) -> Match {
     let world = work.world;
     let Some(from) = arrived.from() else { return Match::None };
+    // What is signed says which dissemination is meant; the fields outside can be changed by anybody.
+    let signed = arrived.opened.signed_text.as_ref().map(command::signed_words).unwrap_or_default();
+    let named = command::disseminations_in(&signed);
+    if let Some(number) = addressed_to(named.iter().filter_map(|number| work.dissemination(number)), from) {
+        return Match::Dissemination(number);
+    }
     let answered = world.letters.iter().filter_map(|letter| work.dissemination(letter.dissemination.as_ref()?));
     if let Some(number) = addressed_to(answered, from) {
         return Match::Dissemination(number);
@@ -124,7 +132,9 @@ pub fn follow_up(arrived: &Arrived<'_>, number: &TicketNumber, mut work: Work<'_
     } else {
         None
     };
-    notice(arrived, number, stays.clone(), &mut work);
+    let key = candidate::keep(arrived, number, Moment::Later, &mut work);
+    let attention: Vec<String> = stays.iter().cloned().chain(key).collect();
+    notice(arrived, number, attention, &mut work);
     let mut because = work.desk.say("file.joined", &[("number", &number.0)]);
     if let Some(stays) = stays {
         because = format!("{because}; {stays}");
@@ -147,7 +157,7 @@ fn documents_came(arrived: &Arrived<'_>, number: &TicketNumber, by: &str, work: 
     }
 }
 
-fn notice(arrived: &Arrived<'_>, number: &TicketNumber, attention: Option<String>, work: &mut Work<'_>) {
+fn notice(arrived: &Arrived<'_>, number: &TicketNumber, attention: Vec<String>, work: &mut Work<'_>) {
     let Some(ticket) = work.ticket(number).cloned() else { return };
     let mail = &arrived.opened.mail;
     let mut fields = work.fields(Some(number));
@@ -232,7 +242,7 @@ fn survey_answer(arrived: &Arrived<'_>, ticket: &Ticket, by: &str, work: &Work<'
     }
     // Words instead of marks: a person reads them, and the ticket stays closed.
     report::keep(arrived, &ticket.number, &mut work);
-    notice(arrived, &ticket.number, None, &mut work);
+    notice(arrived, &ticket.number, Vec::new(), &mut work);
     let because = work.desk.say("file.survey_words", &[]);
     Some(work.file(arrived, Some(ticket.number.clone()), because))
 }

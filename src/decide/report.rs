@@ -3,6 +3,7 @@
 
 use super::Arrived;
 use super::calendar::due_after;
+use super::candidate;
 use super::due::tell_chiefs;
 use super::letters::{self, Speech, language_for, list, text, words};
 use super::trust;
@@ -116,7 +117,8 @@ pub fn open_ticket(arrived: &Arrived<'_>, origin: &Origin, work: &mut Work<'_>) 
         let detail = words(&missing).join(", ");
         work.event(&number, DAEMON, TicketEvent::DocumentsAsked { documents: missing }, detail);
     }
-    let attention = attention(arrived, origin, work);
+    let key = candidate::keep(arrived, &number, candidate::Moment::Opening, work);
+    let attention = attention(arrived, origin, key, work);
     notice_new(arrived, &number, &told, attention, work);
     number
 }
@@ -133,7 +135,7 @@ impl Origin {
 }
 
 /// What analysts must see before anything else in the notice of a new ticket.
-fn attention(arrived: &Arrived<'_>, origin: &Origin, work: &Work<'_>) -> String {
+fn attention(arrived: &Arrived<'_>, origin: &Origin, key: Option<String>, work: &Work<'_>) -> String {
     let mut lines = Vec::new();
     match origin {
         Origin::Late(other) | Origin::Stranger(Some(other)) => lines.push(work.desk.say("notice.other_ticket", &[("other", &other.0)])),
@@ -142,6 +144,7 @@ fn attention(arrived: &Arrived<'_>, origin: &Origin, work: &Work<'_>) -> String 
         Origin::Fresh | Origin::Promoted | Origin::Stranger(None) => {}
     }
     lines.extend(warnings(arrived, work));
+    lines.extend(key);
     lines.join("\n")
 }
 

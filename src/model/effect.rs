@@ -110,6 +110,14 @@ pub enum Effect {
         by: Address,
         signed_at: Timestamp,
     },
+    /// A reporter's key, for answers on this ticket alone. The first one stays.
+    KeepCandidate {
+        ticket: TicketNumber,
+        address: Address,
+        fingerprint: super::Fingerprint,
+        /// In binary.
+        certificate: Vec<u8>,
+    },
     /// A text was decrypted; whoever sends it again under another address is known by it.
     RememberPlaintext {
         sha256: Sha256,

@@ -121,6 +121,8 @@ pub struct Snapshot {
     pub certificates: BTreeMap<Address, Fingerprint>,
     /// The recipients of the disseminations that the question names, as the directory has them now.
     pub recipients: BTreeMap<Address, Contact>,
+    /// Of those tickets: the key that came with the report, which nobody has verified.
+    pub candidates: BTreeMap<TicketNumber, Fingerprint>,
     /// The sender as a contact.
     pub contact: Option<Contact>,
     pub mail: Option<FiledMail>,
@@ -151,6 +153,7 @@ impl Snapshot {
             targets: BTreeMap::new(),
             certificates: BTreeMap::new(),
             recipients: BTreeMap::new(),
+            candidates: BTreeMap::new(),
             contact: None,
             mail: None,
             timeline: Vec::new(),

@@ -95,6 +95,7 @@ pub struct SignedText {
     key: Sha256,
     protected_subject: Option<String>,
     protected_to: Vec<String>,
+    protected_references: Vec<String>,
     is_encrypted: bool,
 }
 
@@ -173,6 +174,11 @@ impl SignedText {
     #[must_use]
     pub fn protected_to(&self) -> &[String] {
         &self.protected_to
+    }
+    /// The Message-IDs that what is signed answers, without angle brackets.
+    #[must_use]
+    pub fn protected_references(&self) -> &[String] {
+        &self.protected_references
     }
     /// It came encrypted.
     #[must_use]

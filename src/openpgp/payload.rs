@@ -16,6 +16,8 @@ pub(super) struct Protected {
     pub subject: Option<String>,
     /// The addresses of To, lower case.
     pub to: Vec<String>,
+    /// Message-IDs of In-Reply-To and References.
+    pub references: Vec<String>,
     /// The address of From; `None` where there is no protected From.
     pub from: Option<Option<Address>>,
     /// A field that must stand once stands twice.
@@ -81,6 +83,7 @@ fn protected_fields(entity: &Entity<'_>) -> Protected {
     Protected {
         subject: (entity.field_count("Subject") == 1).then(|| fields.subject.clone()),
         to: fields.to.iter().filter_map(|mailbox| mailbox.address.as_ref()).map(ToString::to_string).collect(),
+        references: fields.references.clone(),
         from: (entity.field_count("From") > 0).then(|| fields.from_one().cloned()),
         is_ambiguous: ["Subject", "From", "To"].iter().any(|name| entity.field_count(name) > 1),
     }

@@ -66,6 +66,16 @@ impl Applying<'_> {
                     .context("remember the signature: it was used before")?;
                 self.audit(by.as_str(), "signature", "signature", &key.0, "", "")
             }
+            Effect::KeepCandidate { ticket, address, fingerprint, certificate } => {
+                self.tx
+                    .prepare_cached(
+                        "INSERT INTO candidate (ticket, address, fingerprint, content, inbox, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                         ON CONFLICT DO NOTHING",
+                    )?
+                    .execute((&ticket.0, address.as_str(), &fingerprint.0, certificate, self.cause.inbox.map(|id| id.0), at(self.now)))
+                    .context("keep a reporter's key")?;
+                self.audit(SELF, "candidate", "ticket", &ticket.0, &fingerprint.0, &Sha256::of(certificate).0)
+            }
             Effect::RememberPlaintext { sha256, from } => {
                 self.tx
                     .prepare_cached("INSERT INTO plaintext (sha256, inbox, sender, at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")?

@@ -8,7 +8,7 @@ use crate::model::dissemination::{Dissemination, DisseminationNumber, Disseminat
 use crate::model::effect::Filing;
 use crate::model::snapshot::{Counters, FiledMail, OurLetter, Question, SeenPlaintext, Snapshot, TimelineLine};
 use crate::model::ticket::{State, Ticket, TicketNumber};
-use crate::model::{Address, InboxId};
+use crate::model::{Address, Fingerprint, InboxId};
 use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Row};
@@ -220,6 +220,14 @@ fn load_tickets(db: &Connection, question: &Question, world: &mut Snapshot) -> a
             world.ticket_disseminations.insert(number.clone(), of_ticket.iter().map(|one| one.number.clone()).collect());
         }
         world.disseminations.extend(of_ticket.into_iter().map(|one| (one.number.clone(), one)));
+    }
+    for number in world.tickets.keys() {
+        let candidate: Option<String> = db
+            .prepare_cached("SELECT fingerprint FROM candidate WHERE ticket = ?1")?
+            .query_row([&number.0], |row| row.get(0))
+            .optional()
+            .context("look for a reporter's key")?;
+        world.candidates.extend(candidate.map(|fingerprint| (number.clone(), Fingerprint(fingerprint))));
     }
     let reporters: BTreeSet<Address> = world.tickets.values().filter_map(|ticket| ticket.reporter.clone()).collect();
     for reporter in reporters {

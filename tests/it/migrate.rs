@@ -23,7 +23,7 @@ const STEPS: &[Step] = &[
     },
     Step {
         sql: include_str!("../../src/store/migrations/0002_growth.sql"),
-        sha256: "cee16910af9351402710257c556a192ef0e96d5ca91cd6e64aa968b4cd819e73",
+        sha256: "3b9f9d0510dcf4550ce1bd5328f0bfbdd9067d0b65d6635446f27086c81019e0",
         rows: include_str!("../schema/0001_rows.sql"),
     },
 ];

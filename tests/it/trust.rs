@@ -1,17 +1,20 @@
 //! Whom a mail is believed to come from, and what it learns and moves: replayed ciphertext, forged
 //! and copied senders, references to other people's mail. Played through the real daemon between two Maildirs.
 
+mod candidate;
+mod confirmation;
 mod hidden;
 
 use crate::property;
 use bantuan70::cli::demo::stage::{Actor, Note, Received, Setting, Stage};
 use bantuan70::decide::retry;
+use bantuan70::model::contact::ContactKind;
 use bantuan70::model::effect::Effect;
 use bantuan70::model::letter::{Letter, LetterKind, LetterState};
 use bantuan70::model::outcome::Settled;
 use bantuan70::model::ticket::{State, Ticket, TicketEvent};
-use bantuan70::model::{Address, ticket::TicketNumber};
-use bantuan70::store::TicketFilter;
+use bantuan70::model::{Address, Language, ticket::TicketNumber};
+use bantuan70::store::{NewContact, TicketFilter};
 use jiff::{SignedDuration, Timestamp};
 
 /// A centre with the analyst ani; whoever else is brought writes to it.
@@ -28,8 +31,12 @@ impl Play {
     }
 
     pub fn at(start: Timestamp, intake: &str) -> Self {
+        Self::with(start, intake, "")
+    }
+
+    pub fn with(start: Timestamp, intake: &str, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let setting = Setting { people: &[("analyst", "Ani Lestari", "ani@bssn.test")], intake, ..Setting::default() };
+        let setting = Setting { people: &[("analyst", "Ani Lestari", "ani@bssn.test")], intake, more, ..Setting::default() };
         let stage = Stage::set_up(&folder.path().join("play"), start, &setting).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         Self { stage, runtime, folder, mails: 0 }
@@ -69,6 +76,28 @@ impl Play {
     pub fn sealed(&mut self, who: &str, note: &Note) -> Vec<u8> {
         let (id, now, certificate) = (self.id(who), self.stage.clock.now(), self.certificate());
         self.stage.actor(who).unwrap().seals(&center(), &certificate, note, &id, now).unwrap()
+    }
+
+    /// A verified contact with this certificate.
+    pub fn contact(&mut self, address: &str, certificate: &[u8]) {
+        let now = self.stage.clock.now();
+        let fingerprint = bantuan70::openpgp::Certificate::read(certificate).unwrap().fingerprint();
+        let contact = NewContact {
+            name: address.to_owned(),
+            address: Address::parse(address).unwrap(),
+            kind: ContactKind::Person,
+            organisation: "Bank".to_owned(),
+            sectors: Vec::new(),
+            groups: Vec::new(),
+            language: Language::Id,
+            fingerprint: Some(fingerprint.clone()),
+            expires_at: None,
+        };
+        let store = &self.stage.daemon.store;
+        store.put_certificate(&fingerprint, certificate, None, now).unwrap();
+        store.add_contact(&contact, "test", now).unwrap();
+        store.verify_contact(&contact.address, "call-back", "test", now).unwrap();
+        self.stage.reload().unwrap();
     }
 
     /// Delivers these bytes; gives what was sent for it.

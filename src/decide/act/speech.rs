@@ -2,6 +2,7 @@
 
 use super::Job;
 use super::change::{declare_valid, end, meet, move_to};
+use crate::decide::candidate::{self, Key};
 use crate::decide::letters::{Speech, list, text, words};
 use crate::decide::report;
 use crate::decide::work::Work;
@@ -28,11 +29,11 @@ pub(super) fn protection(ticket: &Ticket, job: &Job<'_>, work: &Work<'_>) -> Res
     if job.is_clear {
         return Ok((Protection::Signed, None));
     }
-    let certificate = ticket.reporter.as_ref().and_then(|reporter| work.world.certificates.get(reporter));
+    let key = candidate::key_of(ticket, work);
     // The mark that this very mail sets counts too, wherever in it the command stands.
     let mark = ticket.tlp.max(job.mark);
-    match (certificate, mark) {
-        (Some(recipient), mark) => Ok((Protection::Sealed { recipient: recipient.clone() }, mark)),
+    match (key, mark) {
+        (Some(key), mark) => Ok((Protection::Sealed { recipient: key.fingerprint().clone() }, mark)),
         (None, Some(mark)) if mark.must_be_encrypted() => Err(work.desk.say("refused.needs_certificate", &[("mark", &mark.label())])),
         (None, mark) => Ok((Protection::Signed, mark)),
     }
@@ -79,9 +80,13 @@ pub(super) fn speak_words(
     };
     let names: String = letter.enclosures.iter().map(|enclosure| format!("\n[{} · {}]", enclosure.name, enclosure.sha256)).collect();
     job.sent.push(format!("To: {}\nSubject: {}\n\n{}{names}", letter.to, letter.subject, letter.text));
-    let how = if matches!(letter.protection, Protection::Sealed { .. }) { "done.sent_encrypted" } else { "done.sent_signed" };
+    let how = match (&letter.protection, candidate::key_of(ticket, work)) {
+        (Protection::Sealed { recipient }, Some(Key::Candidate(key))) if key == *recipient => ("done.sent_to_candidate", key.0),
+        (Protection::Sealed { .. }, _) => ("done.sent_encrypted", String::new()),
+        _ => ("done.sent_signed", String::new()),
+    };
     work.queue(letter, AtReporter::Yes);
-    Ok(work.desk.say(how, &[("to", reporter.as_str())]))
+    Ok(work.desk.say(how.0, &[("to", reporter.as_str()), ("signer", &how.1)]))
 }
 
 /// An acknowledgement that waited for an analyst goes out now (contract 2, authserv_id).

@@ -2,7 +2,7 @@
 
 use crate::decide::report::{self, note_message, one_line};
 use crate::decide::work::Work;
-use crate::decide::{Arrived, reply, retry};
+use crate::decide::{Arrived, command, reply, retry};
 use crate::model::Address;
 use crate::model::Tlp;
 use crate::model::dissemination::{Dissemination, DisseminationNumber, DisseminationState, Recipient, RecipientKind, RecipientState};
@@ -90,14 +90,30 @@ fn confirmation(
     let Some(sent_at) = recipient.sent_at else { return Err(desk.say("unproved.not_sent", &[])) };
     let signed = own_signature(arrived, recipient)
         .filter(|signed| signed.signed_at().as_second() >= sent_at.as_second() && !work.world.seen_signatures.contains_key(signed.key()));
-    if signed.is_some() {
+    if signed.as_ref().is_some_and(|signed| names(signed, recipient, number, work)) {
         return Ok(desk.say("dissemination.by_signature", &[]));
     }
     if strict {
-        return Err(desk.say("unproved.needs_signature", &[]));
+        let key = if signed.is_some() { "unproved.names_nothing" } else { "unproved.needs_signature" };
+        return Err(desk.say(key, &[("number", &number.0)]));
     }
     let keyed = work.world.letters.iter().any(|letter| letter.dissemination.as_ref() == Some(number) && letter.to == recipient.address);
     if keyed { Ok(desk.say("dissemination.by_token", &[])) } else { Err(desk.say("unproved.no_token", &[])) }
+}
+
+/// What is signed says what it confirms: this dissemination, the mail that brought it, or its
+/// ticket. A signed DITERIMA for one could else be turned to another by the fields outside.
+fn names(signed: &SignedText, recipient: &Recipient, number: &DisseminationNumber, work: &Work<'_>) -> bool {
+    let words = command::signed_words(signed);
+    let disseminations = command::disseminations_in(&words);
+    if !disseminations.is_empty() {
+        return disseminations.contains(number);
+    }
+    if recipient.message_id.as_ref().is_some_and(|id| signed.protected_references().contains(id)) {
+        return true;
+    }
+    let tickets = command::numbers_in(&words, &work.desk.policy.ticket_prefix);
+    work.dissemination(number).is_some_and(|one| tickets.contains(&one.ticket))
 }
 
 /// All recipients but internal units confirmed: the dissemination is closed.

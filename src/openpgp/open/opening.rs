@@ -235,6 +235,7 @@ impl<'k> Opening<'k> {
             key,
             protected_subject: protected.subject,
             protected_to: protected.to,
+            protected_references: protected.references,
             is_encrypted: self.findings.is_encrypted,
         })
     }

@@ -62,3 +62,14 @@ DROP TRIGGER outbox_letter_is_fixed;
 CREATE TRIGGER outbox_letter_is_fixed BEFORE UPDATE OF letter, message_id, to_address ON outbox
     WHEN NEW.message_id <> OLD.message_id OR NEW.to_address <> OLD.to_address OR json_extract(NEW.letter, '$.text') <> ''
     BEGIN SELECT RAISE(ABORT, 'a queued letter never changes'); END;
+
+-- The key that came with the report of a ticket and signed it: answers on that ticket are encrypted to it. It is
+-- kept apart from the certificates of the directory, and the first one stays.
+CREATE TABLE candidate (
+    ticket      TEXT PRIMARY KEY NOT NULL REFERENCES ticket (number) DEFERRABLE INITIALLY DEFERRED,
+    address     TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    content     BLOB NOT NULL,
+    inbox       INTEGER REFERENCES inbox (id),
+    at          TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
