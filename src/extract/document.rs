@@ -8,6 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use super::form::fields_of_form;
 
+/// The words of a message are read to here: what it brings along stands near the beginning.
+const LOOK_BYTES_MAX: usize = 128 * 1024;
+/// So many attachments are told apart; whatever comes after them supports the report.
+const FILES_MAX: usize = 200;
+
 /// An attachment as this module sees it.
 #[derive(Debug, Clone, Copy)]
 pub struct File<'a> {
@@ -45,9 +50,14 @@ pub fn find(new_text: &str, files: &[File<'_>]) -> Found {
         found.form = form;
         found.documents.insert(Document::Form, "the service form, filled in in the text".to_owned());
     }
+    let new_text = new_text.get(..new_text.floor_char_boundary(LOOK_BYTES_MAX)).unwrap_or_default();
     let mut unnamed: Vec<usize> = Vec::new();
     for (at, file) in files.iter().enumerate() {
         if is_no_document(file) {
+            continue;
+        }
+        if at >= FILES_MAX {
+            note(&mut found, at, Document::Other, file.name);
             continue;
         }
         let sorts = sorts_of_file(file, new_text, &mut found);
@@ -99,6 +109,8 @@ fn is_no_document(file: &File<'_>) -> bool {
         // Keys, signatures and what nobody could open.
         || [".asc", ".pgp", ".gpg", ".sig"].iter().any(|end| name.ends_with(end))
         || name == "smime.p7s"
+        // It says what the mail says, and what it packed up stands beside it.
+        || file.media_type == "application/ms-tnef" && file.text.is_some()
 }
 
 /// What one file is, by its name, then by what the text says of it by name, then by its own text.

@@ -1,5 +1,5 @@
-//! The text of office files: ZIP with XML inside (DOCX, XLSX, PPTX, ODT, ODS), and of the older OLE
-//! ones as far as their text lies open. Every size is bounded before it is unfolded (ATTACKS M11).
+//! The text of office files: ZIP with XML inside (DOCX, XLSX, PPTX, ODT, ODS).
+//! Every size is bounded before it is unfolded (ATTACKS M11).
 
 use super::file::{Finding, TEXT_BYTES_MAX, truncate};
 use quick_xml::events::Event;
@@ -52,14 +52,6 @@ pub(super) fn text_of(content: &[u8]) -> Result<String, Finding> {
     }
     truncate(&mut text, TEXT_BYTES_MAX);
     Ok(text)
-}
-
-/// An archive is never unpacked; whether it asks for a password stands in its directory.
-pub(super) fn look_at_archive(content: &[u8]) -> Result<String, Finding> {
-    const LOOK_ENTRIES_MAX: usize = 1_000;
-    let mut archive = zip::ZipArchive::new(Cursor::new(content)).map_err(|error| Finding::unreadable(error.to_string()))?;
-    let is_encrypted = (0..archive.len().min(LOOK_ENTRIES_MAX)).any(|at| archive.by_index_raw(at).is_ok_and(|entry| entry.encrypted()));
-    if is_encrypted { Err(Finding::encrypted()) } else { Ok(String::new()) }
 }
 
 /// One part, unfolded to a limit.
@@ -204,51 +196,4 @@ fn links_of(xml: &str, out: &mut String) {
             return;
         }
     }
-}
-
-/// Old Word and Excel files and Outlook's .msg hold their text as UTF-16 or single bytes in runs;
-/// what reads as text is taken, as `strings` would. Encrypted OOXML is an OLE file with a stream of
-/// that name.
-pub(super) fn ole_text_of(content: &[u8]) -> Result<String, Finding> {
-    const RUN_CHARS_MIN: usize = 6;
-    let name: Vec<u8> = "EncryptedPackage".encode_utf16().flat_map(u16::to_le_bytes).collect();
-    if memchr::memmem::find(content, &name).is_some() {
-        return Err(Finding::encrypted());
-    }
-    let mut text = String::new();
-    let is_text = |unit: u16| matches!(unit, 9 | 10 | 13 | 0x20..=0x7e | 0xa0..=0x24f | 0x2010..=0x2026);
-    let mut run = String::new();
-    let end_run = |run: &mut String, text: &mut String| {
-        if run.trim().chars().count() >= RUN_CHARS_MIN {
-            text.push_str(run.trim());
-            text.push('\n');
-        }
-        run.clear();
-    };
-    for pair in content.chunks_exact(2) {
-        let unit = match *pair {
-            [low, high] => u16::from_le_bytes([low, high]),
-            _ => 0,
-        };
-        match char::from_u32(u32::from(unit)).filter(|_| is_text(unit)) {
-            Some(c) => run.push(if c == '\r' { '\n' } else { c }),
-            None => end_run(&mut run, &mut text),
-        }
-        if text.len() > TEXT_BYTES_MAX {
-            break;
-        }
-    }
-    end_run(&mut run, &mut text);
-    for byte in content {
-        match byte {
-            b'\r' | b'\n' | b'\t' | 0x20..=0x7e => run.push(if *byte == b'\r' { '\n' } else { char::from(*byte) }),
-            _ => end_run(&mut run, &mut text),
-        }
-        if text.len() > 2 * TEXT_BYTES_MAX {
-            break;
-        }
-    }
-    end_run(&mut run, &mut text);
-    truncate(&mut text, TEXT_BYTES_MAX);
-    Ok(text)
 }

@@ -124,7 +124,7 @@ fn emit(control: &Control<'_>, out: &mut String, skip: &mut usize) {
 }
 
 /// Windows-1252 where it differs from Latin-1 in what letters use.
-const fn windows(byte: u8) -> char {
+pub(super) const fn windows(byte: u8) -> char {
     match byte {
         0x80 => '€',
         0x85 => '…',

@@ -114,12 +114,14 @@ pub fn decode_words(text: &str) -> String {
 /// One encoded word at the start of `text`: charset, bytes, what follows.
 fn encoded_word(text: &str) -> Option<(String, Vec<u8>, &str)> {
     const CHARSET_BYTES_MAX: usize = 64;
+    // RFC 2047 §2 allows 75; careless writers put a whole subject into one word.
+    const WORD_BYTES_MAX: usize = 8 * 1024;
     let inner = text.strip_prefix("=?")?;
     let (charset, inner) = inner.split_at_checked(inner.bytes().take(CHARSET_BYTES_MAX).position(|byte| byte == b'?')?)?;
     let mut rest = inner.chars();
     let (_, encoding, _) = (rest.next()?, rest.next()?, rest.next().filter(|c| *c == '?')?);
     let content = rest.as_str();
-    let end = content.find("?=")?;
+    let end = memchr::memmem::find(content.as_bytes().get(..content.len().min(WORD_BYTES_MAX))?, b"?=")?;
     let (word, after) = (content.get(..end)?, content.get(end + 2..)?);
     let bytes = match encoding {
         'B' | 'b' => body::base64(word.as_bytes()),

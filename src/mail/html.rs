@@ -37,11 +37,13 @@ pub fn to_text(html: &str, budget: &mut Budget) -> Html {
         budget.note("text-too-long", "the HTML was cut");
     }
     let html = html.get(..end).unwrap_or(html);
-    let rendered = if is_wild(html) { None } else { render(html, budget) };
+    let is_affordable = html.len() <= budget.html;
+    budget.html = budget.html.saturating_sub(html.len());
+    let rendered = if !is_affordable || is_wild(html) { None } else { render(html, budget) };
     let (text, links) = match rendered {
         Some(rendered) => rendered,
         None => {
-            budget.note("wild-html", "too deep or broken to be parsed; its tags were taken off");
+            budget.note("wild-html", "too deep, too broken or too much to be parsed; its tags were taken off");
             (strip(html), BTreeSet::new())
         }
     };

@@ -16,6 +16,7 @@ pub mod template;
 pub mod text;
 pub mod thread;
 pub mod token;
+mod unpack;
 pub mod write;
 
 use crate::model::{Address, Damage, Sha256};
@@ -118,12 +119,22 @@ impl Mail {
     /// The texts of attachments in which the sender could have stated a TLP mark: not of attached
     /// messages, which are somebody else's.
     pub fn stated_in_files(&self) -> impl Iterator<Item = &str> {
-        self.attachments.iter().filter(|a| !a.media_type.starts_with("message/")).filter_map(|a| a.text.as_deref())
+        self.attachments.iter().filter(|a| !a.is_message()).filter_map(|a| a.text.as_deref())
     }
 
     /// The values of all top-level fields of that name, in their order.
     pub fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value.as_str())
+    }
+}
+
+impl Attachment {
+    /// Somebody else's message, evidence: nothing in it is the sender's own statement.
+    #[must_use]
+    pub fn is_message(&self) -> bool {
+        self.media_type.starts_with("message/")
+            || self.media_type == "application/vnd.ms-outlook"
+            || [".eml", ".msg"].iter().any(|end| self.name.to_ascii_lowercase().ends_with(end))
     }
 }
 

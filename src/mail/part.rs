@@ -3,6 +3,7 @@
 //! Nothing here decodes a body.
 
 use super::field::{self, Parameters};
+use crate::extract::file::Allowance;
 use crate::model::Damage;
 use memchr::memmem;
 
@@ -22,6 +23,11 @@ const SCAN_BYTES_MAX: usize = 1 << 30;
 const BLANKS_MAX: usize = 998;
 /// How many boundaries a part may claim before the rest is not tried.
 const BOUNDARIES_MAX: usize = 4;
+/// HTML that is parsed in one message, all its parts together: parsing costs a second for some ten
+/// megabytes. Past it tags are taken off by hand.
+const PARSED_HTML_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The text taken out of all attachments together, attached messages included.
+const ATTACHMENT_TEXT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// A header field as it stands in the bytes: the name, and the value still folded.
 #[derive(Debug, Clone, Copy)]
@@ -78,12 +84,25 @@ pub struct Budget {
     pub parts: usize,
     /// Bytes that may still be looked through for boundaries.
     scan: usize,
+    /// Bytes of HTML that may still be parsed.
+    pub html: usize,
+    /// Bytes of text that may still be taken out of attachments.
+    pub text: usize,
+    /// What reading its files may still cost.
+    pub files: Allowance,
     pub damage: Vec<Damage>,
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { parts: PARTS_MAX, scan: SCAN_BYTES_MAX, damage: Vec::new() }
+        Self {
+            parts: PARTS_MAX,
+            scan: SCAN_BYTES_MAX,
+            html: PARSED_HTML_BYTES_MAX,
+            text: ATTACHMENT_TEXT_BYTES_MAX,
+            files: Allowance::default(),
+            damage: Vec::new(),
+        }
     }
 }
 

@@ -2,19 +2,15 @@
 
 use super::body;
 use super::field;
+use super::field::Parameters;
 use super::part::{self, Budget, Part};
-use super::{Attachment, Header, Mail, Mailbox, Reading, Text, attachment, html, text};
-use crate::extract::file;
+use super::{Attachment, Header, Mail, Mailbox, Reading, Text, attachment, html, text, unpack};
 use crate::model::{Damage, Sha256};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// Messages inside messages are read to this depth for their text; deeper ones stay raw (M3).
 const NESTED_MAX: usize = 8;
-/// The text taken out of all attachments together.
-const ATTACHMENT_TEXT_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Attachments whose text is taken out; the rest is kept without.
-const ATTACHMENT_TEXTS_MAX: usize = 50;
 /// A plain part shorter than this beside a long HTML part only says "see the HTML version".
 const STUB_CHARS_MAX: usize = 200;
 
@@ -156,8 +152,9 @@ fn content_hash(mail: &Mail, body: &[u8]) -> Sha256 {
 fn fill_body(mail: &mut Mail, entity: &Part<'_>, budget: &mut Budget) {
     let mut gathered = Gathered::default();
     gather(entity, &Place::top(), &mut gathered, budget);
-    let Gathered { plain, html: html_text, links, attachments } = gathered;
-    let plain = plain.join("\n");
+    let Gathered { plain, html: html_text, links, attachments, .. } = gathered;
+    let mut plain = plain.join("\n");
+    truncate(&mut plain, budget);
     mail.media_type = entity.media_type.clone();
     mail.report_type = entity.content_type.get("report-type").map(str::to_ascii_lowercase);
     mail.is_html_only = plain.trim().is_empty() && !html_text.trim().is_empty();
@@ -169,33 +166,32 @@ fn fill_body(mail: &mut Mail, entity: &Part<'_>, budget: &mut Budget) {
     };
     mail.links = links;
     mail.attachments = attachments;
-    fill_attachment_texts(mail, budget);
+    unpack::fill(mail, budget);
 }
 
-/// Takes the text out of letters and tables, first things first, until the limits are reached.
-fn fill_attachment_texts(mail: &mut Mail, budget: &mut Budget) {
-    let mut left = ATTACHMENT_TEXT_BYTES_MAX;
-    for attachment in mail.attachments.iter_mut().filter(|a| !a.is_layout).take(ATTACHMENT_TEXTS_MAX) {
-        if attachment.text.is_none() {
-            let (found, finding) = file::text_of(&attachment.name, &attachment.media_type, &attachment.content);
-            attachment.text = found;
-            if let Some(finding) = finding {
-                budget.damage.push(Damage::new(finding.code, format!("{}: {}", attachment.name, finding.detail)));
-            }
-        }
-        let len = attachment.text.as_ref().map_or(0, String::len);
-        if len > left {
-            attachment.text = None;
-            budget.note("text-too-long", "the text of further attachments was left out");
-        } else {
-            left -= len;
-        }
+/// A text, if the message may still have that much.
+pub(super) fn afforded(text: String, budget: &mut Budget) -> Option<String> {
+    if text.len() > budget.text {
+        budget.note("text-too-long", "the text of further attachments was left out");
+        return None;
+    }
+    budget.text -= text.len();
+    Some(text)
+}
+
+/// Cuts the body where many parts have made it longer than one may be.
+fn truncate(text: &mut String, budget: &mut Budget) {
+    if text.len() > body::TEXT_BYTES_MAX {
+        budget.note("text-too-long", "the text of further parts was left out");
+        text.truncate(text.floor_char_boundary(body::TEXT_BYTES_MAX));
     }
 }
 
 /// What the walk through the parts finds.
 #[derive(Default)]
 struct Gathered {
+    /// How many bytes of body text there are.
+    bytes: usize,
     plain: Vec<String>,
     html: String,
     links: BTreeSet<String>,
@@ -246,7 +242,7 @@ fn inside<'a>(part: &'a Part<'_>, place: &Place<'_>, index: usize) -> Place<'a> 
 
 /// text/plain is preferred, unless it only says to look at the HTML; what is neither is an attachment.
 fn gather_alternative(part: &Part<'_>, place: &Place<'_>, out: &mut Gathered, budget: &mut Budget) {
-    let mut own = Gathered::default();
+    let mut own = Gathered { bytes: out.bytes, ..Gathered::default() };
     for (index, child) in part.children.iter().enumerate() {
         gather(child, &inside(part, place, index), &mut own, budget);
     }
@@ -263,6 +259,7 @@ fn gather_alternative(part: &Part<'_>, place: &Place<'_>, out: &mut Gathered, bu
     } else {
         out.plain.push(plain);
     }
+    out.bytes = own.bytes;
     out.links.append(&mut own.links);
     out.attachments.append(&mut own.attachments);
 }
@@ -271,10 +268,12 @@ fn gather_leaf(part: &Part<'_>, place: &Place<'_>, out: &mut Gathered, budget: &
     let has_name = part.disposition.get("filename").or_else(|| part.content_type.get("name")).is_some_and(|name| !name.is_empty());
     let is_report_detail = place.parent == "multipart/report" && place.index > 0;
     let is_file = part.says_attachment() || has_name && place.depth > 0;
-    let may_be_body = !(place.is_beside || is_report_detail || is_file);
+    // Past what a body may hold, further parts of text are kept as files.
+    let may_be_body = !(place.is_beside || is_report_detail || is_file || out.bytes > body::TEXT_BYTES_MAX);
     match part.media_type.as_str() {
         "text/html" if may_be_body => {
             let html = html::to_text(&body::text_of(part, budget), budget);
+            out.bytes += html.text.len() + 1;
             out.links.extend(html.links);
             // HTML between plain parts of a mixed mail is text like theirs (Apple Mail writes it so).
             if place.parent != "multipart/alternative" && out.plain.iter().any(|text| !text.trim().is_empty()) {
@@ -285,6 +284,7 @@ fn gather_leaf(part: &Part<'_>, place: &Place<'_>, out: &mut Gathered, budget: &
         }
         "text/plain" | "text/enriched" | "text/markdown" | "text/x-amp-html" if may_be_body => {
             let text = body::text_of(part, budget);
+            out.bytes += text.len() + 1;
             if !out.html.trim().is_empty() && place.parent != "multipart/alternative" {
                 out.plain.push(std::mem::take(&mut out.html));
             }
@@ -297,8 +297,13 @@ fn gather_leaf(part: &Part<'_>, place: &Place<'_>, out: &mut Gathered, budget: &
 }
 
 fn gather_attachment(part: &Part<'_>, place: &Place<'_>, out: &mut Gathered, budget: &mut Budget) {
+    let attachment = attachment(part, place, out.attachments.len() + 1, budget);
+    out.attachments.push(attachment);
+}
+
+fn attachment(part: &Part<'_>, place: &Place<'_>, number: usize, budget: &mut Budget) -> Attachment {
     let content = body::content(part, budget);
-    let (name, is_changed) = attachment::name_of(part, out.attachments.len() + 1);
+    let (name, is_changed) = attachment::name_of(part, number);
     if is_changed {
         budget.damage.push(Damage::new("odd-name", &name));
     }
@@ -306,12 +311,14 @@ fn gather_attachment(part: &Part<'_>, place: &Place<'_>, out: &mut Gathered, bud
     if attachment::is_disguised(&part.media_type, sniffed) {
         budget.damage.push(Damage::new("disguised", format!("{name} says {} and is {sniffed}", part.media_type)));
     }
-    if part.media_type == "application/ms-tnef" || name.eq_ignore_ascii_case("winmail.dat") {
-        budget.note("tnef", "winmail.dat is kept whole; what is inside is not listed");
-    }
     let is_picture = part.media_type.starts_with("image/");
-    let text = plain_text(part, &name, &content, place, budget);
-    out.attachments.push(Attachment {
+    let mut text = plain_text(part, &name, &content, place, budget);
+    // The bytes of what is inside a message are not kept, so that they are looked into at once.
+    if place.nested > 0 && text.is_none() {
+        text = unpack::text_of(&name, &part.media_type, &content, place.nested, budget);
+    }
+    let text = text.and_then(|text| afforded(text, budget));
+    Attachment {
         name,
         media_type: part.media_type.clone(),
         sha256: Sha256::of(&content),
@@ -319,7 +326,24 @@ fn gather_attachment(part: &Part<'_>, place: &Place<'_>, out: &mut Gathered, bud
         text,
         // Of messages inside messages the text alone is kept: the outermost holds all their bytes.
         content: if place.nested > 0 { Arc::from(&[][..]) } else { Arc::from(&*content) },
-    });
+    }
+}
+
+/// A file out of a packed file, as an attachment of its own; its name and type are as a stranger wrote them.
+pub(super) fn attachment_of(name: &str, media_type: &str, content: &[u8], number: usize, nested: usize, budget: &mut Budget) -> Attachment {
+    let media_type = media_type.trim().to_ascii_lowercase();
+    let is_type = media_type.len() < 128 && media_type.contains('/') && media_type.bytes().all(|byte| byte.is_ascii_graphic());
+    let disposition = Parameters { value: "attachment".to_owned(), attributes: vec![("filename".to_owned(), name.to_owned())] };
+    let part = Part {
+        fields: Vec::new(),
+        body: content,
+        media_type: if is_type { media_type } else { "application/octet-stream".to_owned() },
+        content_type: Parameters::default(),
+        disposition,
+        children: Vec::new(),
+        others: Vec::new(),
+    };
+    attachment(&part, &Place { is_beside: true, nested, ..Place::top() }, number, budget)
 }
 
 /// The text of an attachment that is text or a message, by its type, or by its name where the type
@@ -333,6 +357,10 @@ fn plain_text(part: &Part<'_>, name: &str, content: &[u8], place: &Place<'_>, bu
         "txt" | "csv" | "tsv" | "log" | "json" | "yaml" | "yml" | "xml" | "md" | "conf" | "ini" | "asc" => "text/plain",
         _ => "",
     };
+    if budget.text == 0 {
+        budget.note("text-too-long", "the text of further attachments was left out");
+        return None;
+    }
     let kind = if NO_TYPE.contains(&part.media_type.as_str()) { by_name } else { part.media_type.as_str() };
     match kind {
         "message/rfc822" | "message/global" | "message/news" => Some(nested_text(content, place.nested + 1, budget)),
@@ -352,13 +380,17 @@ fn plain_text(part: &Part<'_>, name: &str, content: &[u8], place: &Place<'_>, bu
 }
 
 fn with_links(html: html::Html) -> String {
-    let missing: Vec<&String> = html.links.iter().filter(|link| !html.text.contains(link.as_str())).collect();
     let mut text = html.text;
-    for link in missing {
-        text.push_str(link);
-        text.push('\n');
-    }
+    add_links(&html.links, &mut text);
     text
+}
+
+/// Adds the targets of links that the text does not show.
+fn add_links(links: &BTreeSet<String>, text: &mut String) {
+    let shown: HashSet<&str> = text.split(|c: char| c.is_whitespace() || matches!(c, '<' | '>')).collect();
+    let missing: Vec<&String> = links.iter().filter(|link| !shown.contains(link.as_str())).collect();
+    let lines: String = missing.into_iter().flat_map(|link| ["\n", link.as_str()]).collect();
+    text.push_str(&lines);
 }
 
 /// An attached message as text: evidence. Its fields are shown and mean nothing else (M12).
@@ -381,9 +413,7 @@ fn nested_text(raw: &[u8], nested: usize, budget: &mut Budget) -> String {
         text.push_str(plain);
     }
     text.push_str(&gathered.html);
-    for link in gathered.links.iter().filter(|link| !text.contains(link.as_str())).cloned().collect::<Vec<_>>() {
-        text.push_str(&format!("\n{link}"));
-    }
+    add_links(&gathered.links, &mut text);
     for inner in &gathered.attachments {
         text.push_str(&format!("\n[{}]\n{}", inner.name, inner.text.as_deref().unwrap_or_default()));
     }

@@ -10,6 +10,9 @@ const SIGNATURE_LINES_MAX: usize = 40;
 /// A bare `--` or dash counts as a signature mark only this near to the end.
 const LOOSE_SIGNATURE_LINES_MAX: usize = 12;
 
+/// A signature with its empty lines is looked for over so many lines, so that many marks cost no more.
+const EMPTY_LINES_MAX: usize = 200;
+
 /// What a line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sort {
@@ -57,12 +60,8 @@ fn sort_from(lines: &[&str], at: usize, sorts: &mut [Sort]) -> usize {
         };
     }
     if quote::is_signature_mark(line) {
-        let end = (at + 1..lines.len())
-            .find(|next| lines.get(*next).is_some_and(|line| quote::is_quoted(line)) || quote::mark_at(lines, *next).is_some())
-            .unwrap_or(lines.len());
-        let length = lines.get(at + 1..end).unwrap_or_default().iter().filter(|line| !line.trim().is_empty()).count();
         let most = if line == "-- " { SIGNATURE_LINES_MAX } else { LOOSE_SIGNATURE_LINES_MAX };
-        if length <= most {
+        if let Some(end) = signature_end(lines, at, most) {
             return fill(sorts, at, end, Sort::Left);
         }
     }
@@ -70,6 +69,23 @@ fn sort_from(lines: &[&str], at: usize, sorts: &mut [Sort]) -> usize {
         return fill(sorts, at, at + 1, Sort::Left);
     }
     at + 1
+}
+
+/// Where the signature that begins at `at` ends: at a quotation or with the text. None where it would
+/// have more than `most` lines.
+fn signature_end(lines: &[&str], at: usize, most: usize) -> Option<usize> {
+    let mut length = 0;
+    for (next, line) in lines.iter().enumerate().skip(at + 1) {
+        if quote::is_quoted(line) || quote::mark_at(lines, next).is_some() {
+            return Some(next);
+        }
+        length += usize::from(!line.trim().is_empty());
+        // Empty lines cost time too.
+        if length > most || next > at + EMPTY_LINES_MAX {
+            return None;
+        }
+    }
+    Some(lines.len())
 }
 
 fn fill(sorts: &mut [Sort], from: usize, to: usize, sort: Sort) -> usize {

@@ -462,7 +462,7 @@ fn m12_files_are_read_by_a_process_that_can_do_nothing_else() {
     assert!(status.lines().any(|line| line.starts_with("NoNewPrivs:") && line.ends_with('1')));
     let limits = std::fs::read_to_string(folder.join("limits")).unwrap();
     let of = |name: &str| limits.lines().find(|line| line.starts_with(name)).unwrap().split_whitespace().rev().nth(1).unwrap().to_owned();
-    assert_eq!((of("Max cpu time"), of("Max data size")), ("5".to_owned(), (256_u32 << 20).to_string()));
+    assert_eq!((of("Max cpu time"), of("Max data size")), ("1".to_owned(), (256_u32 << 20).to_string()));
     drop(child.stdin.take());
     assert!(child.wait().unwrap().success());
 }

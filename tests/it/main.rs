@@ -10,6 +10,7 @@
 
 mod cancelled;
 mod cli;
+mod cost;
 mod disseminate;
 mod harness;
 mod hostile;

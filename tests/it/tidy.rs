@@ -34,6 +34,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("quick_xml", &["extract"]),
     ("zip", &["extract"]),
     ("lopdf", &["extract"]),
+    ("cfb", &["extract"]),
     ("landlock", &["extract/sandbox"]),
     ("seccompiler", &["extract/sandbox"]),
     ("rustix", &["extract/sandbox", "daemon"]),
