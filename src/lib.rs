@@ -6,6 +6,7 @@ pub mod config;
 pub mod daemon;
 pub mod decide;
 pub mod extract;
+pub mod figures;
 pub mod mail;
 pub mod model;
 pub mod openpgp;

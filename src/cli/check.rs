@@ -23,7 +23,7 @@ pub(super) struct Arguments {
 }
 
 /// Keys whose function this version does not have yet: they may stand in the file and do nothing.
-const WITHOUT_EFFECT: &[&str] = &["report.weekly_on", "metrics.listen"];
+const WITHOUT_EFFECT: &[&str] = &["metrics.listen"];
 
 pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
     let mut report = Report { json: common.json, worst: Exit::Done };
@@ -40,9 +40,6 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
     }
     for key in WITHOUT_EFFECT.iter().filter(|key| config.keys_set.contains(**key)) {
         report.ok(key, "is set, and has no effect in this version")?;
-    }
-    if config.report.daily_at.is_some() {
-        report.ok("report.daily_at", "is the time of the digest to analysts; the report to the chief is not in this version")?;
     }
     let now = Timestamp::now();
     data_dir(&mut report, &config)?;

@@ -10,6 +10,7 @@ mod key;
 mod listing;
 mod mail;
 mod outbox;
+mod report;
 mod retention;
 mod rules;
 mod run;
@@ -64,6 +65,8 @@ enum Verb {
     Quarantine(mail::QuarantineArguments),
     /// What is due to be erased under [retention]; erase it now
     Retention(retention::Arguments),
+    /// The figures that the chief receives: text, JSON or a page with charts
+    Report(report::Arguments),
     /// Check the audit chain
     Audit(store::AuditArguments),
     /// Copy the database consistently while the daemon runs
@@ -190,6 +193,7 @@ pub fn main() -> ExitCode {
         Verb::Mail(arguments) => mail::run(&common, arguments),
         Verb::Quarantine(arguments) => mail::run_quarantine(&common, arguments),
         Verb::Retention(arguments) => retention::run(&common, arguments),
+        Verb::Report(arguments) => report::run(&common, arguments),
         Verb::Audit(arguments) => store::run_audit(&common, arguments),
         Verb::Backup(arguments) => store::run_backup(&common, arguments),
         Verb::Restore(arguments) => store::run_restore(&common, arguments),

@@ -48,6 +48,12 @@ impl Config {
         Ok(self.policy_of(people, internal_units))
     }
 
+    /// The same with nobody in it: for figures and listings, which need no certificate.
+    #[must_use]
+    pub fn policy_without_people(&self) -> Policy {
+        self.policy_of(Vec::new(), Vec::new())
+    }
+
     fn policy_of(&self, people: Vec<Person>, internal_units: Vec<InternalUnit>) -> Policy {
         Policy {
             center_name: self.center.name.clone(),

@@ -1,7 +1,7 @@
 //! Time passes: what is due on tickets and disseminations, through the same door as mail.
 
 use super::{Daemon, retention, setup};
-use crate::decide::due;
+use crate::decide::{chief, due};
 use crate::model::effect::MailKind;
 use crate::model::snapshot::Question;
 use crate::store::{MailFilter, MailRow, View};
@@ -69,11 +69,33 @@ pub(super) async fn tick(daemon: &Daemon) -> anyhow::Result<()> {
                     daemon.store.act(&number.0, &question, &place, now, |world| due::dissemination(&number, world, desk)).map(|_| ())
                 });
             }
+            reports(daemon);
             digest(daemon)
         })
         .await?;
     daemon.outbox_wake.notify_one();
     Ok(())
+}
+
+/// The chief's reports whose hour has come, each once.
+fn reports(daemon: &Daemon) {
+    let now = daemon.clock.now();
+    let bench = daemon.bench();
+    let (desk, place) = (bench.desk(&daemon.key, now), bench.place());
+    for issue in chief::due(&bench.policy, now) {
+        let tell = || -> anyhow::Result<()> {
+            // Asked first, so that the figures are reckoned once a period and not at each look at the clock.
+            match issue.mark(desk) {
+                Some(mark) if !daemon.store.has_letter(&mark)? => {}
+                _ => return Ok(()),
+            }
+            daemon.store.act(&issue.name(), &issue.ask(desk), &place, now, |world| chief::report(issue, world, desk))?;
+            Ok(())
+        };
+        if let Err(error) = tell() {
+            tracing::error!(report = issue.name(), error = format!("{error:#}"), "cannot make the report");
+        }
+    }
 }
 
 /// Mail that was filed without a ticket since yesterday's digest, told once a day at the hour of

@@ -142,6 +142,8 @@ pub struct Job<'j> {
     pub signed: &'j SignedText,
     /// What `!status` or `!bantuan` shows: a letter of its own words.
     pub answer: Option<(TemplateName, Fields)>,
+    /// Files that go with it.
+    pub answer_enclosures: Vec<Enclosure>,
 }
 
 impl Job<'_> {
@@ -231,6 +233,7 @@ fn carry_out(arrived: &Arrived<'_>, person: &Person, signed: &SignedText, mut wo
         text_is_used: false,
         signed,
         answer: None,
+        answer_enclosures: Vec::new(),
     };
     let mut trial = work.clone();
     let outcome = run(&mut job, &mut trial);
@@ -259,7 +262,8 @@ fn carry_out(arrived: &Arrived<'_>, person: &Person, signed: &SignedText, mut wo
         if let Some(number) = &ticket {
             text(&mut fields, "tag", number.tag());
         }
-        let letter = reply_to(arrived, person, ticket.as_ref(), template, &fields, &mut work);
+        let mut letter = reply_to(arrived, person, ticket.as_ref(), template, &fields, &mut work);
+        letter.enclosures = std::mem::take(&mut job.answer_enclosures);
         work.queue(letter, AtReporter::No);
     }
     work.file(arrived, ticket, because)

@@ -3,6 +3,7 @@
 
 use crate::mail::text::command_part;
 use crate::model::dissemination::DisseminationNumber;
+use crate::model::ledger::Wanted;
 use crate::model::policy::Policy;
 use crate::model::snapshot::Question;
 use crate::model::ticket::{Channel, Priority, TicketNumber};
@@ -15,6 +16,9 @@ const COMMANDS_MAX: usize = 50;
 
 /// Open tickets that `!daftar` chooses from; more is work for `ticket list`.
 const OPEN_TICKETS_MAX: u32 = 1_000;
+
+/// Days before today of which `!laporan` tells.
+const REPORT_DAYS: i64 = 6;
 
 /// A command with its arguments read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -430,7 +434,8 @@ pub fn ask(signed: &SignedText, policy: &Policy, question: &mut Question) {
             Command::Approve(number, _) | Command::Cancel(number) => question.disseminations.push(number.clone()),
             Command::Disseminate(targets) => question.targets.extend(targets.iter().cloned()),
             Command::Promote(id) => question.mail = Some(*id),
-            Command::List(_) | Command::Report => question.open_tickets = OPEN_TICKETS_MAX,
+            Command::List(_) => question.open_tickets = OPEN_TICKETS_MAX,
+            Command::Report => question.ledger = Some(Wanted::LastDays(REPORT_DAYS)),
             _ => {}
         }
     }

@@ -1,11 +1,11 @@
 //! What time alone causes: warnings and breaches of the clocks, reminders, the survey, tickets
 //! that nobody touched, confirmations that do not come. Everything once: what was told is an event.
 
-use super::calendar::part_of;
 use super::letters::{self, list, text, words};
 use super::work::{DAEMON, Work};
 use super::{Desk, act};
 use crate::mail::template::{Field, TemplateName};
+use crate::model::calendar::{self, BREACH};
 use crate::model::clock::Clock;
 use crate::model::clock::ClockName;
 use crate::model::dissemination::{Dissemination, DisseminationNumber, DisseminationState, RecipientState};
@@ -49,20 +49,14 @@ pub fn ticket(number: &TicketNumber, world: &Snapshot, desk: Desk<'_>) -> Decisi
 
 /// Warnings at the thresholds and the breach, each once, however long the daemon slept.
 fn clock(ticket: &Ticket, clock: &Clock, work: &mut Work<'_>) {
-    let (Some(started), Some(due), None) = (clock.started_at, clock.due_at, clock.met_at) else { return };
-    if clock.paused_at.is_some() {
-        return;
-    }
-    let now = work.desk.now;
-    let mut thresholds = work.desk.policy.warn_at.clone();
-    thresholds.push(1000);
-    let passed: Vec<u16> =
-        thresholds.into_iter().filter(|part| part_of(started, due, *part) <= now && !clock.told.contains(part)).collect();
+    let Some(due) = clock.due_at else { return };
+    let mut passed = calendar::passed(clock, work.desk.now, work.desk.policy);
+    passed.retain(|part| !clock.told.contains(part));
     let Some(highest) = passed.iter().max().copied() else { return };
     let mut told = clock.clone();
     told.told.extend(passed);
     told.told.sort_unstable();
-    let is_breach = highest >= 1000;
+    let is_breach = highest == BREACH;
     let due_words = act::local(due, work);
     let percent = (highest / 10).to_string();
     let arguments =

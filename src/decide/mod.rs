@@ -4,8 +4,8 @@
 
 pub mod act;
 pub mod bounce;
-pub mod calendar;
 pub mod candidate;
+pub mod chief;
 pub mod command;
 pub mod disseminate;
 pub mod due;

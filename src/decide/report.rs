@@ -2,7 +2,6 @@
 //! there is none, and the notice to the analysts.
 
 use super::Arrived;
-use super::calendar::due_after;
 use super::candidate;
 use super::due::tell_chiefs;
 use super::letters::{self, Speech, language_for, list, text, words};
@@ -10,6 +9,7 @@ use super::trust;
 use super::work::{DAEMON, Work};
 use crate::mail::kind::Headers;
 use crate::mail::template::{Field, Fields, TemplateName};
+use crate::model::calendar;
 use crate::model::clock::{Clock, ClockName};
 use crate::model::effect::{Decision, Effect, Kept, MailKind};
 use crate::model::letter::{AutoSubmitted, Enclosure, LetterKind, Protection};
@@ -357,19 +357,13 @@ pub fn blank(number: &TicketNumber, work: &Work<'_>) -> Ticket {
 
 /// Starts a clock of the service standard, unless it runs or was met.
 pub fn start_clock(number: &TicketNumber, name: ClockName, work: &mut Work<'_>) {
-    let (policy, now) = (work.desk.policy, work.desk.now);
     let Some(clock) = work.ticket(number).map(|ticket| ticket.clock(name)) else { return };
     if clock.started_at.is_some() && clock.met_at.is_none() {
         return;
     }
-    let term = match name {
-        ClockName::Verification => policy.sla_verification,
-        ClockName::Analysis => policy.sla_analysis,
-        ClockName::Survey => policy.sla_survey,
-    };
-    let due_at = due_after(now, term, policy);
-    let clock = Clock { name, started_at: Some(now), due_at: Some(due_at), met_at: None, paused_at: None, told: Vec::new() };
-    let detail = work.desk.say("clock.started", &[("clock", name.word()), ("due", &super::act::local(due_at, work))]);
+    let clock = calendar::started(name, work.desk.now, work.desk.policy);
+    let due = clock.due_at.map_or_else(String::new, |due| super::act::local(due, work));
+    let detail = work.desk.say("clock.started", &[("clock", name.word()), ("due", &due)]);
     work.event(number, DAEMON, TicketEvent::ClockSet { clock }, detail);
 }
 

@@ -60,15 +60,4 @@ impl Clock {
         }
         self
     }
-
-    /// The clock going on, its end moved by the time that the ticket was closed.
-    #[must_use]
-    pub fn resumed(mut self, at: Timestamp) -> Self {
-        if let (Some(paused), Some(due)) = (self.paused_at.take(), self.due_at)
-            && at > paused
-        {
-            self.due_at = due.checked_add(at.duration_since(paused)).ok().or(self.due_at);
-        }
-        self
-    }
 }

@@ -2,6 +2,7 @@
 //! and nothing here fails: a value that exists is a legal one.
 
 pub mod address;
+pub mod calendar;
 pub mod category;
 pub mod clock;
 pub mod contact;
@@ -9,6 +10,7 @@ pub mod damage;
 pub mod dissemination;
 pub mod document;
 pub mod effect;
+pub mod ledger;
 pub mod letter;
 pub mod outcome;
 pub mod policy;

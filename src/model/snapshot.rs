@@ -3,6 +3,7 @@
 use super::contact::Contact;
 use super::dissemination::{Dissemination, DisseminationNumber};
 use super::effect::Filing;
+use super::ledger::{Ledger, Wanted};
 use super::letter::{LetterKind, LetterState};
 use super::ticket::{Ticket, TicketNumber};
 use super::{Address, Fingerprint, InboxId, Sha256};
@@ -36,6 +37,8 @@ pub struct Question {
     pub content: Option<Sha256>,
     /// How many open tickets `!daftar` chooses from; 0 where it is not asked.
     pub open_tickets: u32,
+    /// The figures of this period are asked for.
+    pub ledger: Option<Wanted>,
     /// The ticket whose history `!status` shows.
     pub timeline: Option<TicketNumber>,
 }
@@ -130,6 +133,8 @@ pub struct Snapshot {
     pub timeline: Vec<TimelineLine>,
     /// Open tickets, the newest first.
     pub open_tickets: Vec<Ticket>,
+    /// What the figures are made of, where they were asked for.
+    pub ledger: Option<Box<Ledger>>,
     /// A reporter's address that nothing was sent to before.
     pub is_first_letter: bool,
 }
@@ -158,6 +163,7 @@ impl Snapshot {
             mail: None,
             timeline: Vec::new(),
             open_tickets: Vec::new(),
+            ledger: None,
             is_first_letter: true,
         }
     }

@@ -76,7 +76,7 @@ impl Store {
     }
 }
 
-fn head(db: &Connection) -> anyhow::Result<AuditHead> {
+pub(super) fn head(db: &Connection) -> anyhow::Result<AuditHead> {
     let text: Option<Vec<u8>> =
         db.query_row("SELECT value FROM meta WHERE name = 'audit_head'", [], |row| row.get(0)).optional().context("read the audit head")?;
     let Some(text) = text else { return Ok(AuditHead { entries: 0, hash: "0".repeat(64) }) };

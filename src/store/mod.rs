@@ -9,6 +9,7 @@ mod decision;
 mod directory;
 mod failure;
 mod inbox;
+mod ledger;
 mod listing;
 mod migrate;
 mod outbox;

@@ -3,7 +3,7 @@
 
 use super::listing::TicketFilter;
 use super::row::{At, Word};
-use super::{Place, at, directory, query};
+use super::{Place, at, directory, ledger, query};
 use crate::model::dissemination::{Dissemination, DisseminationNumber, DisseminationState};
 use crate::model::effect::Filing;
 use crate::model::snapshot::{Counters, FiledMail, OurLetter, Question, SeenPlaintext, Snapshot, TimelineLine};
@@ -116,6 +116,10 @@ pub(super) fn take(
     }
     if let Some(number) = &question.timeline {
         world.timeline = timeline(db, number)?;
+    }
+    if let Some(wanted) = question.ledger {
+        let period = wanted.period(&place.time_zone, now);
+        world.ledger = Some(Box::new(ledger::take(db, period, &place.time_zone)?));
     }
     if question.open_tickets > 0 {
         let states = State::ALL.iter().copied().filter(|state| state.is_open()).collect();

@@ -12,6 +12,7 @@ mod cancelled;
 mod cli;
 mod cost;
 mod disseminate;
+mod figures;
 mod harness;
 mod hostile;
 mod inspect;

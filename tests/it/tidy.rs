@@ -14,11 +14,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("mail", &["model", "extract"]),
     ("openpgp", &["model", "mail"]),
     ("rules", &["model", "mail", "extract"]),
-    ("decide", &["model", "mail", "openpgp", "rules", "extract"]),
+    ("figures", &["model", "mail::template"]),
+    ("decide", &["model", "mail", "openpgp", "rules", "extract", "figures"]),
     ("store", &["model", "mail::token"]),
     ("config", &["model"]),
     ("wire", &["model", "openpgp::SealedMail", "openpgp::seal::SealedMail"]),
-    ("daemon", &["model", "extract", "mail", "openpgp", "rules", "decide", "store", "config", "wire"]),
+    ("daemon", &["model", "extract", "mail", "openpgp", "rules", "decide", "figures", "store", "config", "wire"]),
 ];
 
 /// Where each crate may be named: one replacement, one place to read (DESIGN 2).

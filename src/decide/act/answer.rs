@@ -1,14 +1,13 @@
 //! What an analyst asks: the state of a ticket, open tickets, the commands.
 
 use super::Job;
-use crate::decide::disseminate;
 use crate::decide::letters::{list, words};
 use crate::decide::work::Work;
+use crate::decide::{chief, disseminate};
 use crate::mail::template::TemplateName;
 use crate::model::clock::ClockState;
 use crate::model::ticket::Ticket;
 use crate::model::{Address, Tlp};
-use std::collections::BTreeMap;
 
 /// A moment as people in the centre read it.
 #[must_use]
@@ -87,20 +86,11 @@ pub(super) fn list_line(ticket: &Ticket, work: &Work<'_>) -> String {
     format!("{} · {} · {} · {} · {assignee} · {due} · {}", ticket.number, ticket.state, ticket.category, ticket.priority, ticket.subject)
 }
 
-/// The figures of the open tickets: by state, by category, and those whose term is over.
+/// The figures of the last seven days, as the chief receives them.
 pub(super) fn report(job: &mut Job<'_>, work: &Work<'_>) -> String {
-    let open = &work.world.open_tickets;
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    for ticket in open {
-        *counts.entry(format!("state {}", ticket.state)).or_default() += 1;
-        *counts.entry(format!("category {}", ticket.category)).or_default() += 1;
-    }
-    let late = open.iter().filter(|ticket| is_late(ticket, work)).map(|ticket| list_line(ticket, work));
-    let figures = std::iter::once(format!("open: {}", open.len())).chain(counts.iter().map(|(name, count)| format!("{name}: {count}")));
-    let lines: Vec<String> = figures.chain(late.take(LIST_LINES_MAX)).collect();
-    let mut fields = work.fields(None);
-    list(&mut fields, "facts", lines);
-    job.answer = Some((TemplateName::Status, fields));
+    let Some((fields, enclosures)) = chief::answer(work) else { return work.desk.say("done.help", &[]) };
+    job.answer = Some((TemplateName::Report, fields));
+    job.answer_enclosures = enclosures;
     work.desk.say("done.report", &[])
 }
 

@@ -8,6 +8,7 @@ use crate::decide::report::{self, Origin, start_clock};
 use crate::decide::work::Work;
 use crate::decide::{command, disseminate};
 use crate::mail::template::TemplateName;
+use crate::model::calendar;
 use crate::model::clock::{Clock, ClockName};
 use crate::model::effect::Effect;
 use crate::model::letter::LetterKind;
@@ -165,7 +166,7 @@ pub fn reopen_ticket(ticket: &Ticket, by: &str, work: &mut Work<'_>) {
             // The survey leaves unless reopened: it starts afresh with the next closing.
             Clock::waiting(ClockName::Survey)
         } else {
-            clock.clone().resumed(work.desk.now)
+            calendar::resumed(clock.clone(), work.desk.now, work.desk.policy)
         };
         if resumed != *clock {
             let detail = work.desk.say("clock.resumed", &[("clock", clock.name.word())]);

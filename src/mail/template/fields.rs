@@ -30,6 +30,7 @@ words! {
         Help = "help",
         Digest = "digest",
         Alarm = "alarm",
+        Report = "report",
         // To stakeholders.
         Dissemination = "dissemination",
         DisseminationReminder = "dissemination_reminder",
@@ -189,6 +190,25 @@ impl TemplateName {
             Self::Help => &[("commands", List)],
             Self::Digest => &[("lines", List)],
             Self::Alarm => &[("what", Text), ("facts", List)],
+            Self::Report => &[
+                ("title", Text),
+                ("period", Text),
+                ("generated_at", Text),
+                ("opened", Number),
+                ("closed", Number),
+                ("to_decide", Number),
+                ("decisions", List),
+                ("numbers", List),
+                ("terms", List),
+                ("missed", List),
+                ("states", List),
+                ("categories", List),
+                ("channels", List),
+                ("disseminations", List),
+                ("survey", List),
+                ("mail", List),
+                ("audit", Text),
+            ],
             Self::Dissemination => &[("label", Text), ("subject", Text), ("text", Text), ("dissemination", Text), ("ask", Text)],
             Self::DisseminationReminder => &[("dissemination", Text), ("label", Text), ("sent_at", Text)],
         }
@@ -210,12 +230,13 @@ impl TemplateName {
                 | Self::Help
                 | Self::Digest
                 | Self::Alarm
+                | Self::Report
         )
     }
 
     /// Whether the letter can belong to no ticket, so that its subject needs no tag.
     #[must_use]
     pub const fn may_lack_ticket(self) -> bool {
-        matches!(self, Self::RefusalSummary | Self::Help | Self::Digest | Self::Alarm)
+        matches!(self, Self::RefusalSummary | Self::Help | Self::Digest | Self::Alarm | Self::Report)
     }
 }

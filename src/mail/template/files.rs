@@ -41,6 +41,7 @@ pub const EMBEDDED: &[(&str, &str)] = embedded![
     "rejection.txt",
     "reminder.txt",
     "reply.txt",
+    "report.txt",
     "request.txt",
     "status.txt",
     "survey.txt",
