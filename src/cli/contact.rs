@@ -112,7 +112,7 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
             print_rows(
                 common,
                 &rows,
-                &["ID", "NAME", "ADDRESS", "KIND", "ORGANISATION", "SECTORS", "GROUPS", "CERTIFICATE", "VERIFIED"],
+                &["ID", "NAME", "ADDRESS", "KIND", "ORGANISATION", "SECTORS", "GROUPS", "CERTIFICATE", "VERIFIED", "CAME BACK"],
                 |row| {
                     vec![
                         row.id.to_string(),
@@ -127,6 +127,7 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
                             |print| print.0.chars().rev().take(16).collect::<Vec<_>>().into_iter().rev().collect(),
                         ),
                         row.verified_at.clone().unwrap_or_else(|| "no".to_owned()),
+                        cell(row.bounced_at.as_ref()),
                     ]
                 },
             )
@@ -152,6 +153,7 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
 
 fn show(common: &Common, desk: &Desk, contact: Contact) -> Outcome {
     let how = contact.verified_how.clone();
+    let came_back = contact.bounced_because.clone();
     let is_verified = contact.is_verified(desk.view.now);
     let row = ContactRow::new(contact, &desk.view.time_zone);
     if common.json {
@@ -163,6 +165,7 @@ fn show(common: &Common, desk: &Desk, contact: Contact) -> Outcome {
         (Some(at), true) => format!("{at} ({})", how.unwrap_or_default()),
         (Some(at), false) => format!("{at}, aged out after 365 days: verify again"),
     };
+    let came_back = row.bounced_at.as_ref().map_or_else(|| "no".to_owned(), |at| format!("{at} ({})", came_back.unwrap_or_default()));
     print_fields(&[
         ("id", row.id.to_string()),
         ("name", row.name),
@@ -175,6 +178,7 @@ fn show(common: &Common, desk: &Desk, contact: Contact) -> Outcome {
         ("certificate", row.fingerprint.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string)),
         ("expires", cell(row.expires_at.as_ref())),
         ("verified", verified),
+        ("came back", came_back),
     ])?;
     Ok(Exit::Done)
 }

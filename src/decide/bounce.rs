@@ -1,60 +1,97 @@
 //! A mail of ours came back (RFC 3464, and what is no DSN). Only a bounce that names our keyed
-//! Message-ID and our recipient changes anything (ATTACKS L19).
+//! token or Message-ID and our recipient changes anything (ATTACKS L19); the rest is shown or filed.
 
 use super::work::{DAEMON, Work};
-use super::{Arrived, disseminate};
+use super::{Arrived, retry};
 use crate::mail::dsn::{Bounce, Fate};
 use crate::model::dissemination::RecipientState;
 use crate::model::effect::{Decision, Effect};
 use crate::model::letter::{LetterKind, LetterState};
 use crate::model::snapshot::OurLetter;
+use crate::model::ticket::TicketEvent;
 
 /// A bounce.
 #[must_use]
 pub fn bounced(arrived: &Arrived<'_>, mut work: Work<'_>) -> Decision {
-    let desk = work.desk;
-    let ours = arrived.bounces.iter().find_map(|bounce| named_letter(bounce, &work).map(|letter| (bounce, letter.clone())));
-    let Some((bounce, letter)) = ours else {
-        let because = desk.say("file.bounce_unknown", &[]);
+    let Some((bounce, letter)) = ours(arrived, &work) else {
+        let because = work.desk.say("file.bounce_unknown", &[]);
         return work.file_for_digest(arrived, None, because);
     };
     let reason = format!("{} {}", bounce.status, bounce.diagnostic).trim().to_owned();
-    let arguments = [("to", letter.to.as_str()), ("reason", reason.as_str())];
-    // Whether a stakeholder was reached is not decided by a report that does not say who was not (ATTACKS L19).
-    let is_recipient = match &bounce.recipient {
+    let say = |key: &str| work.desk.say(key, &[("to", letter.to.as_str()), ("reason", &reason)]);
+    // Whether a stakeholder was reached is not decided by a report that does not say who was not.
+    let is_proved = match &bounce.recipient {
         Some(recipient) => *recipient == letter.to,
         None => letter.dissemination.is_none(),
     };
-    if !is_recipient || bounce.fate != Fate::Permanent {
-        // A delay is no loss yet, and a bounce for somebody else is not about this letter.
-        let because = desk.say("file.bounce_delayed", &arguments);
-        return work.file(arrived, letter.ticket, because);
-    }
-    let because = desk.say("file.bounce", &arguments);
-    if matches!(letter.state, LetterState::Sent | LetterState::Uncertain) {
-        let message_id = letter.message_id.clone();
-        work.effect(Effect::SetLetterState { message_id, state: LetterState::Failed, because: reason });
-        tell(&letter, &because, &mut work);
+    let because = match (is_proved, bounce.fate) {
+        (true, Fate::Permanent) => say("file.bounce"),
+        (true, Fate::Delayed) => say("file.bounce_delayed"),
+        (true, Fate::Delivered) => say("file.bounce_delivered"),
+        (false, _) => say("file.bounce_unconfirmed"),
+    };
+    let has_left = matches!(letter.state, LetterState::Sent | LetterState::Uncertain);
+    match (is_proved, bounce.fate) {
+        (true, Fate::Permanent) if has_left => {
+            let message_id = letter.message_id.clone();
+            work.effect(Effect::SetLetterState { message_id, state: LetterState::Failed, because: reason.clone() });
+            work.effect(Effect::NoteContactBounce { address: letter.to.clone(), because: reason });
+            tell(&letter, &because, &mut work);
+        }
+        // Nothing is over yet: the letter has left, and why it is not there stands beside it.
+        (true, Fate::Delayed | Fate::Delivered) if has_left && is_first("delayed", &letter, &mut work) => {
+            let message_id = letter.message_id.clone();
+            work.effect(Effect::SetLetterState { message_id, state: LetterState::Sent, because: because.clone() });
+            if let Some(number) = letter.dissemination.as_ref().filter(|_| letter.kind == LetterKind::Dissemination) {
+                retry::sent_to(number, &letter.to, work.desk.now, &mut work);
+            }
+        }
+        // It may be forged and it may be true: an analyst sees it once, and nothing else changes.
+        (false, Fate::Permanent) if has_left && letter.dissemination.is_some() && is_first("unconfirmed", &letter, &mut work) => {
+            if let Some(ticket) = &letter.ticket {
+                work.notify_event(ticket, because.clone(), Vec::new(), "", None);
+            }
+        }
+        _ => {}
     }
     work.file(arrived, letter.ticket, because)
 }
 
-/// The letter that the report is about: by the Message-ID that it names, else the one letter that
-/// its references name.
-fn named_letter<'w>(bounce: &Bounce, work: &Work<'w>) -> Option<&'w OurLetter> {
+/// What the report says of a letter of ours: by the token in the address that it came to, else by
+/// the Message-ID that it names, else the one letter that its references name.
+fn ours(arrived: &Arrived<'_>, work: &Work<'_>) -> Option<(Bounce, OurLetter)> {
     let letters = &work.world.letters;
-    match (&bounce.original_id, letters.as_slice()) {
+    let by_token = work.world.token_letter.as_ref().and_then(|id| letters.iter().find(|letter| letter.message_id == *id));
+    let by_id = |bounce: &Bounce| match (&bounce.original_id, letters.as_slice()) {
         (Some(id), _) => letters.iter().find(|letter| letter.message_id == *id),
         (None, [only]) => Some(only),
         (None, _) => None,
-    }
+    };
+    let named: Vec<(&Bounce, &OurLetter)> =
+        arrived.bounces.iter().filter_map(|bounce| Some((bounce, by_token.or_else(|| by_id(bounce))?))).collect();
+    // A report of several recipients is about the one that our letter was for.
+    let about = named.iter().find(|(bounce, letter)| bounce.recipient.as_ref() == Some(&letter.to)).or_else(|| named.first())?;
+    Some((about.0.clone(), about.1.clone()))
 }
 
-/// The recipient's state changes and the analysts hear of it; a bounced acknowledgement or notice
-/// is recorded only, since nobody waits for it (ATTACKS L20).
+/// Whether this was never said of this letter before; from now on it was. A storm of reports says it once.
+fn is_first(what: &str, letter: &OurLetter, work: &mut Work<'_>) -> bool {
+    let Some(ticket) = letter.ticket.clone() else { return false };
+    let told = format!("{what} {}", letter.message_id);
+    if work.ticket(&ticket).is_none_or(|ticket| ticket.told.contains(&told)) {
+        return false;
+    }
+    work.event(&ticket, DAEMON, TicketEvent::Told { what: told }, "");
+    true
+}
+
+/// The recipient's state changes and the analysts hear of it; a bounced notice is recorded only, since
+/// nobody outside waits for it.
 pub fn tell(letter: &OurLetter, because: &str, work: &mut Work<'_>) {
     let Some(ticket) = &letter.ticket else { return };
-    if let Some(mut dissemination) = letter.dissemination.as_ref().and_then(|number| work.dissemination(number)).cloned() {
+    if letter.kind == LetterKind::Dissemination
+        && let Some(mut dissemination) = letter.dissemination.as_ref().and_then(|number| work.dissemination(number)).cloned()
+    {
         let now = work.desk.now;
         for recipient in dissemination.recipients.iter_mut().filter(|recipient| recipient.address == letter.to) {
             if matches!(recipient.state, RecipientState::Queued | RecipientState::Sent) {
@@ -63,7 +100,6 @@ pub fn tell(letter: &OurLetter, because: &str, work: &mut Work<'_>) {
                 because.clone_into(&mut recipient.because);
             }
         }
-        disseminate::note_progress(&mut dissemination);
         work.set_dissemination(dissemination, DAEMON, because);
     }
     let matters = !matches!(letter.kind, LetterKind::Notice | LetterKind::Receipt | LetterKind::Report | LetterKind::Survey);

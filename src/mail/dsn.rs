@@ -6,6 +6,10 @@ use crate::model::Address;
 
 /// Recipients of one delivery report that are read.
 const RECIPIENTS_MAX: usize = 100;
+/// Addresses in the words of one bounce; a letter of ours has one recipient.
+const NAMED_MAX: usize = 20;
+/// Lines of a bounce that are words of the server; what it returns stands below.
+const WORDS_LINES_MAX: usize = 200;
 
 /// Whether the message may still arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,19 +91,92 @@ pub fn bounces(mail: &Mail) -> Vec<Bounce> {
         });
     }
     if found.is_empty() {
-        let text = mail.text.full.as_str();
-        let status = status_in(text);
-        let recipient =
-            mail.header_values("X-Failed-Recipients").find_map(|value| Address::parse(value.split(',').next().unwrap_or_default()));
-        let fate = fate_of(if says_delayed(&mail.subject) || says_delayed(text) { "delayed" } else { "" }, &status);
-        found.push(Bounce { original_id, recipient, action: String::new(), diagnostic: String::new(), fate, status });
+        found = told_in_words(mail, original_id);
     }
     found
 }
 
+/// What a bounce that is no DSN says in its own words, above what it returns: a value for each
+/// address in them (qmail, Exim, Gmail, Exchange, sendmail, Postfix without its report).
+fn told_in_words(mail: &Mail, original_id: Option<String>) -> Vec<Bounce> {
+    let words: Vec<&str> = mail.text.full.lines().take(WORDS_LINES_MAX).take_while(|line| !begins_what_is_returned(line)).collect();
+    let head = words.join("\n");
+    let says_over = GIVEN_UP.iter().any(|over| head.to_lowercase().contains(over));
+    let is_delayed = !says_over && (says_delayed(&mail.subject) || says_delayed(&head));
+    let action = if is_delayed {
+        "delayed"
+    } else if says_over {
+        "failed"
+    } else {
+        ""
+    };
+    let whole_status = status_in(&head);
+    let bounce = |recipient: Option<Address>, below: &str| {
+        let status = Some(status_in(below)).filter(|status| !status.is_empty()).unwrap_or_else(|| whole_status.clone());
+        let diagnostic = below.split_whitespace().collect::<Vec<_>>().join(" ");
+        Bounce {
+            original_id: original_id.clone(),
+            recipient,
+            fate: fate_of(action, &status),
+            action: action.to_owned(),
+            diagnostic: words_of(&diagnostic.chars().take(200).collect::<String>()),
+            status,
+        }
+    };
+    let mut named: Vec<(Address, usize)> = Vec::new();
+    for (place, line) in words.iter().enumerate() {
+        for address in addresses_in(line) {
+            let is_sender = mail.from.iter().any(|from| from.address.as_ref() == Some(&address));
+            let is_robot = matches!(address.local(), "mailer-daemon" | "postmaster");
+            if !is_sender && !is_robot && named.len() < NAMED_MAX && named.iter().all(|(known, _)| *known != address) {
+                named.push((address, place));
+            }
+        }
+    }
+    let failed = mail.header_values("X-Failed-Recipients").flat_map(|value| value.split(',')).filter_map(Address::parse).take(NAMED_MAX);
+    let failed: Vec<Address> = failed.filter(|address| named.iter().all(|(known, _)| known != address)).collect();
+    let mut found: Vec<Bounce> = failed.into_iter().map(|address| bounce(Some(address), "")).collect();
+    for (number, (address, place)) in named.iter().enumerate() {
+        let end = named.get(number + 1).map_or(words.len(), |(_, next)| *next).max(place + 1);
+        let below = words.get(*place..end).unwrap_or_default().join(" ").replacen(address.as_str(), "", 1);
+        found.push(bounce(Some(address.clone()), below.trim_matches(|c: char| c.is_whitespace() || "<>:,".contains(c))));
+    }
+    if found.is_empty() {
+        found.push(bounce(None, ""));
+    }
+    found
+}
+
+/// The line above the returned mail, as the usual servers write it.
+fn begins_what_is_returned(line: &str) -> bool {
+    let lower = line.trim_start().to_lowercase();
+    let is_rule = lower.starts_with("--")
+        && ["copy of", "original message", "returned", "headers follow", "pesan asli", "salinan"].iter().any(|word| lower.contains(word));
+    is_rule || lower.starts_with("return-path:") || lower.starts_with("received:") || lower.starts_with("original message headers")
+}
+
+/// The addresses in a line of words.
+fn addresses_in(line: &str) -> impl Iterator<Item = Address> + '_ {
+    let is_edge = |c: char| c.is_whitespace() || "<>()[]\"',;:*".contains(c);
+    line.split(is_edge).filter(|word| word.contains('@')).filter_map(|word| Address::parse(word.trim_end_matches('.')))
+}
+
+/// What says that a server has given up, whatever class of status it last met.
+const GIVEN_UP: &[&str] = &[
+    "not going to try again",
+    "giving up",
+    "too long",
+    "retry timeout exceeded",
+    "this is a permanent error",
+    "permanent fatal error",
+    "tidak akan dicoba lagi",
+];
+
 fn fate_of(action: &str, status: &str) -> Fate {
     match action.split_whitespace().next().unwrap_or_default() {
         "delayed" => Fate::Delayed,
+        // A class 4 that a server gave up on (4.4.7, expired) is over all the same.
+        "failed" => Fate::Permanent,
         "delivered" | "relayed" | "expanded" => Fate::Delivered,
         _ if status.starts_with('4') => Fate::Delayed,
         _ if status.starts_with('2') => Fate::Delivered,
@@ -109,9 +186,20 @@ fn fate_of(action: &str, status: &str) -> Fate {
 
 fn says_delayed(text: &str) -> bool {
     let lower = text.chars().take(2_000).collect::<String>().to_lowercase();
-    ["delayed", "will be retried", "will keep trying", "tertunda", "akan dicoba", "not need to resend", "tidak perlu mengirim ulang"]
-        .iter()
-        .any(|word| lower.contains(word))
+    [
+        "delayed",
+        "will be retried",
+        "will retry",
+        "will keep trying",
+        "temporary problem",
+        "delivery incomplete",
+        "tertunda",
+        "akan dicoba",
+        "not need to resend",
+        "tidak perlu mengirim ulang",
+    ]
+    .iter()
+    .any(|word| lower.contains(word))
 }
 
 /// The first enhanced status code in free text (RFC 3463).

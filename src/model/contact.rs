@@ -30,6 +30,10 @@ pub struct Contact {
     pub verified_at: Option<Timestamp>,
     /// How the contact was verified: "call-back", "letter".
     pub verified_how: Option<String>,
+    /// When mail to this address last came back; `None` since somebody verified the contact again.
+    pub bounced_at: Option<Timestamp>,
+    /// What the other server said then.
+    pub bounced_because: Option<String>,
 }
 
 impl Contact {

@@ -110,6 +110,11 @@ pub enum Effect {
         by: Address,
         signed_at: Timestamp,
     },
+    /// Mail to this address came back: whoever chooses recipients sees it. Nothing where it is no contact.
+    NoteContactBounce {
+        address: Address,
+        because: String,
+    },
     /// A reporter's key, for answers on this ticket alone. The first one stays.
     KeepCandidate {
         ticket: TicketNumber,

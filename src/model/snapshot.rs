@@ -106,6 +106,8 @@ pub struct Snapshot {
     pub duplicate_of: Option<(InboxId, Option<TicketNumber>)>,
     /// Letters of ours among the references, in the order of the question.
     pub letters: Vec<OurLetter>,
+    /// The Message-ID of that of them whose token stood in the address.
+    pub token_letter: Option<String>,
     /// Tickets of the question, of the letters, of the references to stored mail, and of the disseminations.
     pub tickets: BTreeMap<TicketNumber, Ticket>,
     /// Tickets whose stored mail the references name (a reporter's mail answered by a copied party).
@@ -148,6 +150,7 @@ impl Snapshot {
             next_dissemination: DisseminationNumber::new(year, 1),
             duplicate_of: None,
             letters: Vec::new(),
+            token_letter: None,
             tickets: BTreeMap::new(),
             referred_tickets: Vec::new(),
             disseminations: BTreeMap::new(),

@@ -66,6 +66,14 @@ impl Applying<'_> {
                     .context("remember the signature: it was used before")?;
                 self.audit(by.as_str(), "signature", "signature", &key.0, "", "")
             }
+            Effect::NoteContactBounce { address, because } => {
+                let changed = self
+                    .tx
+                    .prepare_cached("UPDATE contact SET bounced_at = ?2, bounced_because = ?3 WHERE address = ?1")?
+                    .execute((address.as_str(), at(self.now), because))
+                    .context("note that mail to a contact came back")?;
+                if changed > 0 { self.audit(SELF, "bounced", "contact", address.as_str(), because, "") } else { Ok(()) }
+            }
             Effect::KeepCandidate { ticket, address, fingerprint, certificate } => {
                 self.tx
                     .prepare_cached(

@@ -44,6 +44,8 @@ pub struct ContactRow {
     pub fingerprint: Option<Fingerprint>,
     pub expires_at: Option<String>,
     pub verified_at: Option<String>,
+    /// When mail to it last came back.
+    pub bounced_at: Option<String>,
 }
 
 impl ContactRow {
@@ -62,6 +64,7 @@ impl ContactRow {
             fingerprint: contact.fingerprint,
             expires_at: contact.expires_at.map(|time| local(time, zone)),
             verified_at: contact.verified_at.map(|time| local(time, zone)),
+            bounced_at: contact.bounced_at.map(|time| local(time, zone)),
         }
     }
 }
@@ -108,14 +111,18 @@ impl Store {
         self.read(|db| by_address(db, address))
     }
 
-    /// A person vouches for the contact; `how` says by which way ("call-back").
+    /// A person vouches for the contact; `how` says by which way ("call-back"). What came back before is
+    /// forgotten: whoever verifies has spoken with them.
     ///
     /// # Errors
     /// Where there is no such contact, or it cannot be committed.
     pub fn verify_contact(&self, address: &Address, how: &str, by: &str, now: Timestamp) -> anyhow::Result<()> {
         self.write(|tx| {
             let changed = tx
-                .execute("UPDATE contact SET verified_at = ?2, verified_how = ?3 WHERE address = ?1", (address.as_str(), at(now), how))
+                .execute(
+                    "UPDATE contact SET verified_at = ?2, verified_how = ?3, bounced_at = NULL, bounced_because = NULL WHERE address = ?1",
+                    (address.as_str(), at(now), how),
+                )
                 .context("verify the contact")?;
             ensure!(changed == 1, "{address} is not in the directory");
             note(tx, now, by, "verified", address.as_str(), how)
@@ -337,7 +344,8 @@ pub(super) fn named(db: &Connection, target: &str) -> anyhow::Result<Vec<Contact
 fn select(db: &Connection, condition: &str, parameters: impl rusqlite::Params) -> anyhow::Result<Vec<Contact>> {
     let sql = format!(
         "SELECT id, name, address, kind, organisation, language, fingerprint, expires_at, verified_at, verified_how,
-             coalesce((SELECT unfit FROM certificate WHERE certificate.fingerprint = contact.fingerprint), '') FROM contact WHERE {condition}"
+             coalesce((SELECT unfit FROM certificate WHERE certificate.fingerprint = contact.fingerprint), ''),
+             bounced_at, bounced_because FROM contact WHERE {condition}"
     );
     let mut statement = db.prepare_cached(&sql).context("prepare the contacts")?;
     let rows = statement.query_map(parameters, |row| {
@@ -355,6 +363,8 @@ fn select(db: &Connection, condition: &str, parameters: impl rusqlite::Params) -
             verified_at: row.get::<_, Option<At>>(8)?.map(|at| at.0),
             verified_how: row.get(9)?,
             unfit: row.get(10)?,
+            bounced_at: row.get::<_, Option<At>>(11)?.map(|at| at.0),
+            bounced_because: row.get(12)?,
         })
     })?;
     let mut contacts: Vec<Contact> = rows.collect::<Result<_, _>>().context("read the contacts")?;

@@ -72,7 +72,7 @@ pub(super) fn take(
     let (year, serial) = next(db, Series::Dissemination, place, now)?;
     world.next_dissemination = DisseminationNumber::new(year, serial);
     world.duplicate_of = duplicate(db, question, inbox)?;
-    world.letters = letters(db, question)?;
+    (world.token_letter, world.letters) = letters(db, question)?;
     world.referred_tickets = referred(db, question, inbox)?;
     load_tickets(db, question, &mut world)?;
     world.counters = counters(db, question, place, now)?;
@@ -153,8 +153,8 @@ fn our_letter(row: &Row<'_>) -> rusqlite::Result<OurLetter> {
     })
 }
 
-/// The letter of the token in the address first, then those of the references in their order.
-fn letters(db: &Connection, question: &Question) -> anyhow::Result<Vec<OurLetter>> {
+/// The letter of the token in the address first, and its Message-ID; then those of the references in their order.
+fn letters(db: &Connection, question: &Question) -> anyhow::Result<(Option<String>, Vec<OurLetter>)> {
     let mut letters: Vec<OurLetter> = Vec::new();
     if let Some(token) = &question.token {
         let found = db
@@ -164,12 +164,13 @@ fn letters(db: &Connection, question: &Question) -> anyhow::Result<Vec<OurLetter
             .context("look for the letter of a token")?;
         letters.extend(found);
     }
+    let of_token = letters.first().map(|letter| letter.message_id.clone());
     let mut by_message_id = db.prepare_cached(&format!("SELECT {LETTER_COLUMNS} FROM outbox WHERE message_id = ?1"))?;
     for reference in question.references.iter().take(REFERENCES_MAX) {
         let found = by_message_id.query_row([reference], our_letter).optional().context("look for a letter of ours")?;
         letters.extend(found.filter(|letter| letters.iter().all(|other| other.message_id != letter.message_id)));
     }
-    Ok(letters)
+    Ok((of_token, letters))
 }
 
 fn referred(db: &Connection, question: &Question, inbox: Option<InboxId>) -> anyhow::Result<Vec<TicketNumber>> {

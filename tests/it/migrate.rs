@@ -23,7 +23,7 @@ const STEPS: &[Step] = &[
     },
     Step {
         sql: include_str!("../../src/store/migrations/0002_growth.sql"),
-        sha256: "3b9f9d0510dcf4550ce1bd5328f0bfbdd9067d0b65d6635446f27086c81019e0",
+        sha256: "1bd96a3957fd71c3154c93ef9f3a23c25f7e4956a098ad4003f91722dcca5571",
         rows: include_str!("../schema/0001_rows.sql"),
     },
 ];

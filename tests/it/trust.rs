@@ -4,6 +4,7 @@
 mod candidate;
 mod confirmation;
 mod hidden;
+mod robots;
 
 use crate::property;
 use bantuan70::cli::demo::stage::{Actor, Note, Received, Setting, Stage};

@@ -73,3 +73,7 @@ CREATE TABLE candidate (
     inbox       INTEGER REFERENCES inbox (id),
     at          TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Mail to a contact came back, and what the other server said; verifying the contact again clears both.
+ALTER TABLE contact ADD COLUMN bounced_at TEXT;
+ALTER TABLE contact ADD COLUMN bounced_because TEXT;

@@ -1,0 +1,216 @@
+//! Bounces of all shapes, challenges and storms (ATTACKS 1.3): what they change, and what not.
+
+use super::{Play, kinds_to, note, notice};
+use crate::property;
+use bantuan70::cli::demo::stage::Note;
+use bantuan70::mail::dsn::{self, Fate};
+use bantuan70::mail::kind::{House, recognise};
+use bantuan70::mail::read;
+use bantuan70::model::Address;
+use bantuan70::model::dissemination::RecipientState;
+use bantuan70::model::effect::{Effect, MailKind};
+use bantuan70::model::letter::LetterState;
+use bantuan70::model::ticket::State;
+use bantuan70::store::View;
+use jiff::{SignedDuration, tz::TimeZone};
+
+fn stored(name: &str) -> String {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mail").join(format!("{name}.eml"));
+    std::fs::read_to_string(path).unwrap()
+}
+
+fn house() -> House {
+    House {
+        center: Address::parse("bantuan70@bssn.test").unwrap(),
+        ticket_prefix: "BANTUAN70".to_owned(),
+        people: Vec::new(),
+        authserv_id: None,
+    }
+}
+
+/// Name, what it says of budi@x.example, the status.
+const BOUNCES: [(&str, Fate, &str); 7] = [
+    ("l19-postfix-bounce-in-words", Fate::Permanent, "5.1.1"),
+    ("l19-gmail-address-not-found", Fate::Permanent, "5.1.1"),
+    ("l19-gmail-delivery-incomplete", Fate::Delayed, ""),
+    ("l19-exim-bounce-in-words", Fate::Permanent, ""),
+    ("l19-exim-delayed-in-words", Fate::Delayed, ""),
+    ("l19-exchange-bounce", Fate::Permanent, "5.1.10"),
+    ("l19-qmail-queue-too-long", Fate::Permanent, "4.4.1"),
+];
+
+#[test]
+fn l19_each_shape_of_bounce_names_letter_recipient_and_fate() {
+    for (name, fate, status) in BOUNCES {
+        let (mail, _) = read::read(stored(name).as_bytes());
+        assert_eq!(recognise(&mail, &house()).kind, MailKind::Bounce, "{name}");
+        let found = dsn::bounces(&mail);
+        let budi = found.iter().find(|bounce| bounce.recipient.as_ref().is_some_and(|to| to.as_str() == "budi@x.example"));
+        let budi = budi.unwrap_or_else(|| panic!("{name}: {found:?}"));
+        assert_eq!((budi.fate, budi.status.as_str()), (fate, status), "{name}: {budi:?}");
+        assert_eq!(budi.original_id.as_deref(), Some("dissemination.0123@bssn.test"), "{name}");
+        // What stands in the returned mail was said by nobody who could not deliver it.
+        assert!(found.iter().all(|bounce| bounce.recipient.as_ref().is_none_or(|to| to.as_str() != "siti@lain.example")), "{name}");
+    }
+}
+
+#[test]
+fn l18_a_challenge_to_confirm_is_a_robot() {
+    for name in ["l18-challenge-to-confirm", "l18-challenge-by-field"] {
+        let verdict = recognise(&read::read(stored(name).as_bytes()).0, &house());
+        assert!(verdict.kind == MailKind::AutoReply && !verdict.may_answer, "{name}: {verdict:?}");
+    }
+}
+
+/// A dissemination that went to budi, and its Message-ID.
+fn disseminated(intake: &str) -> (Play, String) {
+    let mut play = Play::new(intake);
+    play.bring_with_key("budi", "budi@x.example");
+    let certificate = play.stage.actor("budi").unwrap().certificate().unwrap();
+    play.contact("budi@x.example", &certificate);
+    let letters = play.commands("!tlp GREEN\n!diseminasi budi@x.example\nUntuk bantuan70@bssn.test: blokir 192.0.2.1.");
+    let id = letters.iter().find(|letter| letter.message_id.starts_with("dissemination.")).unwrap().message_id.clone();
+    (play, id)
+}
+
+fn view(play: &Play) -> View {
+    View { time_zone: TimeZone::UTC, now: play.stage.clock.now(), center_address: "bantuan70@bssn.test".to_owned() }
+}
+
+fn recipient(play: &Play) -> RecipientState {
+    let page = play.stage.daemon.store.ticket(&play.ticket(1).number, &view(play)).unwrap().unwrap();
+    page.disseminations[0].recipients[0].state
+}
+
+fn letter(play: &Play, id: &str) -> (LetterState, Option<String>) {
+    let all = play.stage.daemon.store.outbox(LetterState::ALL, &view(play)).unwrap();
+    let row = all.into_iter().find(|row| row.message_id == id).unwrap();
+    (row.state, row.last_error)
+}
+
+fn bounce(name: &str, id: &str) -> String {
+    stored(name).replace("dissemination.0123@bssn.test", id)
+}
+
+#[test]
+fn l19_a_bounce_is_told_to_entry_recipient_contact_and_analyst() {
+    for (name, fate, _) in BOUNCES {
+        let (mut play, id) = disseminated("");
+        let letters = play.post(bounce(name, &id).as_bytes());
+        let contact = play.stage.daemon.store.contact(&Address::parse("budi@x.example").unwrap()).unwrap().unwrap();
+        if fate == Fate::Permanent {
+            assert_eq!(recipient(&play), RecipientState::Bounced, "{name}");
+            assert_eq!(letter(&play, &id).0, LetterState::Failed, "{name}");
+            assert!(contact.bounced_at.is_some(), "{name}");
+            assert!(notice(&letters).contains("budi@x.example"), "{name}");
+        } else {
+            assert_eq!(recipient(&play), RecipientState::Sent, "{name}");
+            let (state, because) = letter(&play, &id);
+            assert!(state == LetterState::Sent && because.is_some_and(|because| because.contains("tertunda")), "{name}");
+            assert!(contact.bounced_at.is_none() && letters.is_empty(), "{name}");
+        }
+        assert_eq!(play.tickets(), 1, "{name}");
+    }
+}
+
+#[test]
+fn l19_what_a_forger_can_know_changes_no_recipient() {
+    let (mut play, id) = disseminated("");
+    let foreign = bounce("l19-exchange-bounce", "dissemination.ffffffffffffffffffffffffffffffff@bssn.test");
+    assert!(play.post(foreign.as_bytes()).is_empty());
+    for changed in [
+        bounce("l19-exchange-bounce", &id).replace("budi@x.example", "lain@x.example"),
+        bounce("l19-exim-bounce-in-words", &id).replace("budi@x.example", "<>"),
+        bounce("l19-postfix-bounce-in-words", &id).replace("<budi@x.example>", "<nobody>"),
+    ] {
+        let letters = play.post(changed.as_bytes());
+        assert_eq!(recipient(&play), RecipientState::Sent);
+        assert_eq!(letter(&play, &id), (LetterState::Sent, None));
+        assert!(letters.iter().all(|letter| letter.to.as_str() == "ani@bssn.test"));
+    }
+    // Verifying the contact again forgets what came back.
+    play.post(bounce("l19-exchange-bounce", &id).as_bytes());
+    let (store, budi) = (&play.stage.daemon.store, Address::parse("budi@x.example").unwrap());
+    assert!(store.contact(&budi).unwrap().unwrap().bounced_because.unwrap().contains("5.1.10"));
+    store.verify_contact(&budi, "call-back", "test", play.stage.clock.now()).unwrap();
+    assert_eq!(store.contact(&budi).unwrap().unwrap().bounced_at, None);
+}
+
+#[test]
+fn l19_a_storm_of_bounces_is_told_once() {
+    let (mut play, id) = disseminated("");
+    let mut told = 0;
+    for round in 0..3 {
+        for (serial, name) in BOUNCES.iter().map(|bounce| bounce.0).enumerate() {
+            let forged = bounce(name, &id).replace("budi@x.example", "lain@x.example");
+            let forged = forged.replacen("Message-ID: <b", &format!("Message-ID: <storm.{round}.{serial}.b"), 1);
+            told += play.post(forged.as_bytes()).len();
+        }
+    }
+    assert_eq!(told, 1, "one line that there is an unconfirmed bounce");
+    assert_eq!((recipient(&play), play.tickets()), (RecipientState::Sent, 1));
+}
+
+#[test]
+fn l19_the_token_in_the_address_comes_before_any_message_id() {
+    let (mut play, first) = disseminated("");
+    let sent = play.commands("!tlp GREEN\n!diseminasi budi@x.example\nUntuk bantuan70@bssn.test: blokir 192.0.2.2.");
+    let second = sent.iter().find(|letter| letter.message_id.starts_with("dissemination.")).unwrap().message_id.clone();
+    // Without addresses that carry a token, what stands behind the plus means nothing.
+    let raw = bounce("l19-exchange-bounce", &first)
+        .replace("To: <bantuan70@bssn.test>", "To: <bantuan70+0123456789abcdef0123456789abcdef@bssn.test>");
+    play.post(raw.as_bytes());
+    assert_eq!((letter(&play, &first).0, letter(&play, &second).0), (LetterState::Failed, LetterState::Sent));
+    // With them, it says which letter came back.
+    let mut world = property::with_ticket(State::Verifying, SignedDuration::from_hours(1));
+    let mut other = world.letters[0].clone();
+    other.message_id = "acknowledgement.00000000000000000000000000000000@bssn.test".to_owned();
+    world.token_letter = Some(other.message_id.clone());
+    let raw = bounce("l19-exchange-bounce", &world.letters[0].message_id).replace("budi@x.example", other.to.as_str());
+    world.letters.push(other.clone());
+    let decision = property::decided(raw.as_bytes(), &world, property::now());
+    let failed = decision
+        .effects
+        .iter()
+        .find_map(|effect| if let Effect::SetLetterState { message_id, .. } = effect { Some(message_id) } else { None });
+    assert_eq!(failed, Some(&other.message_id));
+}
+
+#[test]
+fn l20_a_bounce_of_an_acknowledgement_is_recorded_and_answered_by_nothing() {
+    let mut play = Play::new("");
+    play.bring("budi", "budi@x.example");
+    let letters = play.writes("budi", &note("Situs kami diretas", "Halaman depan situs kami diganti orang."));
+    let id = letters.iter().find(|letter| letter.message_id.starts_with("acknowledgement.")).unwrap().message_id.clone();
+    let letters = play.post(bounce("l19-gmail-address-not-found", &id).as_bytes());
+    assert_eq!(kinds_to(&letters, "budi@x.example"), [""; 0]);
+    assert_eq!((letter(&play, &id).0, play.tickets()), (LetterState::Failed, 1));
+    assert!(play.waits(24).iter().all(|letter| letter.to.as_str() == "ani@bssn.test"));
+}
+
+#[test]
+fn l6_l12_a_forged_sender_gets_five_acknowledgements_whatever_its_spelling() {
+    let mut play = Play::new("");
+    play.bring("korban", "budi.santoso@gmail.com");
+    let spellings = ["budi.santoso@gmail.com", "budisantoso@gmail.com", "b.udi.santoso@googlemail.com", "budi.santoso+1@gmail.com"];
+    for spelling in spellings {
+        play.bring(spelling, spelling);
+    }
+    let mut acknowledged = 0;
+    for round in 0..20 {
+        let who = spellings[round % spellings.len()];
+        let report = Note {
+            subject: format!("Situs diretas {round}"),
+            text: format!("Halaman depan situs {round} diganti orang."),
+            ..Note::default()
+        };
+        let raw = play.raw(who, &report);
+        let letters = play.post(&raw);
+        for letter in letters.iter().filter(|letter| letter.to.as_str() != "ani@bssn.test") {
+            acknowledged += 1;
+            assert!(letter.raw.len() < raw.len() + 8 * 1024 || letter.raw.len() < 16 * 1024, "{}", letter.raw.len());
+            assert!(!letter.text.contains(&report.text));
+        }
+    }
+    assert_eq!((acknowledged, play.tickets()), (5, 20));
+}
