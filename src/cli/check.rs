@@ -3,6 +3,7 @@
 
 mod keys;
 mod servers;
+mod standing;
 
 use super::{Common, Exit, Failure, Outcome, print};
 use crate::config::Config;
@@ -22,8 +23,6 @@ pub(super) struct Arguments {
     offline: bool,
 }
 
-/// Keys whose function this version does not have yet: they may stand in the file and do nothing.
-const WITHOUT_EFFECT: &[&str] = &["metrics.listen"];
 
 pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
     let mut report = Report { json: common.json, worst: Exit::Done };
@@ -38,9 +37,6 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
     for missing in config.missing_to_run() {
         report.fail("needed to run", Exit::Usage, &missing.to_string())?;
     }
-    for key in WITHOUT_EFFECT.iter().filter(|key| config.keys_set.contains(**key)) {
-        report.ok(key, "is set, and has no effect in this version")?;
-    }
     let now = Timestamp::now();
     data_dir(&mut report, &config)?;
     rules(&mut report, &config)?;
@@ -49,6 +45,10 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
     let database = database(&mut report, &config)?;
     if let Some(store) = &database {
         keys::check_contacts(&mut report, store, now)?;
+        standing::check(&mut report, &config, store, now)?;
+    }
+    if let Some(listen) = config.metrics_listen {
+        report.ok("metrics.listen", &format!("http://{listen}/metrics while the daemon runs"))?;
     }
     attachments(&mut report)?;
     servers::check(&mut report, &config, arguments.offline)?;

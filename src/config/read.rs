@@ -7,6 +7,7 @@ use crate::model::{Address, Language, Tlp};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -82,6 +83,18 @@ pub(super) fn defaults() -> Config {
     }
 }
 
+/// The figures have no log-in: they are for this machine alone.
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let shown = value::shown(text);
+    let address: SocketAddr = text.parse().map_err(|_| format!("'{shown}' is no address and port; write it as \"127.0.0.1:9170\""))?;
+    if address.ip().is_loopback() {
+        return Ok(address);
+    }
+    Err(format!(
+        "'{shown}' can be reached from other machines, and the figures have no log-in; name a loopback address and put a proxy that asks for one before it"
+    ))
+}
+
 fn default_address() -> Address {
     #[expect(clippy::expect_used, reason = "a constant that a test reads")]
     Address::parse("bantuan70@bssn.test").expect("the default address is a mailbox")
@@ -128,9 +141,7 @@ impl Reading<'_> {
         config.retention.identity_documents =
             self.parsed("retention.identity_documents", file.retention.identity_documents, value::duration)?;
         config.retention.messages = self.parsed("retention.messages", file.retention.messages, value::duration)?;
-        config.metrics_listen = self.parsed("metrics.listen", file.metrics.listen, |text| {
-            text.parse().map_err(|_| format!("'{}' is no address and port; write it as \"127.0.0.1:9170\"", value::shown(text)))
-        })?;
+        config.metrics_listen = self.parsed("metrics.listen", file.metrics.listen, |text| loopback(text))?;
         Ok(config)
     }
 

@@ -76,6 +76,7 @@ fn a_wrong_value_is_named_with_what_to_write() {
         ("[openpgp]\npassword_credential = \"../x\"\n", ":2: openpgp.password_credential: ", "systemd credential"),
         ("[intake]\nkind = \"pop3\"\n", ":2: intake.kind: ", "maildir"),
         ("[metrics]\nlisten = \"9170\"\n", ":2: metrics.listen: ", "127.0.0.1:9170"),
+        ("[metrics]\nlisten = \"0.0.0.0:9170\"\n", ":2: metrics.listen: ", "loopback"),
         ("[intake\n", ":1: ", ""),
     ] {
         let error = refused(text);

@@ -74,7 +74,7 @@ impl Cause {
     }
 
     /// Something that happened, not something that lasts: nothing is ever in order again.
-    const fn is_event(self) -> bool {
+    pub(super) const fn is_event(self) -> bool {
         matches!(self, Self::ClockJumped | Self::Letter)
     }
 }
@@ -86,6 +86,10 @@ pub(super) struct Raised(Mutex<BTreeSet<Cause>>);
 impl Raised {
     pub(super) fn new(alarms: &[Alarm]) -> Self {
         Self(Mutex::new(alarms.iter().filter_map(|alarm| Cause::of(&alarm.cause)).collect()))
+    }
+
+    pub(super) fn is_up(&self, cause: Cause) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&cause)
     }
 
     fn set(&self, cause: Cause) {

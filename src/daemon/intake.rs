@@ -1,29 +1,39 @@
-//! Mail comes in: from the server or the Maildir into the store (rung I1), through the pipeline
-//! (I2), and out of the inbox into the folder for it (I3). Moving repeats until it is done.
+//! Mail comes in: from the server or the Maildir into the store (rung I1), and through the pipeline
+//! (I2). Each round ends with what `filing` does (I3).
 
 use super::alarm::Cause;
+use super::filing::{FILE_BATCH, imap_file, maildir_file};
+use super::metrics::Counters;
+use super::reconcile::{self, Lost};
 use super::{Daemon, endpoint, wait, wire_login};
-use crate::config::Source;
-use crate::store::{Arrival, Unfiled};
-use crate::wire::imap::Session;
+use crate::config::{Login, Source};
+use crate::store::Arrival;
+use crate::wire::imap::{LoggedIn, Session};
 use crate::wire::maildir::Maildir;
-use crate::wire::{Body, Filing, Timeouts, Wake, WireError};
-use anyhow::anyhow;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::wire::{Body, Timeouts, Wake, WireError};
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 /// Messages fetched and committed together (one fsync for all).
 const FETCH_BATCH: usize = 50;
 /// Bytes fetched together, so that memory stays flat whatever waits; one larger message goes alone.
 const FETCH_BYTES: u64 = 32 * 1024 * 1024;
-/// Places in the mailbox that are cleared in one round: many, so that messages which cannot be moved
-/// (no rights, over quota) do not keep newer ones in the inbox.
-const FILE_BATCH: usize = 10_000;
-
 /// Why a round of intake ended.
 #[derive(Debug)]
 pub enum IntakeError {
     Wire(WireError),
+    /// No password, or `token_command` gave no token: a person has to look.
+    Secret(String),
+    /// The server does not open the mailbox: it may be made or given back at any moment (F9).
+    Mailbox(WireError),
     Store(anyhow::Error),
+}
+
+impl IntakeError {
+    /// Asked again too soon, a server locks the account (F12).
+    fn is_refusal(&self) -> bool {
+        matches!(self, Self::Wire(WireError::Refused(_)) | Self::Secret(_))
+    }
 }
 
 impl From<WireError> for IntakeError {
@@ -41,7 +51,8 @@ impl From<anyhow::Error> for IntakeError {
 impl std::fmt::Display for IntakeError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Wire(error) => write!(f, "{error}"),
+            Self::Wire(error) | Self::Mailbox(error) => write!(f, "{error}"),
+            Self::Secret(error) => f.write_str(error),
             Self::Store(error) => write!(f, "{error:#}"),
         }
     }
@@ -56,9 +67,17 @@ pub(super) async fn run(daemon: &Daemon) {
             outcome = watch(daemon, &mut backoff) => outcome,
         };
         if let Err(error) = outcome {
-            let pause = backoff.next(matches!(error, IntakeError::Wire(WireError::Refused(_))));
+            Counters::add(&daemon.counters.interrupted, 1);
+            let mut pause = backoff.next(error.is_refusal());
+            if let IntakeError::Mailbox(_) = error {
+                pause = daemon.config.intake.poll_interval;
+            }
             tracing::warn!(error = error.to_string(), retry_after = pause.as_secs(), "intake interrupted");
-            daemon.outage(Cause::Intake, &error.to_string(), &backoff).await;
+            match &error {
+                IntakeError::Secret(reason) if daemon.uses_token_command() => daemon.alarm(Cause::Token, reason).await,
+                IntakeError::Mailbox(reason) => daemon.alarm(Cause::Intake, &reason.to_string()).await,
+                other => daemon.outage(Cause::Intake, &other.to_string(), &backoff).await,
+            }
             tokio::select! {
                 () = daemon.stopped() => break,
                 () = tokio::time::sleep(pause) => {}
@@ -79,63 +98,98 @@ pub(super) async fn drain(daemon: &Daemon) -> Result<(), IntakeError> {
             break;
         }
     }
+    daemon.synced().await?;
+    let left = mailbox.left();
     mailbox.close().await;
+    if let Some(left) = left {
+        reconcile::folders(daemon, left).await;
+    }
     Ok(())
 }
 
 async fn watch(daemon: &Daemon, backoff: &mut wait::Backoff) -> Result<(), IntakeError> {
+    let sleeps = daemon.sleeps.load(Ordering::Relaxed);
     let mut mailbox = Mailbox::open(daemon).await?;
-    tracing::info!(source = mailbox.source(), "watching");
+    daemon.over(Cause::Token).await;
+    tracing::info!(source = mailbox.source, "watching");
     loop {
         mailbox.round(daemon).await?;
+        if daemon.sleeps.load(Ordering::Relaxed) != sleeps {
+            return Ok(());
+        }
         backoff.reset();
-        mailbox.wait(daemon).await?;
+        daemon.synced().await?;
+        if let Some(left) = mailbox.left() {
+            daemon.reconcile.ask(left);
+        }
+        tokio::select! {
+            waited = mailbox.wait(daemon) => waited?,
+            // After the machine slept the server has long closed the connection, and it does not say so (F76).
+            () = daemon.resumed.notified() => return Ok(()),
+        }
     }
 }
 
-/// The place that mail comes from.
-enum Mailbox {
-    Imap { session: Box<Session>, source: String },
-    Maildir { maildir: Maildir, source: String },
+/// The mailbox as it is open now.
+struct Mailbox {
+    place: Place,
+    source: String,
+    /// What a look at everything in it left over, until it is taken.
+    left: Option<Vec<Lost>>,
+}
+
+/// Where mail comes from.
+enum Place {
+    Imap(Box<Session>),
+    Maildir(Maildir),
 }
 
 impl Mailbox {
     async fn open(daemon: &Daemon) -> Result<Self, IntakeError> {
         let intake = &daemon.config.intake;
-        match &intake.source {
-            Some(Source::Maildir { path }) => {
-                Ok(Self::Maildir { maildir: Maildir::open(path)?, source: format!("maildir:{}", path.display()) })
-            }
-            Some(Source::Imap { server, login }) => {
-                let refused = |text: String| IntakeError::Wire(WireError::Refused(text));
-                let password = intake.password().map_err(|error| refused(error.to_string()))?;
-                let login = wire_login(login, password).await.map_err(|error| refused(error.to_string()))?;
-                let mut session = Session::connect(&endpoint(server), &login, &intake.mailbox, Timeouts::default()).await?;
+        let (place, source) = match &intake.source {
+            Some(Source::Maildir { path }) => (Place::Maildir(Maildir::open(path)?), daemon.source()),
+            Some(Source::Imap { .. }) => {
+                let logged_in = log_in(daemon).await?;
+                let mut session = logged_in.select(&intake.mailbox).await.map_err(|error| match error {
+                    WireError::Refused(_) => IntakeError::Mailbox(error),
+                    other => IntakeError::Wire(other),
+                })?;
                 // An alias of the inbox as target would move mail in a circle for ever (F18).
-                let missing = session.check_folders(&[&intake.processed, &intake.quarantine]).await?;
-                if !missing.is_empty() {
-                    tracing::info!(folders = missing.join(", "), "folders will be made when they are first needed");
+                let folders = session.check_folders(&[&intake.processed, &intake.quarantine]).await?;
+                if !folders.missing.is_empty() {
+                    tracing::info!(folders = folders.missing.join(", "), "folders will be made when they are first needed");
                 }
-                Ok(Self::Imap { session: Box::new(session), source: format!("imap:{}", intake.mailbox) })
+                // Mail comes in all the same; what cannot be filed is told when it is tried.
+                if !folders.closed.is_empty() {
+                    tracing::warn!(folders = folders.closed.join(", "), "folders are closed to us");
+                }
+                (Place::Imap(Box::new(session)), daemon.source())
             }
-            None => Err(IntakeError::Wire(WireError::Refused("intake.host is missing in the configuration".to_owned()))),
-        }
+            None => return Err(IntakeError::Wire(WireError::Refused("intake.host is missing in the configuration".to_owned()))),
+        };
+        Ok(Self { place, source, left: None })
     }
 
-    fn source(&self) -> &str {
-        match self {
-            Self::Imap { source, .. } | Self::Maildir { source, .. } => source,
-        }
+    /// What the last look at everything left over, once.
+    fn left(&mut self) -> Option<Vec<Lost>> {
+        self.left.take()
     }
 
     /// Fetches what is new, decides, files; gives how many messages were new.
     async fn round(&mut self, daemon: &Daemon) -> Result<usize, IntakeError> {
         // What an earlier run had decided leaves first, so that it is not fetched again.
         self.file(daemon).await?;
-        let new = match self {
-            Self::Imap { session, source } => imap_new(session, source, daemon).await?,
-            Self::Maildir { maildir, source } => maildir_new(maildir, source, daemon).await?,
+        // Everything that is there, not only what is new.
+        let is_whole = daemon.reconcile.is_due();
+        let (new, left) = match &mut self.place {
+            Place::Imap(session) => imap_new(session, &self.source, daemon, is_whole).await?,
+            Place::Maildir(maildir) => maildir_new(maildir, &self.source, daemon).await?,
         };
+        if is_whole {
+            daemon.reconcile.begun();
+            self.left = Some(left);
+        }
         daemon.handle_waiting().await?;
         self.file(daemon).await?;
         Ok(new)
@@ -143,12 +197,12 @@ impl Mailbox {
 
     async fn wait(&mut self, daemon: &Daemon) -> Result<(), IntakeError> {
         let poll = daemon.config.intake.poll_interval;
-        match self {
-            Self::Imap { session, .. } => {
+        match &mut self.place {
+            Place::Imap(session) => {
                 let wake = session.wait(poll).await?;
                 tracing::debug!(changed = wake == Wake::Changed, "woken");
             }
-            Self::Maildir { maildir, .. } => {
+            Place::Maildir(maildir) => {
                 maildir.wait_changed(poll).await;
             }
         }
@@ -156,41 +210,69 @@ impl Mailbox {
     }
 
     async fn close(self) {
-        if let Self::Imap { session, .. } = self {
+        if let Place::Imap(session) = self.place {
             session.logout().await;
         }
     }
 
-    /// Rung I2 to I3: what is decided leaves the inbox. A message that cannot be moved stays, is
-    /// tried again next round, and holds up nothing (F4).
     async fn file(&mut self, daemon: &Daemon) -> Result<(), IntakeError> {
-        let mine = daemon.store.unfiled(self.source(), FILE_BATCH)?;
+        let mine = daemon.store.unfiled(&self.source, FILE_BATCH)?;
         if mine.is_empty() {
+            daemon.over(Cause::Filing).await;
             return Ok(());
         }
-        match self {
-            Self::Maildir { maildir, .. } => maildir_file(maildir, &mine, daemon),
-            Self::Imap { session, .. } => imap_file(session, mine, daemon).await,
+        match &mut self.place {
+            Place::Maildir(maildir) => maildir_file(maildir, &mine, daemon).await,
+            Place::Imap(session) => imap_file(session, &self.source, mine, daemon).await,
         }
     }
 }
 
-async fn imap_new(session: &mut Session, source: &str, daemon: &Daemon) -> Result<usize, IntakeError> {
+/// A connection to the IMAP server of the configuration, with the secret as it is now.
+pub(super) async fn log_in(daemon: &Daemon) -> Result<LoggedIn, IntakeError> {
+    let intake = &daemon.config.intake;
+    let Some(Source::Imap { server, login }) = &intake.source else {
+        return Err(IntakeError::Wire(WireError::Refused("intake.host is missing in the configuration".to_owned())));
+    };
+    let password = intake.password().map_err(|error| IntakeError::Secret(error.to_string()))?;
+    let login = wire_login(login, password).await.map_err(|error| IntakeError::Secret(format!("{error:#}")))?;
+    Ok(LoggedIn::open(&endpoint(server), &login, Timeouts::default()).await?)
+}
+
+impl Daemon {
+    /// The mailbox as the store knows it.
+    pub(super) fn source(&self) -> String {
+        match &self.config.intake.source {
+            Some(Source::Maildir { path }) => format!("maildir:{}", path.display()),
+            Some(Source::Imap { .. }) | None => format!("imap:{}", self.config.intake.mailbox),
+        }
+    }
+
+    fn uses_token_command(&self) -> bool {
+        matches!(&self.config.intake.source, Some(Source::Imap { login: Login::XOauth2 { .. }, .. }))
+    }
+}
+
+/// Takes in what is new; gives how many there were, and what is there and could not be had. `is_whole`:
+/// what another client hid by our own mark is found too.
+async fn imap_new(session: &mut Session, source: &str, daemon: &Daemon, is_whole: bool) -> Result<(usize, Vec<Lost>), IntakeError> {
     let validity = session.uid_validity();
-    let there = session.uids().await?;
+    let there = if is_whole { session.all_uids().await? } else { session.uids().await? };
     let names: Vec<String> = there.iter().map(ToString::to_string).collect();
     let known = daemon.store.known(source, validity, &names)?;
     let new: Vec<u32> = there.into_iter().filter(|uid| !known.contains(&uid.to_string())).collect();
     let max = usize::try_from(daemon.config.intake.message_bytes_max).unwrap_or(usize::MAX);
-    let mut taken = 0;
+    let (mut taken, mut left) = (0, Vec::new());
     for some in new.chunks(500) {
         let sizes = session.sizes(some).await?;
         for batch in batches(some, &sizes) {
             if daemon.is_stopping() {
-                return Ok(taken);
+                return Ok((taken, left));
             }
             daemon.wait_for_space().await;
             let fetched = session.fetch(&batch, max).await?;
+            let given: Vec<u32> = fetched.iter().map(|message| message.uid).collect();
+            left.extend(batch.iter().filter(|uid| !given.contains(uid)).map(|uid| Lost::not_given(&daemon.config.intake.mailbox, *uid)));
             let mut arrivals = Vec::new();
             for message in fetched {
                 let received_at = message.internal_date.unwrap_or_else(|| daemon.clock.now());
@@ -205,11 +287,11 @@ async fn imap_new(session: &mut Session, source: &str, daemon: &Daemon) -> Resul
             daemon.handle_waiting().await?;
         }
     }
-    Ok(taken)
+    Ok((taken, left))
 }
 
 /// UIDs in portions of bounded number and size, oldest first.
-fn batches(uids: &[u32], sizes: &BTreeMap<u32, u32>) -> Vec<Vec<u32>> {
+pub(super) fn batches(uids: &[u32], sizes: &BTreeMap<u32, u32>) -> Vec<Vec<u32>> {
     let mut all = Vec::new();
     let mut batch = Vec::new();
     let mut bytes = 0;
@@ -244,11 +326,12 @@ async fn store(arrivals: Vec<Arrival>, daemon: &Daemon) -> Result<(), IntakeErro
     let count = arrivals.len();
     let now = daemon.clock.now();
     daemon.blocking(move |daemon| daemon.store.insert_mail(&arrivals, now)).await?;
+    Counters::add(&daemon.counters.stored, count);
     tracing::info!(count, "stored");
     Ok(())
 }
 
-async fn maildir_new(maildir: &Maildir, source: &str, daemon: &Daemon) -> Result<usize, IntakeError> {
+async fn maildir_new(maildir: &Maildir, source: &str, daemon: &Daemon) -> Result<(usize, Vec<Lost>), IntakeError> {
     let there: Vec<String> = maildir.waiting()?.into_iter().map(|entry| entry.name).collect();
     let known = daemon.store.known(source, 0, &there)?;
     let new: Vec<String> = there.into_iter().filter(|name| !known.contains(name)).collect();
@@ -264,81 +347,6 @@ async fn maildir_new(maildir: &Maildir, source: &str, daemon: &Daemon) -> Result
         store(arrivals, daemon).await?;
         daemon.handle_waiting().await?;
     }
-    Ok(taken)
-}
-
-fn maildir_file(maildir: &Maildir, rows: &[Unfiled], daemon: &Daemon) -> Result<(), IntakeError> {
-    let intake = &daemon.config.intake;
-    let mut done = Vec::new();
-    for row in rows {
-        let folder = if row.quarantine { &intake.quarantine } else { &intake.processed };
-        match maildir.file(&row.uid, folder)? {
-            Filing::Filed | Filing::Gone => done.push(row.arrival),
-            Filing::Failed(reason) => tracing::warn!(inbox = row.inbox.0, reason, "not filed"),
-        }
-    }
-    Ok(daemon.store.mark_filed(&done, daemon.clock.now())?)
-}
-
-async fn imap_file(session: &mut Session, rows: Vec<Unfiled>, daemon: &Daemon) -> Result<(), IntakeError> {
-    let validity = session.uid_validity();
-    // UIDs of an earlier UIDVALIDITY name nothing any more (F8): the mail itself was met again under a new one.
-    let (rows, old): (Vec<Unfiled>, Vec<Unfiled>) = rows.into_iter().partition(|row| row.uid_validity == validity);
-    let old: Vec<i64> = old.iter().map(|row| row.arrival).collect();
-    daemon.store.mark_filed(&old, daemon.clock.now())?;
-    let intake = &daemon.config.intake;
-    for (folder, quarantine) in [(&intake.processed, false), (&intake.quarantine, true)] {
-        let by_uid: BTreeMap<u32, &Unfiled> =
-            rows.iter().filter(|row| row.quarantine == quarantine).filter_map(|row| Some((row.uid.parse().ok()?, row))).collect();
-        if by_uid.is_empty() {
-            continue;
-        }
-        let outcomes = if session.can_move() {
-            let uids: Vec<u32> = by_uid.keys().copied().collect();
-            session.file(&uids, folder).await?
-        } else {
-            copy_and_expunge(session, &by_uid, folder, daemon).await?
-        };
-        let mut done = Vec::new();
-        for (uid, outcome) in outcomes {
-            let Some(row) = by_uid.get(&uid) else { continue };
-            match outcome {
-                Filing::Filed | Filing::Gone => done.push(row.arrival),
-                Filing::Failed(reason) => tracing::warn!(inbox = row.inbox.0, reason, "not filed"),
-            }
-        }
-        daemon.store.mark_filed(&done, daemon.clock.now())?;
-    }
-    Ok(())
-}
-
-/// A server without MOVE (F5): COPY, commit that it is copied, then remove. A crash between the
-/// copy and the commit leaves one more copy in the folder, never a second ticket.
-async fn copy_and_expunge(
-    session: &mut Session,
-    by_uid: &BTreeMap<u32, &Unfiled>,
-    folder: &str,
-    daemon: &Daemon,
-) -> Result<Vec<(u32, Filing)>, IntakeError> {
-    let fresh: Vec<u32> = by_uid.iter().filter(|(_, row)| !row.is_copied).map(|(uid, _)| *uid).collect();
-    let mut copied: BTreeSet<u32> = by_uid.iter().filter(|(_, row)| row.is_copied).map(|(uid, _)| *uid).collect();
-    let mut outcomes = Vec::new();
-    let mut arrivals = Vec::new();
-    if !fresh.is_empty() {
-        for (uid, outcome) in session.copy(&fresh, folder).await? {
-            if outcome == Filing::Filed {
-                let row = by_uid.get(&uid).ok_or_else(|| anyhow!("the server copied uid {uid}, which was not asked for"))?;
-                arrivals.push(row.arrival);
-                copied.insert(uid);
-            } else {
-                outcomes.push((uid, outcome));
-            }
-        }
-    }
-    daemon.store.mark_copied(&arrivals, daemon.clock.now())?;
-    let copied: Vec<u32> = copied.into_iter().collect();
-    if !copied.is_empty() {
-        outcomes.extend(session.expunge(&copied).await?);
-    }
-    Ok(outcomes)
+    let left = maildir.unnamed().into_iter().map(|name| Lost { folder: "new, cur".to_owned(), name }).collect();
+    Ok((taken, left))
 }

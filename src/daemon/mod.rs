@@ -2,8 +2,11 @@
 
 mod alarm;
 pub mod clock;
+mod filing;
 mod intake;
+mod metrics;
 pub mod pipeline;
+mod reconcile;
 mod retention;
 mod send;
 mod setup;
@@ -14,12 +17,13 @@ mod wait;
 
 use crate::config::{Config, Login as ConfigLogin, Secret, Server};
 use crate::mail::token::TokenKey;
-use crate::store::Store;
+use crate::store::{SYNC, Store};
 use crate::wire::{Endpoint, Login, Tls};
 use alarm::Cause;
 use anyhow::Context as _;
 use clock::Clock;
 use pipeline::Bench;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -29,11 +33,14 @@ pub use intake::IntakeError;
 pub use retention::terms as retention_terms;
 pub use send::SendError;
 pub use setup::{SetupError, bench, house, keep_files_private, may_write, reader};
+pub use tick::SYNC_LATE_AFTER;
 
 /// Intake stops below this much free space, so that what was taken in can still be decided (F60).
 const FREE_BYTES_MIN: u64 = 512 * 1024 * 1024;
 /// After SIGTERM what is under way may take this long; then connections are dropped (F68).
 const STOP_WITHIN: Duration = Duration::from_secs(4);
+/// The time of the last successful sync is written down no more often than this.
+const SYNC_NOTED_EVERY: Duration = Duration::from_secs(60);
 /// After certificates could not be read they are left alone for this long.
 const READ_AGAIN: Duration = Duration::from_secs(30);
 
@@ -49,6 +56,13 @@ pub struct Shared {
     outbox_wake: Notify,
     stop: watch::Sender<Stop>,
     raised: alarm::Raised,
+    reconcile: reconcile::Asked,
+    /// The machine slept: connections are dead. How often it did, and a call at the moment.
+    sleeps: AtomicU64,
+    resumed: Notify,
+    counters: metrics::Counters,
+    /// When the last successful sync was written down.
+    synced_at: Mutex<Option<tokio::time::Instant>>,
 }
 
 /// How fresh the certificates of contacts are.
@@ -119,6 +133,11 @@ impl Daemon {
             outbox_wake: Notify::new(),
             stop: watch::Sender::new(Stop::No),
             raised,
+            reconcile: reconcile::Asked::default(),
+            sleeps: AtomicU64::new(0),
+            resumed: Notify::new(),
+            counters: metrics::Counters::default(),
+            synced_at: Mutex::new(None),
         };
         let daemon = Self(Arc::new(shared));
         for id in uncertain {
@@ -169,11 +188,15 @@ impl Daemon {
     pub async fn run(&self) -> Result<(), RunError> {
         let watched = self.clone();
         tokio::spawn(async move { watched.signals().await });
-        let tasks = vec![
+        let mut tasks = vec![
             self.task("intake", |daemon| async move { intake::run(&daemon).await }),
             self.task("sending", |daemon| async move { send::Sender::new().run(&daemon).await }),
             self.task("clock", |daemon| async move { tick::run(&daemon).await }),
+            self.task("reconciliation", |daemon| async move { reconcile::run(&daemon).await }),
         ];
+        if let Some(listen) = self.config.metrics_listen {
+            tasks.push(self.task("metrics", move |daemon| async move { metrics::run(&daemon, listen).await }));
+        }
         tracing::info!(version = env!("CARGO_PKG_VERSION"), "running");
         setup::tell_systemd(&[sd_notify::NotifyState::Ready]);
         let outcome = self.watch_over(tasks).await;
@@ -269,6 +292,7 @@ impl Daemon {
     async fn handle_waiting(&self) -> anyhow::Result<usize> {
         let handled =
             self.blocking(|daemon| pipeline::handle_waiting(&daemon.store, &daemon.bench(), &daemon.key, || daemon.clock.now())).await?;
+        metrics::Counters::add(&self.counters.decided, handled);
         if handled > 0 {
             self.outbox_wake.notify_one();
         }
@@ -332,6 +356,21 @@ impl Daemon {
                 _ => return self.over(Cause::Disk).await,
             }
         }
+    }
+
+    /// The mailbox was looked through without an error. Written down at most once a minute.
+    async fn synced(&self) -> anyhow::Result<()> {
+        {
+            let mut last = self.synced_at.lock().unwrap_or_else(PoisonError::into_inner);
+            if last.is_some_and(|last| last.elapsed() < SYNC_NOTED_EVERY) && !self.raised.is_up(Cause::Intake) {
+                return Ok(());
+            }
+            *last = Some(tokio::time::Instant::now());
+        }
+        let now = self.clock.now();
+        self.blocking(move |daemon| daemon.store.set_standing(SYNC, 1, "", now)).await?;
+        self.over(Cause::Intake).await;
+        Ok(())
     }
 
     /// An outage that lasts is told to the chief.

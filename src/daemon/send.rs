@@ -2,6 +2,7 @@
 //! (DESIGN 4, O1 to O6). One connection for many letters; a server that is unwell is left alone for a while.
 
 use super::alarm::Cause;
+use super::metrics::Counters;
 use super::{Daemon, wait};
 use crate::config::{Login as ConfigLogin, Target};
 use crate::decide::disseminate;
@@ -38,11 +39,13 @@ pub(super) struct Sender {
     way: Option<Way>,
     backoff: wait::Backoff,
     used_at: tokio::time::Instant,
+    /// How often the machine had slept when the connection was last used.
+    sleeps: u64,
 }
 
 impl Sender {
     pub(super) fn new() -> Self {
-        Self { way: None, backoff: wait::Backoff::new(), used_at: tokio::time::Instant::now() }
+        Self { way: None, backoff: wait::Backoff::new(), used_at: tokio::time::Instant::now(), sleeps: 0 }
     }
 
     /// Sends until told to stop.
@@ -135,6 +138,14 @@ impl Sender {
             None => SendOutcome::Later { reason: "no connection".to_owned(), fault: Fault::Server },
         };
         self.used_at = tokio::time::Instant::now();
+        let counters = &daemon.counters;
+        let counter = match &outcome {
+            SendOutcome::Sent { .. } => &counters.sent,
+            SendOutcome::Later { .. } => &counters.put_off,
+            SendOutcome::Never { .. } => &counters.failed,
+            SendOutcome::Uncertain { .. } => &counters.uncertain,
+        };
+        Counters::add(counter, 1);
         tracing::info!(
             letter = id.0,
             message_id = queued.letter.message_id,
@@ -158,8 +169,10 @@ impl Sender {
     }
 
     async fn connect(&mut self, daemon: &Daemon) -> Result<(), SendError> {
+        let sleeps = daemon.sleeps.load(std::sync::atomic::Ordering::Relaxed);
+        let has_slept = std::mem::replace(&mut self.sleeps, sleeps) != sleeps;
         if let Some(Way::Smtp(connection)) = &mut self.way {
-            let is_alive = if self.used_at.elapsed() > IDLE_MAX { connection.refresh().await } else { connection.is_open() };
+            let is_alive = if has_slept || self.used_at.elapsed() > IDLE_MAX { connection.refresh().await } else { connection.is_open() };
             if !is_alive {
                 self.way = None;
             }

@@ -66,11 +66,11 @@ async fn f68_a_stop_that_was_asked_for_is_no_fall() {
 #[tokio::test]
 async fn an_alarm_is_told_once_again_after_a_day_and_when_it_is_over() {
     let (folder, mut stage) = stage();
-    stage.daemon.alarm(Cause::Intake, "no route to host").await;
-    stage.daemon.alarm(Cause::Intake, "no route to host").await;
+    stage.daemon.alarm(Cause::Token, "token_command ended with 1").await;
+    stage.daemon.alarm(Cause::Token, "token_command ended with 1").await;
     let first = told(&stage.play().await.unwrap());
     assert_eq!(first.len(), 1, "{first:?}");
-    assert!(first[0].contains("Kotak surat tidak dapat dibaca") && first[0].contains("no route to host"), "{first:?}");
+    assert!(first[0].contains("Token masuk (XOAUTH2)") && first[0].contains("token_command ended with 1"), "{first:?}");
     // The daemon is started again: it knows what it has told.
     let Stage { daemon, config_file, clock, .. } = stage;
     drop(daemon);
@@ -82,13 +82,13 @@ async fn an_alarm_is_told_once_again_after_a_day_and_when_it_is_over() {
         let view = View { time_zone: jiff::tz::TimeZone::UTC, now: start(), center_address: String::new() };
         daemon.store.outbox(&LetterState::ALL, &view).unwrap().len()
     };
-    daemon.alarm(Cause::Intake, "no route to host").await;
+    daemon.alarm(Cause::Token, "token_command ended with 1").await;
     assert_eq!(letters(&daemon), 1);
     clock.advance(SignedDuration::from_hours(25));
-    daemon.alarm(Cause::Intake, "no route to host").await;
+    daemon.alarm(Cause::Token, "token_command ended with 1").await;
     assert_eq!(letters(&daemon), 2);
-    daemon.over(Cause::Intake).await;
-    daemon.over(Cause::Intake).await;
+    daemon.over(Cause::Token).await;
+    daemon.over(Cause::Token).await;
     assert_eq!((letters(&daemon), daemon.store.alarms().unwrap()), (3, Vec::new()));
 }
 
@@ -164,4 +164,97 @@ async fn c4_a_log_that_a_wrong_clock_wrote_is_overruled_by_a_person() {
     stage.daemon.store.accept_clock("admin", stage.clock.now()).unwrap();
     assert_eq!(behind(&stage), None);
     assert_eq!(stage.daemon.store.audit_verify().unwrap().problems, [""; 0]);
+}
+
+/// The alarms that are up.
+fn alarms(stage: &Stage) -> Vec<String> {
+    stage.daemon.store.alarms().unwrap().into_iter().map(|alarm| alarm.cause).collect()
+}
+
+#[tokio::test]
+async fn an_hour_without_a_sync_is_told_and_its_end_too() {
+    let (_folder, mut stage) = stage();
+    let look = async |stage: &Stage| tick::watch_standing(&stage.daemon, &clock::Watch::default()).await.unwrap();
+    // A mailbox that never could be read counts from the first start.
+    look(&stage).await;
+    stage.clock.advance(SignedDuration::from_mins(59));
+    look(&stage).await;
+    assert!(alarms(&stage).is_empty());
+    stage.clock.advance(SignedDuration::from_mins(2));
+    look(&stage).await;
+    look(&stage).await;
+    assert_eq!(alarms(&stage), ["intake"]);
+    let sent = told(&stage.play().await.unwrap());
+    assert_eq!(sent.len(), 2, "one alarm, and one that it is over: {sent:?}");
+    assert!(sent[0].contains("2026-03-03 08:15"), "{sent:?}");
+    assert!(sent[1].contains("Sudah pulih: Kotak surat tidak dapat dibaca"), "{sent:?}");
+    assert!(alarms(&stage).is_empty());
+}
+
+#[tokio::test]
+async fn mail_that_is_in_no_store_is_counted_named_and_told_until_it_is_taken_in() {
+    let (folder, mut stage) = stage();
+    report(&mut stage);
+    stage.play().await.unwrap();
+    let found = |stage: &Stage| stage.daemon.store.standing(crate::store::UNACCOUNTED).unwrap().unwrap();
+    assert_eq!(found(&stage).value, 0);
+    // Somebody puts a mail into the folder of handled ones by hand.
+    let processed = folder.path().join("centre/in/.Processed/cur");
+    assert_eq!(std::fs::read_dir(&processed).unwrap().count(), 1);
+    let lost = processed.join("lost:2,S");
+    std::fs::write(&lost, "From: a@warga.example\nMessage-ID: <hilang@warga.example>\n\nSitus diretas\n").unwrap();
+    reconcile::folders(&stage.daemon, Vec::new()).await;
+    assert_eq!(found(&stage).value, 1);
+    assert!(found(&stage).detail.contains("Processed: lost <hilang@warga.example>"), "{}", found(&stage).detail);
+    assert_eq!(alarms(&stage), ["unaccounted"]);
+    // A copy of a mail that is in the store is accounted for, under whatever name.
+    let first = std::fs::read_dir(&processed).unwrap().map(|entry| entry.unwrap().path()).find(|path| *path != lost).unwrap();
+    std::fs::copy(&first, processed.join("copy:2,")).unwrap();
+    reconcile::folders(&stage.daemon, Vec::new()).await;
+    assert_eq!(found(&stage).value, 1);
+    // Moved into the inbox it is taken in, and all is in order.
+    std::fs::rename(&lost, folder.path().join("centre/in/new/lost")).unwrap();
+    stage.daemon.take_in().await.unwrap();
+    reconcile::folders(&stage.daemon, Vec::new()).await;
+    assert_eq!((found(&stage).value, alarms(&stage).len()), (0, 0));
+}
+
+#[tokio::test]
+async fn the_metrics_hold_figures_and_no_word_of_any_mail() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let (_folder, mut stage) = stage();
+    report(&mut stage);
+    stage.daemon.take_in().await.unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listen = listener.local_addr().unwrap();
+    drop(listener);
+    let daemon = stage.daemon.clone();
+    let task = tokio::spawn(async move { metrics::run(&daemon, listen).await });
+    let mut stream = loop {
+        match tokio::net::TcpStream::connect(listen).await {
+            Ok(stream) => break stream,
+            Err(_) => tokio::task::yield_now().await,
+        }
+    };
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    let mut page = String::new();
+    stream.read_to_string(&mut page).await.unwrap();
+    assert!(page.starts_with("HTTP/1.1 200 OK\r\n"), "{page}");
+    for line in [
+        "bantuan70_inbox_waiting 0",
+        "bantuan70_unaccounted 0",
+        "bantuan70_sync_age_seconds 0",
+        "bantuan70_outbox{state=\"queued\"} 2",
+        "bantuan70_tickets{state=\"awaiting_reporter\"} 1",
+        "bantuan70_alarm{cause=\"intake\"} 0",
+        "bantuan70_mail_stored_total 1",
+        "bantuan70_mail_decided_total 1",
+    ] {
+        assert!(page.lines().any(|one| one == line), "{line} is not in\n{page}");
+    }
+    for word in ["siti", "diretas", "BANTUAN70-", "@"] {
+        assert!(!page.contains(word), "{word} is in\n{page}");
+    }
+    stage.daemon.stop();
+    task.await.unwrap();
 }

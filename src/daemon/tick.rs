@@ -1,16 +1,22 @@
 //! Time passes: what is due on tickets and disseminations, through the same door as mail.
 
-use super::{Daemon, retention, setup};
+use super::alarm::Cause;
+use super::clock::Watch;
+use super::{Daemon, pipeline, retention, setup};
 use crate::decide::{chief, due};
 use crate::model::effect::MailKind;
 use crate::model::snapshot::Question;
-use crate::store::{MailFilter, MailRow, View};
+use crate::store::{MailFilter, MailRow, SYNC, View};
 use jiff::SignedDuration;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// How often the clocks are looked at. Terms are hours; a minute late is on time.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+/// A mailbox that was not looked through for so long is told to the chief.
+pub const SYNC_LATE_AFTER: SignedDuration = SignedDuration::from_hours(1);
 
 /// The minute of the day of the digest, where the chief's report has none: 07:00.
 const DIGEST_AT: u16 = 7 * 60;
@@ -20,14 +26,22 @@ const DIGEST_LINES_MAX: usize = 200;
 /// Looks at the clocks until told to stop.
 pub(super) async fn run(daemon: &Daemon) {
     let started = tokio::time::Instant::now();
+    let mut watch = Watch::default();
     while !daemon.is_stopping() {
-        if let Err(error) = tick(daemon).await {
+        watch_clock(daemon, &mut watch).await;
+        if watch.is_doubted() {
+            tracing::warn!("the clock jumped ahead: terms, reminders and surveys wait until it has stood still for an hour");
+        } else if let Err(error) = tick(daemon).await {
             tracing::error!(error = format!("{error:#}"), "cannot look at the clocks");
         }
         if started.elapsed() >= retention::SETTLED_AFTER
+            && !watch.is_doubted()
             && let Err(error) = daemon.blocking(retention::erase).await
         {
             tracing::error!(error = format!("{error:#}"), "cannot erase what is due");
+        }
+        if let Err(error) = watch_standing(daemon, &watch).await {
+            tracing::error!(error = format!("{error:#}"), "cannot look at how the daemon stands");
         }
         setup::tell_systemd(&[sd_notify::NotifyState::Watchdog]);
         tokio::select! {
@@ -35,6 +49,41 @@ pub(super) async fn run(daemon: &Daemon) {
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }
+}
+
+async fn watch_clock(daemon: &Daemon, watch: &mut Watch) {
+    let Some(moment) = daemon.clock.moment() else { return };
+    let seen = watch.look(moment);
+    if let Some(slept) = seen.slept {
+        tracing::warn!(seconds = slept.as_secs(), "the machine slept: connections are made anew");
+        daemon.sleeps.fetch_add(1, Ordering::Relaxed);
+        daemon.resumed.notify_waiters();
+    }
+    if let Some(jumped) = seen.jumped {
+        daemon.alarm(Cause::ClockJumped, &format!("{} s", jumped.as_secs())).await;
+    }
+}
+
+/// Whether the mailbox was looked through within the hour, and whether the clock is behind the log.
+pub(super) async fn watch_standing(daemon: &Daemon, watch: &Watch) -> anyhow::Result<()> {
+    let now = daemon.clock.now();
+    match daemon.store.standing(SYNC)? {
+        // Counted from the first start, so that a mailbox that never could be read is told too.
+        None => daemon.store.set_standing(SYNC, 0, "", now)?,
+        Some(last) if now.duration_since(last.at) > SYNC_LATE_AFTER && !watch.is_lenient() => {
+            let since = last.at.to_zoned_datetime(daemon.config.center.time_zone.clone()).strftime("%Y-%m-%d %H:%M %Z");
+            daemon.alarm(Cause::Intake, &format!("no successful look into the mailbox since {since}")).await;
+        }
+        Some(_) => {}
+    }
+    match pipeline::clock_behind(&daemon.store, now)? {
+        Some(behind) => {
+            let reason = format!("{} s; set the clock, or where it is right, restart with --accept-clock", behind.as_secs());
+            daemon.alarm(Cause::ClockBehind, &reason).await;
+        }
+        None => daemon.over(Cause::ClockBehind).await,
+    }
+    Ok(())
 }
 
 /// Does one due thing. What fails, or makes the core panic, is named in the log and keeps nothing else from

@@ -32,7 +32,7 @@ pub use listing::{
 };
 pub use outbox::{OutboxId, QueuedLetter};
 pub use retention::{DueErasure, Erasure, RetentionTerms};
-pub use standing::{Alarm, Figures, RULES, SYNC, Standing, UNACCOUNTED};
+pub use standing::{Alarm, Figures, SYNC, Standing, UNACCOUNTED};
 
 use crate::mail::token::TokenKey;
 use anyhow::{Context as _, bail};

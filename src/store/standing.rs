@@ -14,8 +14,6 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const SYNC: &str = "sync";
 /// What reconciliation could not account for (contract 12.6).
 pub const UNACCOUNTED: &str = "unaccounted";
-/// The set of rules that the daemon judges by.
-pub const RULES: &str = "rules";
 /// A person said that the host's clock is right, though the log knows later times.
 const CLOCK_ACCEPTED: &str = "clock_accepted";
 

@@ -51,6 +51,19 @@ impl Maildir {
         Ok(found.into_iter().map(|(name, (_, path))| Entry { name, path }).collect())
     }
 
+    /// Files in `new` and `cur` whose names are no text: they can be neither taken in nor filed.
+    pub fn unnamed(&self) -> Vec<String> {
+        let folders = ["new", "cur"].into_iter().filter_map(|folder| fs::read_dir(self.root.join(folder)).ok());
+        let names = folders.flatten().filter_map(|entry| entry.ok()?.file_name().into_string().err());
+        names.map(|name| name.to_string_lossy().into_owned()).collect()
+    }
+
+    /// The Maildir++ subfolder of that name, where it is there.
+    pub fn subfolder(&self, folder: &str) -> Option<Self> {
+        let root = self.root.join(format!(".{folder}"));
+        (folder_is_valid(folder) && root.is_dir()).then(|| Self { root, seen: Mutex::new(None) })
+    }
+
     /// Reads one message. Larger than `max` bytes: the header alone.
     pub fn read(&self, name: &str, max: u64) -> Result<Body, WireError> {
         let read = || -> io::Result<Body> {

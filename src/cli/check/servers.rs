@@ -46,6 +46,11 @@ pub(super) fn check(report: &mut Report, config: &Config, is_offline: bool) -> R
             let what = format!("imap {}:{}", server.host, server.port);
             match found {
                 Err(error) => report.fail(&what, Exit::Service, &error.to_string())?,
+                Ok(checked) if !checked.closed_folders.is_empty() => {
+                    let cause =
+                        format!("log-in accepted, and folders are closed to us: {}; give it the rights", checked.closed_folders.join("; "));
+                    report.fail(&what, Exit::Service, &cause)?;
+                }
                 Ok(checked) => report.ok(&what, &said(&checked, config))?,
             }
         }

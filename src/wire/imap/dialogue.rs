@@ -59,6 +59,9 @@ pub(super) struct Dialogue {
     idling: Option<String>,
     /// An answer is half read. Set for good where a caller gave a command up: its answer must not pass for another's.
     is_mid_answer: bool,
+    /// The UIDVALIDITY that the open mailbox was opened under, and the last one that was told.
+    uid_validity: Option<u32>,
+    uid_validity_told: Option<u32>,
 }
 
 impl Dialogue {
@@ -67,8 +70,19 @@ impl Dialogue {
         let client = async_imap::Client::new(Limited::new(connected.stream));
         let endpoint = endpoint.clone();
         let capabilities = BTreeSet::new();
-        let mut new =
-            Self { client, endpoint, timeouts, commands: 0, capabilities, exists: 0, has_news: false, idling: None, is_mid_answer: false };
+        let mut new = Self {
+            client,
+            endpoint,
+            timeouts,
+            commands: 0,
+            capabilities,
+            exists: 0,
+            has_news: false,
+            idling: None,
+            is_mid_answer: false,
+            uid_validity: None,
+            uid_validity_told: None,
+        };
         if !connected.is_greeted {
             new.read_greeting().await?;
         }
@@ -99,6 +113,18 @@ impl Dialogue {
         if *count == BAD_MAX {
             tracing::warn!(server = %self.at(), feature = name, "imap feature given up: the server has it and does not understand it");
         }
+    }
+
+    /// From now on the mailbox is this one; `None`: none is open.
+    pub(super) fn pin_uid_validity(&mut self, uid_validity: Option<u32>) {
+        self.uid_validity = uid_validity;
+        self.uid_validity_told = None;
+    }
+
+    /// A mailbox that was made anew under an open session: its UIDs mean other messages now (ATTACKS F8).
+    fn made_anew(&self) -> Option<WireError> {
+        let (pinned, told) = (self.uid_validity?, self.uid_validity_told?);
+        (pinned != told).then(|| WireError::Unreachable(format!("imap server {} made the mailbox anew: it is opened again", self.at())))
     }
 
     /// Whether more mail came since this was last asked.
@@ -178,7 +204,7 @@ impl Dialogue {
             });
             if let Some(answer) = end.await? {
                 self.is_mid_answer = false;
-                return answer;
+                return self.made_anew().map_or(answer, Err);
             }
         }
     }
@@ -311,6 +337,11 @@ impl Dialogue {
                 self.exists = *count;
             }
             Response::Expunge(_) => self.exists = self.exists.saturating_sub(1),
+            Response::Data { outcome, .. } => {
+                if let Some(ResponseCode::UidValidity(number)) = outcome.code {
+                    self.uid_validity_told = Some(number);
+                }
+            }
             _ => {}
         }
         Ok(look(self, response.parsed()))

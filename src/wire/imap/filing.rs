@@ -1,11 +1,11 @@
 //! Filing: out of the inbox, into a folder. Each step may be repeated; what is no longer there is done.
 
 use super::dialogue::{Answer, Size};
-use super::{FILED_KEYWORD, Session, UIDS_IN_COMMAND_MAX, folder, uid_set};
+use super::opening::is_listed;
+use super::{FILED_KEYWORD, Placed, Session, UIDS_IN_COMMAND_MAX, folder, uid_set};
 use crate::wire::{Filing, WireError};
 use async_imap::imap_proto::rfc4315::UidSetMember;
 use async_imap::imap_proto::{MailboxDatum, Response, ResponseCode, StatusAttribute};
-use std::collections::BTreeSet;
 
 /// Which of the two commands puts messages into another folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +87,9 @@ impl Session {
                 match answer {
                     Answer::Ok => {
                         self.refuse_itself(name, copied.as_ref()).await?;
+                        if let Some(copied) = &copied {
+                            self.note_placed(&left, copied);
+                        }
                         results.extend(left.iter().map(|uid| (*uid, copied_or_gone(*uid, copied.as_ref()))));
                         break;
                     }
@@ -157,42 +160,39 @@ impl Session {
         Err(self.dialogue.protocol(&format!("files into the mailbox itself: folder '{name}' is another name of it")))
     }
 
-    /// Compares the folders with the mailbox and tells which of them are missing. Refuses where one is the
-    /// mailbox under another name: filing would go round for ever (ATTACKS F18).
-    pub async fn check_folders(&mut self, names: &[&str]) -> Result<Vec<String>, WireError> {
+    /// Compares the folders with the mailbox and tells which of them are missing or closed to us. Refuses
+    /// where one is the mailbox under another name: filing would go round for ever (ATTACKS F18).
+    pub async fn check_folders(&mut self, names: &[&str]) -> Result<Folders, WireError> {
         let mailbox = self.mailbox.clone();
-        let own = self.status(&mailbox).await?;
-        let mut missing = Vec::new();
+        let own = match self.status(&mailbox).await? {
+            Told::Status(status) => Some(status),
+            Told::Missing | Told::Closed(_) => None,
+        };
+        let mut folders = Folders::default();
         for name in names {
-            let status = if is_same_name(name, &mailbox) { own } else { self.status(name).await? };
+            let status = if is_same_name(name, &mailbox) { Told::Status(own.unwrap_or_default()) } else { self.status(name).await? };
             match status {
-                None => missing.push((*name).to_owned()),
+                Told::Missing => folders.missing.push((*name).to_owned()),
+                // What is filed there will be refused one by one; mail comes in all the same.
+                Told::Closed(reason) => folders.closed.push(format!("{name}: {reason}")),
                 // A mailbox that never held mail looks like each other one.
-                Some(status) if is_same_name(name, &mailbox) || (Some(status) == own && status.uid_next > 1) => {
+                Told::Status(status) if is_same_name(name, &mailbox) || (Some(status) == own && status.uid_next > 1) => {
                     return Err(self
                         .dialogue
                         .refused("cannot be used as configured", &format!("folder '{name}' is mailbox '{mailbox}' itself")));
                 }
-                Some(_) => {}
+                Told::Status(_) => {}
             }
         }
-        Ok(missing)
+        Ok(folders)
     }
 
-    /// `None` where there is no such folder.
-    async fn status(&mut self, name: &str) -> Result<Option<Status>, WireError> {
+    async fn status(&mut self, name: &str) -> Result<Told, WireError> {
         let quoted = folder(name)?;
-        let (mut found, mut status) = (BTreeSet::new(), Status::default());
-        self.dialogue
-            .run(&format!("LIST \"\" {quoted}"), Size::SMALL, |response| {
-                if let Response::MailboxData(MailboxDatum::List(list)) = response {
-                    found.insert(list.name.to_string());
-                }
-            })
-            .await?;
-        if found.is_empty() {
-            return Ok(None);
+        if !is_listed(&mut self.dialogue, &quoted).await? {
+            return Ok(Told::Missing);
         }
+        let mut status = Status::default();
         let command = format!("STATUS {quoted} (MESSAGES UIDNEXT UIDVALIDITY)");
         let answer = self.dialogue.run(&command, Size::SMALL, |response| {
             let Response::MailboxData(MailboxDatum::Status { status: items, .. }) = response else { return };
@@ -206,10 +206,51 @@ impl Session {
             }
         });
         match answer.await? {
-            Answer::Ok => Ok(Some(status)),
-            Answer::No { text, .. } => Err(self.dialogue.refused(&format!("does not open folder '{name}'"), &text)),
+            Answer::Ok => Ok(Told::Status(status)),
+            Answer::No { text, .. } => Ok(Told::Closed(text)),
         }
     }
+
+    /// Notes where each message lies now. The two lists of COPYUID answer each other in their order; where
+    /// they are of different lengths, or longer than what was asked for, nothing is believed.
+    fn note_placed(&mut self, asked: &[u32], copied: &Copied) {
+        let expand = |members: &[UidSetMember]| -> Vec<u32> {
+            let mut all = Vec::new();
+            for member in members {
+                match member {
+                    UidSetMember::Uid(uid) => all.push(*uid),
+                    UidSetMember::UidRange(range) => all.extend(range.clone().take(asked.len() + 1)),
+                }
+                if all.len() > asked.len() {
+                    break;
+                }
+            }
+            all
+        };
+        let (from, to) = (expand(&copied.from), expand(&copied.to));
+        if from.len() != to.len() || from.len() > asked.len() {
+            return;
+        }
+        let uid_validity = copied.uid_validity;
+        let places = from.into_iter().zip(to).filter(|(uid, _)| asked.contains(uid));
+        self.placed.extend(places.map(|(uid, uid_there)| Placed { uid, uid_validity, uid_there }));
+    }
+}
+
+/// How the folders stand.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Folders {
+    /// Not there yet; they are made when first needed.
+    pub missing: Vec<String>,
+    /// There, and the server does not let us in: `name: reason`.
+    pub closed: Vec<String>,
+}
+
+/// What the server says about a folder.
+enum Told {
+    Status(Status),
+    Missing,
+    Closed(String),
 }
 
 /// What tells two folders apart.

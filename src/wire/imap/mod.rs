@@ -5,15 +5,19 @@ mod dialogue;
 mod filing;
 mod limit;
 mod login;
+mod opening;
 
 use super::{Body, Endpoint, HEADER_BYTES_MAX, Login, Timeouts, Wake, WireError};
-use async_imap::imap_proto::{AttributeValue, MailboxDatum, MessageSection, Response, ResponseCode, SectionPath};
+use async_imap::imap_proto::{AttributeValue, MailboxDatum, MessageSection, Response, SectionPath};
 use dialogue::{Answer, Dialogue, Size};
 use jiff::Timestamp;
 use limit::{RESPONSE_SLACK_BYTES, SEARCH_LINE_BYTES_MAX};
 use login::quoted;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+
+pub use filing::Folders;
+pub use opening::{Examined, LoggedIn};
 
 /// Marks what is filed where the server can neither move nor remove one message (ATTACKS F5).
 const FILED_KEYWORD: &str = "bantuan70-filed";
@@ -39,6 +43,8 @@ pub struct Checked {
     pub waiting: usize,
     /// Folders of the configuration that are not there yet; they are made when first needed.
     pub missing_folders: Vec<String>,
+    /// Folders that the server does not open, with its reason.
+    pub closed_folders: Vec<String>,
 }
 
 /// A logged-in connection with one mailbox selected. After an error it is of no further use.
@@ -49,41 +55,28 @@ pub struct Session {
     uid_validity: u32,
     /// The mailbox takes keywords of ours (RFC 3501 §7.1, PERMANENTFLAGS).
     takes_keywords: bool,
+    /// Where the server says that it put what was filed.
+    placed: Vec<Placed>,
+}
+
+/// Where a filed message lies now, by COPYUID (RFC 4315 §3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placed {
+    /// Its UID in the mailbox that it came from.
+    pub uid: u32,
+    /// The UIDVALIDITY of the folder, and the UID there.
+    pub uid_validity: u32,
+    pub uid_there: u32,
 }
 
 impl Session {
     /// Connects, logs in and selects `mailbox`.
     pub async fn connect(endpoint: &Endpoint, login: &Login, mailbox: &str, timeouts: Timeouts) -> Result<Self, WireError> {
-        let mut dialogue = Dialogue::open(endpoint, timeouts).await?;
-        dialogue.log_in(login).await?;
-        Self::select(dialogue, mailbox).await
+        LoggedIn::open(endpoint, login, timeouts).await?.select(mailbox).await
     }
 
-    async fn select(mut dialogue: Dialogue, mailbox: &str) -> Result<Self, WireError> {
-        let name = folder(mailbox)?;
-        let (mut uid_validity, mut takes_keywords, mut is_read_only) = (None, false, false);
-        let command = format!("SELECT {name}");
-        let answer = dialogue.run(&command, Size::SMALL, |response| {
-            if let Response::Data { outcome, .. } | Response::Done { outcome, .. } = response {
-                match &outcome.code {
-                    Some(ResponseCode::UidValidity(number)) => uid_validity = Some(*number),
-                    Some(ResponseCode::PermanentFlags(flags)) => takes_keywords = flags.iter().any(|flag| flag == "\\*"),
-                    Some(ResponseCode::ReadOnly) => is_read_only = true,
-                    _ => {}
-                }
-            }
-        });
-        if let Answer::No { text, .. } = answer.await? {
-            return Err(dialogue.refused(&format!("does not open mailbox '{mailbox}'"), &text));
-        }
-        if is_read_only {
-            return Err(dialogue.refused(&format!("does not open mailbox '{mailbox}'"), "it is read-only, nothing could be filed"));
-        }
-        let Some(uid_validity) = uid_validity else {
-            return Err(dialogue.protocol("tells no uidvalidity"));
-        };
-        dialogue.take_news();
-        Ok(Self { dialogue, mailbox: mailbox.to_owned(), uid_validity, takes_keywords })
+    fn new(dialogue: Dialogue, mailbox: &str, uid_validity: u32, takes_keywords: bool) -> Self {
+        Self { dialogue, mailbox: mailbox.to_owned(), uid_validity, takes_keywords, placed: Vec::new() }
     }
 
     /// The UIDVALIDITY of the mailbox: UIDs mean nothing under another one (ATTACKS F8).
@@ -100,6 +93,18 @@ impl Session {
         self.dialogue.take_news();
         let found = self.search(&format!("UNKEYWORD {FILED_KEYWORD}")).await?;
         Ok(found.into_iter().collect())
+    }
+
+    /// The UIDs of everything in the mailbox, ascending, what we marked as filed too: others can set that mark.
+    pub async fn all_uids(&mut self) -> Result<Vec<u32>, WireError> {
+        self.noop().await?;
+        self.dialogue.take_news();
+        Ok(self.search("ALL").await?.into_iter().collect())
+    }
+
+    /// Where the server put what was filed since this was last asked.
+    pub fn take_placed(&mut self) -> Vec<Placed> {
+        std::mem::take(&mut self.placed)
     }
 
     /// Those of `uids` that still are in the mailbox.
@@ -282,14 +287,15 @@ pub async fn login_check(
     timeouts: Timeouts,
 ) -> Result<Checked, WireError> {
     let mut session = Session::connect(endpoint, login, mailbox, timeouts).await?;
-    let missing_folders = session.check_folders(&[processed, quarantine]).await?;
+    let folders = session.check_folders(&[processed, quarantine]).await?;
     let waiting = session.uids().await?.len();
     let checked = Checked {
         can_idle: session.dialogue.can("IDLE"),
         can_move: session.dialogue.can("MOVE"),
         can_expunge_one: session.dialogue.can("UIDPLUS"),
         waiting,
-        missing_folders,
+        missing_folders: folders.missing,
+        closed_folders: folders.closed,
     };
     session.logout().await;
     Ok(checked)

@@ -221,7 +221,7 @@ async fn f39_lost_before_the_final_dot_is_surely_not_delivered() {
     let rcpt = "C: MAIL FROM\nS: 250 ok\nC: RCPT TO\n";
     let data = format!("{ENVELOPE}C: DATA\n");
     for stage in
-        [format!("{rcpt}!close"), format!("{rcpt}!silence"), format!("{data}!reset"), format!("{data}S: 354 go\nS: 250 ok already")]
+        [format!("{rcpt}!close"), format!("{rcpt}!silence"), format!("{data}!reset"), format!("{data}R: 354 go\\r\\n250 ok already\\r\\n")]
     {
         let (outcome, is_open) = outcome_of(&stage).await;
         assert!(is_later(&outcome, Fault::Letter) && !is_open, "{stage}: {outcome:?}");
