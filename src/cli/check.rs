@@ -23,7 +23,6 @@ pub(super) struct Arguments {
     offline: bool,
 }
 
-
 pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
     let mut report = Report { json: common.json, worst: Exit::Done };
     let config = match common.load() {
