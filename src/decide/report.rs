@@ -264,7 +264,7 @@ fn acknowledge(number: &TicketNumber, answer: Answer, about: About, work: &mut W
     let Some(mut letter) = work.to_reporter(number, fields, speech) else { return String::new() };
     letter.held_because.clone_from(&held_because);
     letter.not_before = work.turn_of_acknowledgement();
-    letter.encloses_certificate = is_for_others || (work.world.is_first_letter && letter.protection != Protection::Plain);
+    letter.encloses_certificate = is_for_others || work.world.is_first_letter;
     let waits = letter.not_before;
     let to = letter.to.clone();
     work.queue(letter, AtReporter::Yes);

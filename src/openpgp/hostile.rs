@@ -385,3 +385,54 @@ fn replaced(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     let (text, from, to) = [text, from, to].map(|bytes| String::from_utf8(bytes.to_vec()).unwrap()).into();
     text.replace(&from, &to).into_bytes()
 }
+
+#[test]
+fn p13_a_key_that_is_not_bound_for_signing_signs_nothing() {
+    let now = Timestamp::now();
+    let policy = StandardPolicy::new();
+    let refusal = |cert: &Cert, pair: &mut openpgp::crypto::KeyPair| {
+        let mut keyring = keyring(now);
+        let mut bytes = Vec::new();
+        cert.serialize(&mut bytes).unwrap();
+        keyring.add(&bytes).unwrap();
+        let signature = SignatureBuilder::new(SignatureType::Binary).sign_message(pair, ENTITY).unwrap();
+        opened(&keyring, &signed_mail(&signature), now).refusals.first().copied()
+    };
+    // A subkey that the primary key claims and that never agreed: it has signed no binding back.
+    let (cert, mut good, _) = signer(10 * DAY, 400 * DAY);
+    assert_eq!(refusal(&cert, &mut good), None);
+    let stolen: openpgp::packet::Key<openpgp::packet::key::SecretParts, openpgp::packet::key::SubordinateRole> =
+        openpgp::packet::key::Key4::generate_ecc(true, openpgp::types::Curve::Ed25519).unwrap().into();
+    let mut primary = cert.primary_key().key().clone().parts_into_secret().unwrap().into_keypair().unwrap();
+    let binding = SignatureBuilder::new(SignatureType::SubkeyBinding)
+        .set_key_flags(KeyFlags::empty().set_signing())
+        .unwrap()
+        .sign_subkey_binding(&mut primary, None, &stolen)
+        .unwrap();
+    let mut pair = stolen.clone().role_into_unspecified().into_keypair().unwrap();
+    let claimed = cert.clone().insert_packets([Packet::from(stolen.take_secret().0), Packet::from(binding)]).unwrap().0;
+    assert_eq!(refusal(&claimed, &mut pair), Some(Refusal::UnfitKey));
+    // A key for encryption alone, of an algorithm that could sign.
+    let (encrypts, _) = CertBuilder::new()
+        .set_cipher_suite(CipherSuite::RSA2k)
+        .set_creation_time(SystemTime::now() - 10 * DAY)
+        .add_userid("analyst1@bssn.test")
+        .add_transport_encryption_subkey()
+        .generate()
+        .unwrap();
+    let key = encrypts.keys().with_policy(&policy, None).for_transport_encryption().secret().next().unwrap().key().clone();
+    assert_eq!(refusal(&encrypts, &mut key.role_into_unspecified().into_keypair().unwrap()), Some(Refusal::UnfitKey));
+    // A certificate of tomorrow, its signature of today.
+    let (tomorrow, _) = CertBuilder::new()
+        .set_cipher_suite(CipherSuite::Cv25519)
+        .set_creation_time(SystemTime::now() + DAY)
+        .add_userid("analyst1@bssn.test")
+        .add_signing_subkey()
+        .generate()
+        .unwrap();
+    let key = tomorrow.keys().subkeys().secret().next().unwrap().key().clone();
+    assert!(matches!(
+        refusal(&tomorrow, &mut key.role_into_unspecified().into_keypair().unwrap()),
+        Some(Refusal::UnfitKey | Refusal::BadSignature)
+    ));
+}

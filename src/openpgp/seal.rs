@@ -136,8 +136,11 @@ pub(super) fn fit_recipient(letter: &Letter, recipient: &Fingerprint, keyring: &
 }
 
 fn plain(letter: &Letter, center: &Center, keyring: &Keyring, now: Timestamp) -> Vec<u8> {
-    let fields = Fields::of(letter, center, &letter.subject, now);
+    let mut fields = Fields::of(letter, center, &letter.subject, now);
     let body = Body::of(letter, enclosed_certificate(letter, keyring.own()).as_deref());
+    if let Some(own) = keyring.own() {
+        fields.push("Autocrypt", autocrypt(center, own));
+    }
     whole(&fields, &body.with("", ""))
 }
 
@@ -226,7 +229,7 @@ fn enclosed_certificate(letter: &Letter, own: Option<&OwnKey>) -> Option<Vec<u8>
     own.filter(|_| letter.encloses_certificate).map(OwnKey::armored)
 }
 
-/// Autocrypt Level 1 §2.1. It stands on signed letters, which tell nothing that must be hidden.
+/// Autocrypt Level 1 §2.1. It stands on letters in the clear, which tell nothing that must be hidden.
 fn autocrypt(center: &Center, own: &OwnKey) -> String {
     let data = STANDARD.encode(own.certificate().minimal());
     let pieces: Vec<&str> = data.as_bytes().chunks(70).map(|piece| std::str::from_utf8(piece).unwrap_or_default()).collect();

@@ -4,6 +4,7 @@
 mod candidate;
 mod confirmation;
 mod hidden;
+mod laws;
 mod robots;
 
 use crate::property;

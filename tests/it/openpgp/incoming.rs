@@ -270,6 +270,17 @@ fn p13_keys_that_are_unfit_prove_nothing() {
     stage.keyring.add(&stage.gpg.export(&weak)).unwrap();
     stage.keyring.add(&stage.gpg.export(&revoked)).unwrap();
     stage.refuses(&weak_mail, Refusal::UnfitKey, "RSA-1024");
+    let dsa = stage.gpg.new_key("D <d@x.example>", "dsa1024");
+    let dsa_mail = stage.gpg.sign_mime(&dsa, HEADER, ENTITY.as_bytes());
+    stage.keyring.add(&stage.gpg.export(&dsa)).unwrap();
+    stage.refuses(&dsa_mail, Refusal::UnfitKey, "DSA-1024");
+    // A certificate that nothing but SHA-1 holds together.
+    let made =
+        stage.gpg.must(&["--cert-digest-algo", "SHA1", "--quick-gen-key", "S <s@x.example>", "future-default", "default", "2y"], b"");
+    let bound = made.status.lines().find(|line| line.contains("KEY_CREATED")).unwrap().split_whitespace().last().unwrap().to_owned();
+    let bound_mail = stage.gpg.sign_mime(&bound, HEADER, ENTITY.as_bytes());
+    stage.keyring.add(&stage.gpg.export(&bound)).unwrap();
+    stage.refuses(&bound_mail, Refusal::UnfitKey, "SHA-1 self-signature");
     assert!(stage.open(&revoked_mail).signed_text.is_some());
     let certificate = std::fs::read_to_string(stage.gpg.home().join(format!("openpgp-revocs.d/{revoked}.rev"))).unwrap();
     stage.gpg.import(certificate.replace(":-----BEGIN", "-----BEGIN").as_bytes());
@@ -278,6 +289,10 @@ fn p13_keys_that_are_unfit_prove_nothing() {
     let entity = crlf(ENTITY.as_bytes());
     let sha1 = stage.gpg.must(&["--armor", "--digest-algo", "SHA1", "-u", &stage.analyst, "--detach-sign"], &entity).out;
     stage.refuses(&signed_mail(HEADER, &entity, &sha1), Refusal::BadSignature, "SHA-1");
+    let md5 = stage.gpg.run(&["--armor", "--allow-weak-digest-algos", "--digest-algo", "MD5", "-u", &weak, "--detach-sign"], &entity);
+    if md5.ok {
+        assert!(stage.open(&signed_mail(HEADER, &entity, &md5.out)).signed_text.is_none(), "MD5");
+    }
 }
 
 #[test]

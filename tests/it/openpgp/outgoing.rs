@@ -185,6 +185,7 @@ fn d1_the_header_has_the_fields_of_the_contract_and_no_other() {
         "Message-ID",
         "References",
         "X-Bantuan70-Ticket",
+        "Autocrypt",
         "MIME-Version",
         "Content-Type",
         "Content-Transfer-Encoding",

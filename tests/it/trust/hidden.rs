@@ -17,7 +17,7 @@ fn secret() -> Note {
 }
 
 /// The same ciphertext under another sender and Message-ID.
-fn captured(sealed: &[u8], from: &str) -> Vec<u8> {
+pub fn captured(sealed: &[u8], from: &str) -> Vec<u8> {
     let text = String::from_utf8(sealed.to_vec()).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     let keep = |line: &&str| !line.to_ascii_lowercase().starts_with("from:") && !line.to_ascii_lowercase().starts_with("message-id:");
@@ -139,4 +139,94 @@ fn p9_p19_nothing_that_was_hidden_ever_leaves_in_the_clear() {
         assert!(!tells(raw, CANARY), "{}", String::from_utf8_lossy(raw));
     }
     assert!(tells(&play.raw("joko", &secret()), CANARY), "the search finds what is there");
+}
+
+#[test]
+fn p20_no_command_of_an_unsigned_mail_answers_with_what_we_know() {
+    let mut play = Play::at(Timestamp::now() - SignedDuration::from_mins(5), "");
+    play.bring("joko", "joko@kantor.example");
+    play.writes("joko", &note("Situs kami diretas", &format!("Halaman depan situs kami diganti orang. {CANARY}")));
+    for (from, command) in [
+        ("ani@bssn.test", "!tiket BANTUAN70-2026-000001\n!status"),
+        ("ani@bssn.test", "!daftar"),
+        ("joko@kantor.example", "!tiket BANTUAN70-2026-000001\n!status"),
+    ] {
+        let entity = format!("Content-Type: text/plain\n\n{command}\n");
+        let id = format!("{}.{}@x.example", command.len(), from.len());
+        let letters = play.post(&by_gpg(&play, from, &id, &entity));
+        for letter in &letters {
+            let is_notice = letter.message_id.starts_with("notice.") && letter.protection == "encrypted";
+            assert!(is_notice || !letter.text.contains(CANARY), "{from} {command}: {}", letter.text);
+        }
+        let to_sender = kinds_to(&letters, from);
+        assert!(to_sender.iter().all(|kind| ["acknowledgement", "receipt", "notice"].contains(kind)), "{to_sender:?}");
+        assert!(letters.iter().filter(|letter| letter.message_id.starts_with("receipt.")).all(|letter| letter.protection == "encrypted"));
+    }
+    // A forged bounce of an encrypted mail brings nothing back either.
+    let sealed = by_gpg(&play, "mailer-daemon@x.example", "m.1@x.example", "Content-Type: text/plain\n\nrahasia\n");
+    let bounce = [b"Return-Path: <>\r\n".as_slice(), &sealed].concat();
+    assert!(play.post(&bounce).is_empty());
+}
+
+#[test]
+fn p21_what_the_centre_signs_in_the_clear_holds_no_strangers_words() {
+    let mut play = Play::new("");
+    play.stage.add("joko", bantuan70::cli::demo::stage::Actor::without_key(CANARY, "joko@kantor.example").unwrap());
+    let file = (format!("{CANARY}.png"), "image/png".to_owned(), CANARY.as_bytes().to_vec());
+    play.writes(
+        "joko",
+        &Note { enclosures: vec![file], ..note(CANARY, &format!("Situs kami diretas. {CANARY} http://{CANARY}.example/")) },
+    );
+    let forged = format!("From: Ani <ani@bssn.test>\r\nMessage-ID: <f.1@lain.example>\r\nSubject: {CANARY}\r\n\r\n!status\r\n{CANARY}\r\n");
+    assert_eq!(kinds_to(&play.post(forged.as_bytes()), "ani@bssn.test"), ["receipt"]);
+    for command in ["!lengkapi", "!valid", "!tutup"] {
+        play.commands(&format!("!tiket BANTUAN70-2026-000001\n{command}\n"));
+    }
+    play.waits(24 * 3);
+    let outgoing = play.outgoing();
+    assert!(outgoing.len() >= 8, "{}", outgoing.len());
+    for raw in outgoing {
+        assert!(!tells(&raw, CANARY), "{}", String::from_utf8_lossy(&raw));
+    }
+}
+
+#[test]
+fn a_mail_that_only_others_can_open_is_answered_with_how_to_send_it_again() {
+    let mut play = Play::at(Timestamp::now() - SignedDuration::from_mins(5), "");
+    play.bring("joko", "joko@kantor.example");
+    let gpg = Gpg::new();
+    let key = gpg.new_key("Orang lain <lain@x.example>", "future-default");
+    let message = gpg.encrypt_sign(None, &[&key], CANARY.as_bytes());
+    let raw = encrypted_mail(
+        &format!("From: joko@kantor.example\nTo: {}\nSubject: Laporan\nMessage-ID: <o.1@kantor.example>\nMIME-Version: 1.0", center()),
+        &message,
+    );
+    let letters = play.post(&raw);
+    assert!(notice(&letters).contains("encrypted-for-others"), "{}", notice(&letters));
+    let letter = letters.iter().find(|letter| letter.to.as_str() == "joko@kantor.example").unwrap();
+    let (mail, _) = bantuan70::mail::read::read(&letter.raw);
+    let certificate = mail.attachments.iter().find(|file| file.media_type == "application/pgp-keys").expect("our certificate");
+    assert_eq!(String::from_utf8_lossy(&certificate.content).replace('\r', ""), String::from_utf8(play.certificate()).unwrap());
+    // Encrypted with it, the report is opened.
+    gpg.import(&certificate.content);
+    let letters =
+        play.post(&by_gpg(&play, "joko@kantor.example", "o.2@kantor.example", "Content-Type: text/plain\n\nSitus kami diretas.\n"));
+    assert_eq!(kinds_to(&letters, "joko@kantor.example"), ["acknowledgement"]);
+    assert!(notice(&letters).contains("Situs kami diretas."));
+}
+
+#[test]
+fn the_acknowledgement_brings_our_certificate_signed_or_not() {
+    for sign in ["true", "false"] {
+        let mut play = Play::with("2026-03-03T01:15:00Z".parse().unwrap(), "", &format!("\n[acknowledgement]\nsign = {sign}\n"));
+        play.bring("joko", "joko@kantor.example");
+        for (round, attached) in [(1, 1), (2, 0)] {
+            let letters = play.writes("joko", &note(&format!("Situs {round} diretas"), "Halaman depan situs kami diganti orang."));
+            let raw = &letters.iter().find(|letter| letter.to.as_str() == "joko@kantor.example").unwrap().raw;
+            let (mail, _) = bantuan70::mail::read::read(raw);
+            assert_eq!(mail.header_values("Autocrypt").count(), 1, "sign = {sign}");
+            let certificates = mail.attachments.iter().filter(|file| file.media_type == "application/pgp-keys").count();
+            assert_eq!(certificates, attached, "sign = {sign}, acknowledgement {round}");
+        }
+    }
 }
