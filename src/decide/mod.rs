@@ -194,7 +194,10 @@ fn decide_by_kind(arrived: &Arrived<'_>, world: &Snapshot, desk: Desk<'_>) -> De
                 reply::Match::Dissemination(number) => disseminate::answered(arrived, &number, work),
                 reply::Match::Stranger(other) => report::open(arrived, report::Origin::Stranger(other), work),
                 reply::Match::Beside(other) => report::open(arrived, report::Origin::Beside(other), work),
-                reply::Match::None => report::open(arrived, report::Origin::Fresh, work),
+                reply::Match::None => match report::flooded(arrived, &work) {
+                    Some(number) => report::join_flood(arrived, &number, work),
+                    None => report::open(arrived, report::Origin::Fresh, work),
+                },
             }
         }
     }

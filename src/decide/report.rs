@@ -28,6 +28,11 @@ const REASONS_MAX: usize = 6;
 /// Bytes of attachments that one notice carries; mail servers refuse much larger mail.
 const NOTICE_BYTES_MAX: usize = 10 * 1024 * 1024;
 
+/// Tickets of one sender in a day before more of its mail is joined, in daily acknowledgements.
+const FLOOD_FACTOR: u32 = 10;
+/// As many tickets a day has any sender, however few acknowledgements.
+const FLOOD_TICKETS_MIN: u32 = 20;
+
 /// Why a ticket opens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
@@ -175,6 +180,40 @@ fn language_of(arrived: &Arrived<'_>, work: &Work<'_>) -> Language {
         "id" | "in" => Language::Id,
         _ => house.of_answer(),
     }
+}
+
+/// The open ticket that takes up what more this sender writes today: past ten times the acknowledgements
+/// of a day, a notice a mail would bury everybody else's. `None`: the mail gets a ticket of its own.
+#[must_use]
+pub fn flooded(arrived: &Arrived<'_>, work: &Work<'_>) -> Option<TicketNumber> {
+    let limit = work.desk.policy.ack_per_sender_per_day.saturating_mul(FLOOD_FACTOR).max(FLOOD_TICKETS_MIN);
+    let number = work.world.newest_of_sender.as_ref()?;
+    let is_flood = arrived.recognised.kind == MailKind::Report && work.world.counters.tickets_of_sender >= limit;
+    let is_known = trust::is_signed_by_pinned(arrived, work);
+    (is_flood && !is_known && work.ticket(number)?.state.is_open()).then(|| number.clone())
+}
+
+/// Keeps a mail of a flood with the ticket that takes it up; the analysts hear once that there is one.
+#[must_use]
+pub fn join_flood(arrived: &Arrived<'_>, number: &TicketNumber, mut work: Work<'_>) -> Decision {
+    let from = arrived.from().map_or_else(|| DAEMON.to_owned(), ToString::to_string);
+    let mail = &arrived.opened.mail;
+    let message_id = arrived.message_id().map_or_else(|| format!("{}@no-message-id.invalid", mail.sha256), str::to_owned);
+    let kind = arrived.recognised.kind.word().to_owned();
+    let event = TicketEvent::Message { direction: Direction::In, kind, message_id, at_reporter: AtReporter::No };
+    work.event(number, &from, event, one_line(&mail.subject));
+    keep(arrived, number, &mut work);
+    if let Some(mark) = arrived.found.tlp
+        && work.ticket(number).is_some_and(|ticket| Some(mark) > ticket.received_tlp)
+    {
+        work.event(number, &from, TicketEvent::TlpReceived { mark }, mark.word());
+    }
+    let because = work.desk.say("file.flood", &[("number", &number.0), ("from", &from)]);
+    if work.ticket(number).is_some_and(|ticket| !ticket.told.contains("flood")) {
+        work.event(number, DAEMON, TicketEvent::Told { what: "flood".to_owned() }, because.clone());
+        work.notify_event(number, because.clone(), Vec::new(), "", None);
+    }
+    work.file(arrived, Some(number.clone()), because)
 }
 
 /// The reporter and whoever was copied, but for the house itself: they may write under the tag.

@@ -28,16 +28,23 @@ pub fn words(arrived: &Arrived<'_>, ticket: Option<&Ticket>, work: &Work<'_>) ->
 
 fn signature(arrived: &Arrived<'_>, work: &Work<'_>) -> String {
     let findings = &arrived.opened.findings;
-    let pinned = work.world.contact.as_ref().and_then(|contact| contact.fingerprint.as_ref());
     let key = match (&findings.signer, findings.is_valid) {
         (None, _) => return work.desk.say("trust.none", &[]),
-        (Some(_), Some(true)) if pinned.is_some() && pinned == findings.signer.as_ref() => "trust.signed_pinned",
+        (Some(_), Some(true)) if is_signed_by_pinned(arrived, work) => "trust.signed_pinned",
         (Some(_), Some(true)) => "trust.signed",
         (Some(_), _) if findings.carried_signer.is_some() => "trust.signed_carried",
         (Some(_), _) => "trust.bad_signature",
     };
     let signer = findings.carried_signer.as_ref().filter(|_| key == "trust.signed_carried").or(findings.signer.as_ref());
     work.desk.say(key, &[("signer", signer.map_or("", |signer| signer.0.as_str()))])
+}
+
+/// Signed with the certificate that is pinned to the sender's address.
+#[must_use]
+pub fn is_signed_by_pinned(arrived: &Arrived<'_>, work: &Work<'_>) -> bool {
+    let findings = &arrived.opened.findings;
+    let pinned = work.world.contact.as_ref().and_then(|contact| contact.fingerprint.as_ref());
+    findings.is_valid == Some(true) && pinned.is_some() && pinned == findings.signer.as_ref()
 }
 
 /// The mail comes from the reporter's address.

@@ -69,6 +69,8 @@ pub struct SeenPlaintext {
 pub struct Counters {
     /// Acknowledgements to the sender in the last 24 h.
     pub acks_to_sender: u32,
+    /// Tickets that the sender's mail opened in the last 24 h.
+    pub tickets_of_sender: u32,
     /// Acknowledgements queued to the sender's domain in the last hour.
     pub acks_to_domain: u32,
     /// Acknowledgements queued in the last hour.
@@ -116,6 +118,8 @@ pub struct Snapshot {
     /// Disseminations of the tickets of the question, whatever their state.
     pub ticket_disseminations: BTreeMap<TicketNumber, Vec<DisseminationNumber>>,
     pub counters: Counters,
+    /// The newest ticket of the last 24 h that the sender's mail opened.
+    pub newest_of_sender: Option<TicketNumber>,
     /// Those of the question's signatures that were used before: in which mail, and when.
     pub seen_signatures: BTreeMap<Sha256, (InboxId, Timestamp)>,
     /// Those of the question's decrypted texts that came before.
@@ -156,6 +160,7 @@ impl Snapshot {
             disseminations: BTreeMap::new(),
             ticket_disseminations: BTreeMap::new(),
             counters: Counters::default(),
+            newest_of_sender: None,
             seen_signatures: BTreeMap::new(),
             seen_plaintexts: BTreeMap::new(),
             targets: BTreeMap::new(),

@@ -10,7 +10,7 @@ use sequoia_openpgp as openpgp;
 
 use openpgp::cert::{CertBuilder, CertRevocationBuilder, CipherSuite};
 use openpgp::packet::signature::SignatureBuilder;
-use openpgp::packet::{SKESK, skesk::SKESK4};
+use openpgp::packet::{PKESK, SKESK, skesk::SKESK4};
 use openpgp::parse::Parse as _;
 use openpgp::policy::StandardPolicy;
 use openpgp::serialize::stream::{Compressor, Encryptor, LiteralWriter, Message, Signer};
@@ -171,6 +171,20 @@ fn p22_session_keys_are_tried_to_a_limit_and_passwords_never() {
     let decoy = decoy.to_vec().unwrap();
     assert!(matches!(decrypt(&many(&decoy, 19, &pkesk), &keyring, now, LIMIT), Unsealed::Open { .. }));
     assert!(is_damaged(&keyring, &many(&decoy, 10_000, &pkesk), now));
+    // Without a key identifier each of ours would be tried on each: five of them, and no more.
+    let hidden = |bytes: &[u8]| match PacketPile::from_bytes(bytes).unwrap().into_children().next() {
+        Some(Packet::PKESK(PKESK::V3(mut pkesk))) => {
+            pkesk.set_recipient(None);
+            Packet::from(PKESK::V3(pkesk)).to_vec().unwrap()
+        }
+        Some(Packet::PKESK(PKESK::V6(mut pkesk))) => {
+            pkesk.set_recipient(None);
+            Packet::from(PKESK::V6(pkesk)).to_vec().unwrap()
+        }
+        other => panic!("no session key: {other:?}"),
+    };
+    assert!(matches!(decrypt(&many(&hidden(&decoy), 4, &hidden(&pkesk)), &keyring, now, LIMIT), Unsealed::Open { .. }));
+    assert!(is_damaged(&keyring, &many(&hidden(&decoy), 1_000, &hidden(&pkesk)), now));
     // Those for others are passed over.
     let (other, _) = CertBuilder::new()
         .set_cipher_suite(CipherSuite::Cv25519)

@@ -177,9 +177,9 @@ impl Applying<'_> {
         self.tx
             .prepare_cached(
                 "INSERT INTO ticket (number, state, service, category, priority, tlp, subject, reporter, channel, assignee, opened_at,
-                     updated_at, closed_at, survey_sent, events, fold)
+                     updated_at, closed_at, survey_sent, events, fold, reporter_mailbox)
                  VALUES (:number, :state, :service, :category, :priority, :tlp, :subject, :reporter, :channel, :assignee, :opened_at,
-                     :updated_at, :closed_at, :survey_sent, :events, :fold)
+                     :updated_at, :closed_at, :survey_sent, :events, :fold, :mailbox)
                  ON CONFLICT (number) DO UPDATE SET state = excluded.state, service = excluded.service, category = excluded.category,
                      priority = excluded.priority, tlp = excluded.tlp, subject = excluded.subject, reporter = excluded.reporter,
                      channel = excluded.channel, assignee = excluded.assignee, updated_at = excluded.updated_at,
@@ -189,6 +189,7 @@ impl Applying<'_> {
                 ":number": ticket.number.0, ":state": ticket.state.word(), ":service": ticket.service.word(),
                 ":category": ticket.category.word(), ":priority": ticket.priority.word(), ":tlp": ticket.tlp.map(|tlp| tlp.word()),
                 ":subject": ticket.subject, ":reporter": ticket.reporter.as_ref().map(|address| address.as_str()),
+                ":mailbox": ticket.reporter.as_ref().map(|address| address.as_counted().to_string()),
                 ":channel": ticket.channel.word(), ":assignee": ticket.assignee.as_ref().map(|address| address.as_str()),
                 ":opened_at": at(ticket.opened_at), ":updated_at": at(ticket.updated_at), ":closed_at": ticket.closed_at.map(at),
                 ":survey_sent": ticket.survey_sent, ":events": events,

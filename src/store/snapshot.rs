@@ -74,6 +74,7 @@ pub(super) fn take(
     world.duplicate_of = duplicate(db, question, inbox)?;
     (world.token_letter, world.letters) = letters(db, question)?;
     world.referred_tickets = referred(db, question, inbox)?;
+    world.newest_of_sender = newest_of_sender(db, question, now)?;
     load_tickets(db, question, &mut world)?;
     world.counters = counters(db, question, place, now)?;
     for key in &question.signatures {
@@ -190,10 +191,22 @@ fn referred(db: &Connection, question: &Question, inbox: Option<InboxId>) -> any
     Ok(tickets)
 }
 
+fn newest_of_sender(db: &Connection, question: &Question, now: Timestamp) -> anyhow::Result<Option<TicketNumber>> {
+    let Some(sender) = &question.sender else { return Ok(None) };
+    let since = at(now.saturating_sub(SignedDuration::from_hours(24)).unwrap_or(now));
+    db.prepare_cached(
+        "SELECT number FROM ticket WHERE reporter_mailbox = ?1 AND opened_at > ?2 ORDER BY opened_at DESC, number DESC LIMIT 1",
+    )?
+    .query_row((sender.as_counted().as_str(), since), |row| row.get(0).map(TicketNumber))
+    .optional()
+    .context("look for the sender's newest ticket")
+}
+
 /// Tickets that anything in the question leads to, and the disseminations of each.
 fn load_tickets(db: &Connection, question: &Question, world: &mut Snapshot) -> anyhow::Result<()> {
     let mut numbers: BTreeSet<TicketNumber> = question.tickets.iter().cloned().collect();
     numbers.extend(world.referred_tickets.iter().cloned());
+    numbers.extend(world.newest_of_sender.iter().cloned());
     numbers.extend(world.letters.iter().filter_map(|letter| letter.ticket.clone()));
     numbers.extend(world.duplicate_of.iter().filter_map(|(_, ticket)| ticket.clone()));
     let named = question.disseminations.iter().chain(world.letters.iter().filter_map(|letter| letter.dissemination.as_ref()));
@@ -283,6 +296,9 @@ fn counters(db: &Connection, question: &Question, place: &Place, now: Timestamp)
     if let Some(sender) = &question.sender {
         counters.acks_to_sender = db
             .prepare_cached(&format!("SELECT count(*) FROM outbox WHERE to_mailbox = ?1 AND {COUNTED} AND queued_at > ?2"))?
+            .query_row((sender.as_counted().as_str(), ago(24)), |row| row.get(0))?;
+        counters.tickets_of_sender = db
+            .prepare_cached("SELECT count(*) FROM ticket WHERE reporter_mailbox = ?1 AND opened_at > ?2")?
             .query_row((sender.as_counted().as_str(), ago(24)), |row| row.get(0))?;
         counters.acks_to_domain = db
             .prepare_cached(&format!(

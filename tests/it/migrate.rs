@@ -23,7 +23,7 @@ const STEPS: &[Step] = &[
     },
     Step {
         sql: include_str!("../../src/store/migrations/0002_growth.sql"),
-        sha256: "1bd96a3957fd71c3154c93ef9f3a23c25f7e4956a098ad4003f91722dcca5571",
+        sha256: "f11292e6544d7bbf7b1bb14c9cbfe7d8bf9a310763a63abb98135896e5255234",
         rows: include_str!("../schema/0001_rows.sql"),
     },
 ];

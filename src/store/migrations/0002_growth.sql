@@ -77,3 +77,7 @@ CREATE TABLE candidate (
 -- Mail to a contact came back, and what the other server said; verifying the contact again clears both.
 ALTER TABLE contact ADD COLUMN bounced_at TEXT;
 ALTER TABLE contact ADD COLUMN bounced_because TEXT;
+
+-- The reporter as it counts for limits: whose tickets are how many today is asked at each decision.
+ALTER TABLE ticket ADD COLUMN reporter_mailbox TEXT;
+CREATE INDEX ticket_by_mailbox ON ticket (reporter_mailbox, opened_at);

@@ -214,3 +214,59 @@ fn l6_l12_a_forged_sender_gets_five_acknowledgements_whatever_its_spelling() {
     }
     assert_eq!((acknowledged, play.tickets()), (5, 20));
 }
+
+#[test]
+fn l6_of_a_flood_everything_is_kept_and_others_are_answered_in_time() {
+    const FLOOD: usize = 60;
+    let more = "\n[acknowledgement]\nper_sender_per_day = 2\n";
+    let mut play = Play::with("2026-03-03T01:15:00Z".parse().unwrap(), "", more);
+    play.bring("banjir", "banjir@lain.example");
+    play.bring("joko", "joko@kantor.example");
+    for serial in 0..FLOOD {
+        let raw = play.raw("banjir", &note(&format!("Situs {serial} diretas"), &format!("Halaman depan situs {serial} diganti orang.")));
+        play.stage.deliver(&raw).unwrap();
+    }
+    let letters = play.writes("joko", &note("Situs kami diretas", "Halaman depan situs kami diganti orang."));
+    assert_eq!(kinds_to(&letters, "banjir@lain.example").len(), 2);
+    assert_eq!(kinds_to(&letters, "joko@kantor.example"), ["acknowledgement"]);
+    // Twenty tickets with a notice each, one notice of the flood, and joko's.
+    assert_eq!((play.tickets(), kinds_to(&letters, "ani@bssn.test").len()), (21, 22));
+    let kept = play.stage.daemon.store.ticket(&play.ticket(20).number, &view(&play)).unwrap().unwrap();
+    assert_eq!(kept.messages.iter().filter(|message| message.from.as_deref() == Some("banjir@lain.example")).count(), FLOOD - 20 + 1);
+    // The next day it is a sender like any other.
+    play.stage.wait(25);
+    let letters = play.writes("banjir", &note("Situs lain diretas", "Halaman depan situs yang lain diganti orang."));
+    assert_eq!(kinds_to(&letters, "banjir@lain.example"), ["acknowledgement"]);
+    assert_eq!(play.tickets(), 22);
+}
+
+#[test]
+fn l12_past_the_limit_of_a_domain_acknowledgements_wait_their_turn() {
+    let more = "\n[acknowledgement]\nper_domain_per_hour = 3\n";
+    let mut play = Play::with("2026-03-03T01:15:00Z".parse().unwrap(), "", more);
+    for serial in 0..6 {
+        play.bring(&format!("warga{serial}"), &format!("warga{serial}@banyak.example"));
+    }
+    let mut sent = 0;
+    for serial in 0..6 {
+        let report = note(&format!("Situs {serial} diretas"), &format!("Halaman depan situs {serial} diganti orang."));
+        let letters = play.writes(&format!("warga{serial}"), &report);
+        sent += letters.iter().filter(|letter| letter.message_id.starts_with("acknowledgement.")).count();
+    }
+    assert_eq!((sent, play.tickets()), (3, 6));
+    let later = play.waits(3);
+    assert_eq!(later.iter().filter(|letter| letter.message_id.starts_with("acknowledgement.")).count(), 3);
+}
+
+#[test]
+fn l13_l21_no_word_of_a_forger_and_nothing_to_clear_spam() {
+    let mut play = Play::new("");
+    play.bring("korban", "korban@warga.example");
+    let report = note("Your bssn account: http://evil.example", "Situs kami diretas, klik http://evil.example/masuk");
+    let letters = play.writes("korban", &report);
+    let letter = letters.iter().find(|letter| letter.to.as_str() == "korban@warga.example").expect("it is a report");
+    assert!(!String::from_utf8_lossy(&letter.raw).contains("evil") && !letter.text.contains("account"), "{}", letter.text);
+    let spam = "Congratulations! You have won the lottery. Claim your prize of $1,000,000 now: http://casino.example\nBuy cheap viagra, casino bonus, SEO backlinks. Unsubscribe here.";
+    let letters = play.writes("korban", &note("WINNER!!! Claim your lottery prize, casino bonus, cheap viagra", spam));
+    assert_eq!(kinds_to(&letters, "korban@warga.example"), [""; 0]);
+}
