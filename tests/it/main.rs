@@ -11,6 +11,7 @@
 mod cancelled;
 mod cli;
 mod cost;
+mod desk;
 mod disseminate;
 mod figures;
 mod harness;
