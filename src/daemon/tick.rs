@@ -118,6 +118,13 @@ pub(super) async fn tick(daemon: &Daemon) -> anyhow::Result<()> {
                     daemon.store.act(&number.0, &question, &place, now, |world| due::dissemination(&number, world, desk)).map(|_| ())
                 });
             }
+            due_thing("new tickets", || {
+                if daemon.store.has_crowd()? {
+                    let question = Question { asks_crowd: true, ..Question::default() };
+                    daemon.store.act("new tickets", &question, &place, now, |world| due::crowd(world, desk))?;
+                }
+                Ok(())
+            });
             reports(daemon);
             digest(daemon)
         })

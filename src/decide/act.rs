@@ -249,6 +249,9 @@ fn carry_out(arrived: &Arrived<'_>, person: &Person, signed: &SignedText, mut wo
     };
     let ticket = job.target.clone().filter(|number| work.ticket(number).is_some());
     let because = results.join("; ");
+    if !is_refused {
+        tell_assignee(&job, &results, &mut work);
+    }
     let answer = job.answer.take();
     // A mail that only asks is answered with what it asks for; one that also acts gets its receipt beside it.
     if answer.is_none() || order.commands().filter(|command| !matches!(command, Command::Ticket(_))).count() > 1 {
@@ -267,6 +270,26 @@ fn carry_out(arrived: &Arrived<'_>, person: &Person, signed: &SignedText, mut wo
         work.queue(letter, AtReporter::No);
     }
     work.file(arrived, ticket, because)
+}
+
+/// Whoever works on a ticket hears what a colleague did on it; whoever did it has the receipt.
+fn tell_assignee(job: &Job<'_>, results: &[String], work: &mut Work<'_>) {
+    let asks_only =
+        |command: &Command| matches!(command, Command::Ticket(_) | Command::Status | Command::List(_) | Command::Report | Command::Help);
+    let has_acted = job.text_is_used || !job.order.text.trim().is_empty() || job.order.commands().any(|command| !asks_only(command));
+    let Some(number) = job.target.clone().filter(|_| has_acted) else { return };
+    // Whoever was it before this mail: a new assignee is told of that by itself.
+    let assignee = work.world.tickets.get(&number).and_then(|ticket| ticket.assignee.clone());
+    let Some(person) = assignee.filter(|to| *to != job.person.address).and_then(|to| work.desk.policy.person(&to)) else { return };
+    if work.has_told(&person.address) {
+        return;
+    }
+    let what = work.desk.say("notice.colleague", &[("number", &number.0), ("by", &job.person.name)]);
+    let sent = job.sent.join("\n\n");
+    let words = if sent.is_empty() { job.order.text.as_str() } else { &sent };
+    let fields = work.event_fields(Some(&number), what, results.to_vec(), words);
+    let letter = work.to_person(person, Some(&number), LetterKind::Notice, TemplateName::NoticeEvent, &fields);
+    work.queue(letter, AtReporter::No);
 }
 
 /// Runs every command on the trial; `Err` holds one line for each that is wrong, and then none counts.

@@ -17,6 +17,8 @@ use crate::model::ticket::{AtReporter, Service, State, Ticket, TicketEvent, Tick
 use crate::model::{Address, Document};
 use std::collections::BTreeSet;
 
+/// Seconds that the first of many new tickets waits for the others.
+const CROWD_WAITS: i64 = 5 * 60;
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
 /// Reminders to a reporter who was asked for documents (contract 8).
@@ -63,10 +65,27 @@ fn clock(ticket: &Ticket, clock: &Clock, work: &mut Work<'_>) {
         [("clock", clock.name.word()), ("due", due_words.as_str()), ("percent", percent.as_str()), ("number", &ticket.number.0)];
     let what = work.desk.say(if is_breach { "clock.breached" } else { "clock.warned" }, &arguments);
     work.event(&ticket.number, DAEMON, TicketEvent::ClockSet { clock: told }, what.clone());
-    work.notify_event(&ticket.number, what.clone(), act::facts(ticket, work), "", None);
+    let facts = act::facts(ticket, work);
+    match by_turn(ticket, work) {
+        // The first warning on what nobody took goes to one: what goes to all, each leaves to the others.
+        Some(person) if !is_breach && work.desk.policy.warn_at.first() == Some(&highest) => {
+            let fields = work.event_fields(Some(&ticket.number), what.clone(), facts, "");
+            let letter = work.to_person(person, Some(&ticket.number), LetterKind::Notice, TemplateName::NoticeEvent, &fields);
+            work.queue(letter, AtReporter::No);
+        }
+        _ => work.notify_event(&ticket.number, what.clone(), facts, "", None),
+    }
     if is_breach {
         tell_chiefs(&ticket.number, &what, act::facts(ticket, work), work);
     }
+}
+
+/// For a ticket without an assignee the analyst whose turn it is, by the ticket's number.
+fn by_turn<'w>(ticket: &Ticket, work: &Work<'w>) -> Option<&'w Person> {
+    let serial: usize = ticket.number.0.rsplit('-').next().and_then(|serial| serial.parse().ok())?;
+    let analysts: Vec<&Person> = work.desk.policy.analysts().collect();
+    let turn = serial.checked_rem(analysts.len())?;
+    if ticket.assignee.is_some() { None } else { analysts.get(turn).copied() }
 }
 
 /// The chiefs hear what needs a decision, unless they were told as the ticket's audience.
@@ -273,6 +292,24 @@ pub fn digest(day: &str, lines: &[String], world: &Snapshot, desk: Desk<'_>) -> 
     }
     let detail = lines.len().to_string();
     work.effect(Effect::Audit { by: DAEMON.to_owned(), what: "digest".to_owned(), detail });
+    work.finish()
+}
+
+/// New tickets that came in a crowd, told together once the oldest has waited for five minutes.
+#[must_use]
+pub fn crowd(world: &Snapshot, desk: Desk<'_>) -> Decision {
+    let mut work = Work::new(desk, world, format!("crowd\0{}", desk.now));
+    if world.crowd.first().is_none_or(|(at, _)| desk.now.as_second() - at.as_second() < CROWD_WAITS) {
+        return work.finish();
+    }
+    for person in work.audience(None) {
+        let mut fields = work.fields(None);
+        list(&mut fields, "lines", world.crowd.iter().map(|(_, line)| line.clone()));
+        let letter = work.to_person(person, None, LetterKind::Notice, TemplateName::DigestNew, &fields);
+        work.queue(letter, AtReporter::No);
+    }
+    work.effect(Effect::CrowdTold);
+    work.effect(Effect::Audit { by: DAEMON.to_owned(), what: "digest".to_owned(), detail: world.crowd.len().to_string() });
     work.finish()
 }
 

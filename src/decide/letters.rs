@@ -224,6 +224,21 @@ impl Work<'_> {
     }
 }
 
+/// A new ticket on one line, for the digest of many.
+#[must_use]
+pub fn new_line(ticket: &Ticket, from: &str, attention: &str, work: &Work<'_>) -> String {
+    let word = |kind: &str, word: &str| work.desk.templates.phrase(work.desk.policy.language, &format!("{kind}.{word}"), &[]);
+    let mark = ticket.tlp.map_or_else(String::new, |mark| format!(" · {}", mark.label()));
+    let category = word("category", ticket.category.word());
+    let priority = word("priority", ticket.priority.word());
+    let state = word("state", ticket.state.word());
+    let mut line = format!("{} · {category} · {priority}{mark} · {state}\n{from} · {}", ticket.number, ticket.subject);
+    if !attention.trim().is_empty() {
+        line.push_str(&format!("\n{}", attention.trim()));
+    }
+    line
+}
+
 /// Ready-made commands; the template puts the line that names the ticket before each (contract 5).
 #[must_use]
 pub fn commands(verbs: &[&str]) -> Vec<String> {

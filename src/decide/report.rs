@@ -25,6 +25,8 @@ const NOTICE_ENCLOSURES_MAX: usize = 50;
 const QUOTED_CHARS_MAX: usize = 8_000;
 /// Reasons of the category that a notice names.
 const REASONS_MAX: usize = 6;
+/// New tickets within five minutes that are told one by one; those past them wait for a digest.
+const NOTICES_APART: u32 = 10;
 /// Bytes of attachments that one notice carries; mail servers refuse much larger mail.
 const NOTICE_BYTES_MAX: usize = 10 * 1024 * 1024;
 
@@ -461,6 +463,11 @@ pub fn enclosure(attachment: &crate::mail::Attachment) -> Enclosure {
 /// Tells every analyst of the new ticket, with all that is needed to decide.
 fn notice_new(arrived: &Arrived<'_>, number: &TicketNumber, told: &str, attention: String, work: &mut Work<'_>) {
     let Some(ticket) = work.ticket(number).cloned() else { return };
+    if work.world.counters.new_tickets >= NOTICES_APART {
+        let from = arrived.from().map_or("-", |from| from.as_str());
+        work.effect(Effect::Crowd { ticket: number.clone(), line: letters::new_line(&ticket, from, &attention, work) });
+        return;
+    }
     let mail = &arrived.opened.mail;
     let mut fields = work.fields(Some(number));
     text(&mut fields, "from", arrived.from().map_or_else(String::new, ToString::to_string));

@@ -4,7 +4,7 @@
 use super::{Arrived, Desk};
 use crate::model::dissemination::{Dissemination, DisseminationNumber};
 use crate::model::effect::{Decision, Effect, Filing, MailKind};
-use crate::model::letter::Letter;
+use crate::model::letter::{Letter, LetterKind};
 use crate::model::policy::Person;
 use crate::model::snapshot::Snapshot;
 use crate::model::ticket::{AtReporter, Direction, Ticket, TicketEvent, TicketNumber};
@@ -103,6 +103,14 @@ impl<'a> Work<'a> {
         self.letters += 1;
         let cause = format!("{}\0{}", self.cause, self.letters);
         self.desk.key.message_id(kind, &cause, self.desk.policy.center_address.domain())
+    }
+
+    /// Whether a notice to this person is among the effects so far.
+    #[must_use]
+    pub fn has_told(&self, person: &Address) -> bool {
+        let is_told =
+            |effect: &Effect| matches!(effect, Effect::Queue(letter) if letter.kind == LetterKind::Notice && letter.to == *person);
+        self.decision.effects.iter().any(is_told)
     }
 
     /// Adds a reason.

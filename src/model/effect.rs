@@ -138,6 +138,13 @@ pub enum Effect {
         mail: super::InboxId,
         ticket: TicketNumber,
     },
+    /// The notice of a new ticket waits to be told with others; the line tells of it.
+    Crowd {
+        ticket: TicketNumber,
+        line: String,
+    },
+    /// What waited to be told together was told.
+    CrowdTold,
     /// For the audit log, where no ticket is concerned.
     Audit {
         by: String,

@@ -39,6 +39,8 @@ pub struct Question {
     pub open_tickets: u32,
     /// The figures of this period are asked for.
     pub ledger: Option<Wanted>,
+    /// The notices that wait to be told together are asked for.
+    pub asks_crowd: bool,
     /// The ticket whose history `!status` shows.
     pub timeline: Option<TicketNumber>,
 }
@@ -75,6 +77,8 @@ pub struct Counters {
     pub acks_to_domain: u32,
     /// Acknowledgements queued in the last hour.
     pub acks: u32,
+    /// Tickets opened in the last five minutes.
+    pub new_tickets: u32,
     /// Refusals answered to the person since midnight, in the centre's zone.
     pub refusals: u32,
 }
@@ -139,6 +143,8 @@ pub struct Snapshot {
     pub timeline: Vec<TimelineLine>,
     /// Open tickets, the newest first.
     pub open_tickets: Vec<Ticket>,
+    /// The lines of new tickets that wait to be told together, with the time of each, oldest first.
+    pub crowd: Vec<(Timestamp, String)>,
     /// What the figures are made of, where they were asked for.
     pub ledger: Option<Box<Ledger>>,
     /// A reporter's address that nothing was sent to before.
@@ -172,6 +178,7 @@ impl Snapshot {
             timeline: Vec::new(),
             open_tickets: Vec::new(),
             ledger: None,
+            crowd: Vec::new(),
             is_first_letter: true,
         }
     }

@@ -99,6 +99,17 @@ impl Applying<'_> {
                 self.audit(SELF, "refused", "person", person.as_str(), "", "")
             }
             Effect::Promote { mail, ticket } => self.promote(*mail, ticket),
+            Effect::Crowd { ticket, line } => {
+                self.tx
+                    .prepare_cached("INSERT INTO crowd (ticket, at, line) VALUES (?1, ?2, ?3)")?
+                    .execute((&ticket.0, at(self.now), line))
+                    .context("keep the line of a new ticket")?;
+                Ok(())
+            }
+            Effect::CrowdTold => {
+                self.tx.prepare_cached("DELETE FROM crowd")?.execute([]).context("forget the lines that were told")?;
+                Ok(())
+            }
             Effect::Audit { by, what, detail } => self.audit(by, what, "note", "", detail, ""),
         }
     }

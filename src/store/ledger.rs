@@ -21,6 +21,18 @@ impl Store {
         self.read(|db| take(db, period, zone))
     }
 
+    /// Whether notices of new tickets wait to be told together.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn has_crowd(&self) -> anyhow::Result<bool> {
+        self.read(|db| {
+            db.prepare_cached("SELECT EXISTS (SELECT 1 FROM crowd)")?
+                .query_row([], |row| row.get(0))
+                .context("look for new tickets to tell")
+        })
+    }
+
     /// Whether a letter of this Message-ID was ever queued.
     ///
     /// # Errors

@@ -21,6 +21,11 @@ const TICKETS_MAX: usize = 100;
 /// What `!status` shows of a ticket's history.
 const TIMELINE_LINES_MAX: i64 = 50;
 
+/// Tickets of this long make a crowd.
+const CROWDED_WITHIN: SignedDuration = SignedDuration::from_mins(5);
+/// Lines of one digest of new tickets; past them nobody reads on, and `!daftar baru` names all.
+const CROWD_LINES_MAX: i64 = 2_000;
+
 /// What is numbered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Series {
@@ -117,6 +122,9 @@ pub(super) fn take(
     }
     if let Some(number) = &question.timeline {
         world.timeline = timeline(db, number)?;
+    }
+    if question.asks_crowd {
+        world.crowd = crowd(db)?;
     }
     if let Some(wanted) = question.ledger {
         let period = wanted.period(&place.time_zone, now);
@@ -310,6 +318,9 @@ fn counters(db: &Connection, question: &Question, place: &Place, now: Timestamp)
     counters.acks = db
         .prepare_cached(&format!("SELECT count(*) FROM outbox WHERE {COUNTED} AND (queued_at > ?1 OR next_at > ?1)"))?
         .query_row([ago(1)], |row| row.get(0))?;
+    counters.new_tickets = db
+        .prepare_cached("SELECT count(*) FROM ticket WHERE opened_at > ?1")?
+        .query_row([at(now.saturating_sub(CROWDED_WITHIN).unwrap_or(now))], |row| row.get(0))?;
     if let Some(person) = &question.person {
         let midnight = now.to_zoned_datetime(place.time_zone.clone()).start_of_day().map_or(now, |day| day.timestamp());
         counters.refusals = db
@@ -317,6 +328,13 @@ fn counters(db: &Connection, question: &Question, place: &Place, now: Timestamp)
             .query_row((person.as_str(), at(midnight)), |row| row.get(0))?;
     }
     Ok(counters)
+}
+
+/// The lines that wait to be told together, oldest first.
+fn crowd(db: &Connection) -> anyhow::Result<Vec<(Timestamp, String)>> {
+    let mut statement = db.prepare_cached("SELECT at, line FROM crowd ORDER BY at, ticket LIMIT ?1")?;
+    let rows = statement.query_map([CROWD_LINES_MAX], |row| Ok((row.get::<_, At>(0)?.0, row.get(1)?)))?;
+    rows.collect::<Result<_, _>>().context("read the lines of new tickets")
 }
 
 /// The last events of a ticket, oldest first.

@@ -3,6 +3,7 @@
 //! `BANTUAN70_SIM_SEEDS=N` plays the seeds 0 to N - 1; `BANTUAN70_SIM_SEED=N` that one alone.
 
 mod crash;
+mod day;
 mod events;
 mod laws;
 mod post;

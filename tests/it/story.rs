@@ -44,6 +44,8 @@ stories! {
     a_held_acknowledgement,
     one_sender_writes_too_often,
     a_clock_warns_once,
+    a_colleague_answers,
+    many_reports_at_once,
     a_stranger_bears_a_tag,
     survey_answers,
     a_telephone_call_is_registered,

@@ -29,6 +29,7 @@ words! {
         Status = "status",
         Help = "help",
         Digest = "digest",
+        DigestNew = "digest_new",
         Alarm = "alarm",
         Report = "report",
         // To stakeholders.
@@ -188,7 +189,7 @@ impl TemplateName {
             Self::RefusalSummary => &[("count", Number)],
             Self::Status => &[("facts", List), ("timeline", List), ("recipients", List)],
             Self::Help => &[("commands", List)],
-            Self::Digest => &[("lines", List)],
+            Self::Digest | Self::DigestNew => &[("lines", List)],
             Self::Alarm => &[("what", Text), ("facts", List)],
             Self::Report => &[
                 ("title", Text),
@@ -229,6 +230,7 @@ impl TemplateName {
                 | Self::Status
                 | Self::Help
                 | Self::Digest
+                | Self::DigestNew
                 | Self::Alarm
                 | Self::Report
         )
@@ -237,6 +239,6 @@ impl TemplateName {
     /// Whether the letter can belong to no ticket, so that its subject needs no tag.
     #[must_use]
     pub const fn may_lack_ticket(self) -> bool {
-        matches!(self, Self::RefusalSummary | Self::Help | Self::Digest | Self::Alarm | Self::Report)
+        matches!(self, Self::RefusalSummary | Self::Help | Self::Digest | Self::DigestNew | Self::Alarm | Self::Report)
     }
 }

@@ -27,6 +27,7 @@ pub const EMBEDDED: &[(&str, &str)] = embedded![
     "cannot_decrypt.txt",
     "closing.txt",
     "digest.txt",
+    "digest_new.txt",
     "dissemination.txt",
     "dissemination_reminder.txt",
     "help.txt",

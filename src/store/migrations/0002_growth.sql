@@ -81,3 +81,9 @@ ALTER TABLE contact ADD COLUMN bounced_because TEXT;
 -- The reporter as it counts for limits: whose tickets are how many today is asked at each decision.
 ALTER TABLE ticket ADD COLUMN reporter_mailbox TEXT;
 CREATE INDEX ticket_by_mailbox ON ticket (reporter_mailbox, opened_at);
+-- New tickets of a busy quarter of an hour, whose notice waits to be told with the others in one digest.
+CREATE TABLE crowd (
+    ticket TEXT PRIMARY KEY NOT NULL REFERENCES ticket (number) DEFERRABLE INITIALLY DEFERRED,
+    at     TEXT NOT NULL,
+    line   TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
