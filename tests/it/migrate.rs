@@ -23,7 +23,7 @@ const STEPS: &[Step] = &[
     },
     Step {
         sql: include_str!("../../src/store/migrations/0002_growth.sql"),
-        sha256: "f11292e6544d7bbf7b1bb14c9cbfe7d8bf9a310763a63abb98135896e5255234",
+        sha256: "235bd61e0bcb9a1587976022dd50d6f4769717be1eabb11c42a291d51194c670",
         rows: include_str!("../schema/0001_rows.sql"),
     },
 ];
