@@ -13,11 +13,16 @@ use crate::wire::maildir::Maildir;
 use crate::wire::{Body, Timeouts, Wake, WireError};
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// Messages fetched and committed together (one fsync for all).
 const FETCH_BATCH: usize = 50;
 /// Bytes fetched together, so that memory stays flat whatever waits; one larger message goes alone.
 const FETCH_BYTES: u64 = 32 * 1024 * 1024;
+/// A session ends after so long and is begun anew: a server whose view of the mailbox has gone stale under it
+/// (its index files were replaced, say) answers every question and tells of no new mail.
+const SESSION_MAX: Duration = Duration::from_secs(1800);
+
 /// Why a round of intake ended.
 #[derive(Debug)]
 pub enum IntakeError {
@@ -109,6 +114,7 @@ pub(super) async fn drain(daemon: &Daemon) -> Result<(), IntakeError> {
 
 async fn watch(daemon: &Daemon, backoff: &mut wait::Backoff) -> Result<(), IntakeError> {
     let sleeps = daemon.sleeps.load(Ordering::Relaxed);
+    let opened_at = tokio::time::Instant::now();
     let mut mailbox = Mailbox::open(daemon).await?;
     daemon.over(Cause::Token).await;
     tracing::info!(source = mailbox.source, "watching");
@@ -121,6 +127,10 @@ async fn watch(daemon: &Daemon, backoff: &mut wait::Backoff) -> Result<(), Intak
         daemon.synced().await?;
         if let Some(left) = mailbox.left() {
             daemon.reconcile.ask(left);
+        }
+        if opened_at.elapsed() > SESSION_MAX {
+            mailbox.close().await;
+            return Ok(());
         }
         tokio::select! {
             waited = mailbox.wait(daemon) => waited?,

@@ -22,6 +22,15 @@ pub enum Examined {
     Closed(LoggedIn, String),
 }
 
+/// The server cannot now, and may be able to in a moment (RFC 5530).
+const PASSING: [&str; 3] = ["UNAVAILABLE", "INUSE", "LIMIT"];
+
+/// Why a mailbox is not opened.
+struct Unopened {
+    reason: String,
+    is_passing: bool,
+}
+
 /// What a mailbox is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Access {
@@ -42,7 +51,10 @@ impl LoggedIn {
         let mut dialogue = self.dialogue;
         match opened(&mut dialogue, mailbox, Access::Filing).await? {
             Ok((uid_validity, takes_keywords)) => Ok(Session::new(dialogue, mailbox, uid_validity, takes_keywords)),
-            Err(reason) => Err(dialogue.refused(&format!("does not open mailbox '{mailbox}'"), &reason)),
+            Err(Unopened { reason, is_passing: true }) => {
+                Err(WireError::Unreachable(format!("imap server {} does not open mailbox '{mailbox}' now: {reason}", dialogue.at())))
+            }
+            Err(Unopened { reason, .. }) => Err(dialogue.refused(&format!("does not open mailbox '{mailbox}'"), &reason)),
         }
     }
 
@@ -55,7 +67,7 @@ impl LoggedIn {
             Ok((uid_validity, takes_keywords)) => {
                 Ok(Examined::Open(Box::new(Session::new(self.dialogue, name, uid_validity, takes_keywords))))
             }
-            Err(reason) => Ok(Examined::Closed(self, reason)),
+            Err(unopened) => Ok(Examined::Closed(self, unopened.reason)),
         }
     }
 
@@ -74,7 +86,7 @@ impl Session {
 }
 
 /// The UIDVALIDITY and whether keywords of ours stay; or why the server does not open it.
-async fn opened(dialogue: &mut Dialogue, name: &str, access: Access) -> Result<Result<(u32, bool), String>, WireError> {
+async fn opened(dialogue: &mut Dialogue, name: &str, access: Access) -> Result<Result<(u32, bool), Unopened>, WireError> {
     let verb = if access == Access::Filing { "SELECT" } else { "EXAMINE" };
     let (mut uid_validity, mut takes_keywords, mut is_read_only) = (None, false, false);
     let command = format!("{verb} {}", folder(name)?);
@@ -90,11 +102,11 @@ async fn opened(dialogue: &mut Dialogue, name: &str, access: Access) -> Result<R
             }
         }
     });
-    if let Answer::No { text, .. } = answer.await? {
-        return Ok(Err(text));
+    if let Answer::No { code, text } = answer.await? {
+        return Ok(Err(Unopened { reason: text, is_passing: PASSING.contains(&code.as_str()) }));
     }
     if is_read_only && access == Access::Filing {
-        return Ok(Err("it is read-only, nothing could be filed".to_owned()));
+        return Ok(Err(Unopened { reason: "it is read-only, nothing could be filed".to_owned(), is_passing: false }));
     }
     let Some(uid_validity) = uid_validity else {
         return Err(dialogue.protocol("tells no uidvalidity"));

@@ -77,6 +77,11 @@ impl Servers {
         Login::Password { user: user.to_owned(), password: "pw".to_owned() }
     }
 
+    /// Makes a folder of a user (`INBOX` or another), empty.
+    pub fn make(&self, user: &str, folder: &str) {
+        make_maildir(&self.maildir(user, folder));
+    }
+
     /// Puts a message into a folder of a user (`INBOX` or another) as if it had been delivered.
     pub fn append(&self, user: &str, folder: &str, bytes: &[u8]) {
         static COUNT: AtomicU16 = AtomicU16::new(0);

@@ -428,6 +428,49 @@ async fn f8_f9_a_mailbox_without_uidvalidity_or_rights_is_not_used() {
 }
 
 #[tokio::test]
+async fn f8_a_mailbox_that_is_made_anew_under_an_open_session_ends_it() {
+    let server = Scripted::start(&[&script(
+        "IDLE",
+        "C: NOOP
+        S: * OK [UIDVALIDITY 7] as before
+        S: {tag} OK
+        C: UID SEARCH
+        S: * SEARCH 3
+        S: {tag} OK
+        C: UID FETCH 3 (UID RFC822.SIZE)
+        S: * OK [UIDVALIDITY 8] made anew
+        S: * 1 FETCH (UID 3 RFC822.SIZE 5)
+        S: {tag} OK done
+        !silence",
+    )]);
+    let mut session = open(&server, Timeouts::default()).await;
+    assert_eq!(session.uids().await.unwrap(), [3]);
+    let error = session.fetch(&[3], MAX).await.unwrap_err();
+    assert!(matches!(&error, WireError::Unreachable(text) if text.contains("anew")), "{error}");
+    drop(session);
+    server.end();
+}
+
+#[tokio::test]
+async fn s4_where_filed_mail_lies_is_believed_only_where_the_answer_fits_the_question() {
+    for (code, places) in [
+        ("COPYUID 9 3:4 21:22", vec![(3, 21), (4, 22)]),
+        ("COPYUID 9 3:4 1:4294967295", vec![]),
+        ("COPYUID 9 3,4,5,6 21:24", vec![]),
+        ("COPYUID 9 3,9 21:22", vec![(3, 21)]),
+    ] {
+        let server =
+            Scripted::start(&[&script("MOVE UIDPLUS", &format!("C: UID MOVE 3:4\nS: * OK [{code}] moved\nS: {{tag}} OK done\n!silence"))]);
+        let mut session = open(&server, Timeouts::default()).await;
+        session.file(&[3, 4], "Processed").await.unwrap();
+        let placed: Vec<(u32, u32)> = session.take_placed().into_iter().map(|one| (one.uid, one.uid_there)).collect();
+        assert_eq!(placed, places, "{code}");
+        drop(session);
+        server.end();
+    }
+}
+
+#[tokio::test]
 async fn a_silent_server_is_left_and_a_command_given_up_is_not_mixed_with_the_next() {
     let server = Scripted::start(&[&script("IDLE", "C: NOOP\nS: {tag} OK\nC: UID SEARCH\n!silence")]);
     let mut session = open(&server, Timeouts::default()).await;
