@@ -287,8 +287,10 @@ pub fn join_dissemination(arrived: &Arrived<'_>, number: &TicketNumber, what: St
     note_message(arrived, number, &mut work);
     report::keep(arrived, number, &mut work);
     let from = arrived.from().map_or_else(String::new, ToString::to_string);
+    let facts =
+        std::iter::once(format!("{from}: {}", trust::words(arrived, None, &work))).chain(report::warnings(arrived, &work)).collect();
     let words = arrived.opened.mail.text.new.clone();
-    work.notify_event(number, what.clone(), vec![from], &words, None);
+    work.notify_event(number, what.clone(), facts, &words, None);
     work.file(arrived, Some(number.clone()), what)
 }
 

@@ -163,6 +163,9 @@ pub fn warnings(arrived: &Arrived<'_>, work: &Work<'_>) -> Vec<String> {
         lines.push(work.desk.say("notice.from_differs", &[]));
     }
     lines.extend(trust::replayed_file(arrived, work).map(|seen| trust::replay_warning(seen, work)));
+    // Outside an encryption stand neutral words; another subject outside a signature was put there by somebody.
+    let outside = arrived.opened.findings.outer_subject.as_ref().filter(|_| !arrived.is_hidden());
+    lines.extend(outside.map(|subject| work.desk.say("notice.outside_said", &[("subject", &one_line(subject))])));
     lines
 }
 
@@ -414,7 +417,10 @@ pub fn note_message(arrived: &Arrived<'_>, number: &TicketNumber, work: &mut Wor
     // Without a Message-ID of its own the mail is known by its hash, which no thread refers to.
     let message_id = arrived.message_id().map_or_else(|| format!("{}@no-message-id.invalid", mail.sha256), str::to_owned);
     let at_reporter = match work.ticket(number).and_then(|ticket| ticket.reporter.as_ref()) {
-        Some(reporter) if Some(reporter) == arrived.from() && arrived.message_id().is_some() => AtReporter::Yes,
+        // A forged sender's identifier gets no place in what we write to the reporter.
+        Some(reporter) if Some(reporter) == arrived.from() && arrived.message_id().is_some() && !trust::is_doubtful(arrived) => {
+            AtReporter::Yes
+        }
         _ => AtReporter::No,
     };
     let event = TicketEvent::Message { direction: Direction::In, kind: arrived.recognised.kind.word().to_owned(), message_id, at_reporter };

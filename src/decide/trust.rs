@@ -28,12 +28,16 @@ pub fn words(arrived: &Arrived<'_>, ticket: Option<&Ticket>, work: &Work<'_>) ->
 
 fn signature(arrived: &Arrived<'_>, work: &Work<'_>) -> String {
     let findings = &arrived.opened.findings;
+    let refused = |refusal| arrived.opened.refusals.contains(&refusal);
     let key = match (&findings.signer, findings.is_valid) {
         (None, _) => return work.desk.say("trust.none", &[]),
         (Some(_), Some(true)) if is_signed_by_pinned(arrived, work) => "trust.signed_pinned",
         (Some(_), Some(true)) => "trust.signed",
         (Some(_), _) if findings.carried_signer.is_some() => "trust.signed_carried",
-        (Some(_), _) => "trust.bad_signature",
+        (Some(_), _) if refused(Refusal::BadSignature) => "trust.bad_signature",
+        (Some(_), _) if refused(Refusal::UnfitKey) => "trust.unfit_key",
+        (Some(_), _) if refused(Refusal::UnknownSigner) => "trust.unknown_signer",
+        (Some(_), _) => "trust.not_proved",
     };
     let signer = findings.carried_signer.as_ref().filter(|_| key == "trust.signed_carried").or(findings.signer.as_ref());
     work.desk.say(key, &[("signer", signer.map_or("", |signer| signer.0.as_str()))])

@@ -311,3 +311,33 @@ fn l14_the_trust_in_a_sender_stands_in_the_notice_of_a_new_ticket() {
         assert!(notice(&letters).contains(words), "{header}: {}", notice(&letters));
     }
 }
+
+#[test]
+fn p26_the_notice_tells_known_from_unknown_and_changed_signatures_and_the_subject_outside() {
+    let mut play = Play::new("");
+    play.bring_with_key("joko", "joko@kantor.example");
+    let report = note("Situs kami diretas", "Halaman depan situs kami diganti orang.");
+    let signed = String::from_utf8(play.signed("joko", &report)).unwrap();
+    // The key does not come along.
+    let (head, tail) = signed.split_once("Autocrypt:").unwrap();
+    let rest = tail.split_once("\r\nMIME-Version").unwrap().1;
+    let alone = format!("{head}MIME-Version{rest}");
+    let changed = alone.replace("Halaman depan", "Halaman muka").replace("joko.1@", "joko.11@");
+    let outside = alone.replacen("Subject: Situs kami diretas", "Subject: Tagihan Anda", 1).replacen("joko.1@", "joko.12@", 1);
+    let expected =
+        [(alone, "kunci yang tidak kami kenal"), (changed, "kunci yang tidak kami kenal"), (outside, "kunci yang tidak kami kenal")];
+    for (raw, words) in &expected {
+        let letters = play.post(raw.as_bytes());
+        assert!(notice(&letters).contains(words), "{}", notice(&letters));
+    }
+    // Pinned to its owner it is known, what was changed is seen, and so is what stands outside.
+    let certificate = play.stage.actor("joko").unwrap().certificate().unwrap();
+    play.contact("joko@kantor.example", &certificate);
+    for (serial, (raw, _)) in expected.iter().enumerate() {
+        let raw =
+            raw.replacen("MIME-Version: 1.0\r\n", &format!("MIME-Version: 1.0\r\nDate: Tue, 03 Mar 2026 10:0{serial}:00 +0700\r\n"), 1);
+        let letters = play.post(raw.as_bytes());
+        let words = ["dengan sertifikat yang tercatat untuk pengirim ini", "TANDA TANGAN TIDAK SAH", "subjeknya: Tagihan Anda"][serial];
+        assert!(notice(&letters).contains(words), "{}", notice(&letters));
+    }
+}
