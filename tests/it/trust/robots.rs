@@ -229,8 +229,10 @@ fn l6_of_a_flood_everything_is_kept_and_others_are_answered_in_time() {
     let letters = play.writes("joko", &note("Situs kami diretas", "Halaman depan situs kami diganti orang."));
     assert_eq!(kinds_to(&letters, "banjir@lain.example").len(), 2);
     assert_eq!(kinds_to(&letters, "joko@kantor.example"), ["acknowledgement"]);
-    // Twenty tickets with a notice each, one notice of the flood, and joko's.
-    assert_eq!((play.tickets(), kinds_to(&letters, "ani@bssn.test").len()), (21, 22));
+    // Twenty tickets with a notice each at most, one notice of the flood, and joko's.
+    let told = letters.iter().filter(|letter| letter.text.contains("mengirim sangat banyak surel")).count();
+    assert_eq!((play.tickets(), told), (21, 1));
+    assert!(kinds_to(&letters, "ani@bssn.test").len() <= 22);
     let kept = play.stage.daemon.store.ticket(&play.ticket(20).number, &view(&play)).unwrap().unwrap();
     assert_eq!(kept.messages.iter().filter(|message| message.from.as_deref() == Some("banjir@lain.example")).count(), FLOOD - 20 + 1);
     // The next day it is a sender like any other.
