@@ -12,6 +12,12 @@ use std::sync::LazyLock;
 pub const KEPT_MAX: usize = 5_000;
 /// A longer URL is cut: browsers take no longer one.
 const URL_BYTES_MAX: usize = 2_048;
+/// Words on both sides of a suspicious one that are looked through with it: "situs dot example garis miring masuk".
+const CONTEXT_WORDS: usize = 4;
+/// A label of a name in any script; longer ones are none (63 bytes as an A-label, RFC 1035 §2.3.4).
+const LABEL_BYTES_MAX: usize = 63 * 4;
+/// The digits of the shortest hash, MD5.
+const HASH_DIGITS_MIN: usize = 32;
 /// Text that is looked through in one call.
 const TEXT_BYTES_MAX: usize = 2 << 20;
 
@@ -45,59 +51,157 @@ macro_rules! expressions {
 }
 
 expressions! {
-    SCHEME = r"(?i)\b(?:h[tx*]{2}p|htp|hxp|hp|meow)(s?)\s?(?:\[:\]|\(:\)|:|\[:)\s?(?:\[?//\]?|\\\\|\[/\]\[/\]|\[//\])";
-    SCHEME_BRACKET = r"(?i)\b(?:h[tx*]{2}p)(s?)(?:\[://\]|\(://\)|\[:\]//|:\[//\])";
-    FTP = r"(?i)\b(?:fxp|ftp)(s?)(?:\[:\]|:)//";
+    SCHEME = r"(?i)(?-u:\b)(?:h[tx*]{2}p|htp|hxp|hp|meow)s?\s?(?:\[:\]|\(:\)|:|\[:)\s?(?:\[?//\]?|\\\\|\[/\]\[/\]|\[//\])";
+    SCHEME_BRACKET = r"(?i)(?-u:\b)h[tx*]{2}ps?(?:\[://\]|\(://\)|\[:\]//|:\[//\])";
+    FTP = r"(?i)(?-u:\b)(?:fxp|ftp)s?(?:\[:\]|:)//";
     DOT_BRACKET = r"(?i)\s?[\[({<]\s?(?:\.|dot|titik|d0t)\s?[\])}>]\s?";
     DOT_HALF = r"\[\.|\.\]|\\\.";
     DOT_WORD = r"(?i)([a-z0-9_-]) (?:dot|titik) ([a-z0-9-])";
-    DOT_SPACED = r"(?i)([a-z0-9-]{2,}) ?\. ([a-z]{2,24})\b|([a-z0-9-]{2,}) \. ?([a-z]{2,24})\b";
-    IP_SPACED = r"\b(\d{1,3}) ?\. ?(\d{1,3}) ?\. ?(\d{1,3}) ?\. ?(\d{1,3})\b";
+    DOT_SPACED = r"(?i)([a-z0-9-]{2,}) ?\. ([a-z]{2,24})(?-u:\b)|([a-z0-9-]{2,}) \. ?([a-z]{2,24})(?-u:\b)";
+    IP_SPACED = r"(?-u:\b)([0-9]{1,3}) ?\. ?([0-9]{1,3}) ?\. ?([0-9]{1,3}) ?\. ?([0-9]{1,3})(?-u:\b)";
     AT = r"(?i)\s?[\[({<]\s?(?:@|at|et)\s?[\])}>]\s?";
     COLON = r"\[:\]";
     SLASH = r"\[/\]";
     SLASH_WORD = r"(?i)([a-z0-9])\s(?:garis miring|slash)\s([a-z0-9])";
-    URL = r#"(?i)\b(?:https?|ftps?)://[^\s<>"'`|\\^{}“”«»]+"#;
-    BARE = r"(?i)(?:[\p{L}\p{N}](?:[\p{L}\p{N}_-]{0,61}[\p{L}\p{N}])?\.)+(?:xn--[a-z0-9-]{2,59}|\p{L}{2,63})\b\.?";
-    EMAIL = r"(?i)[a-z0-9.!#$%&*+/=?^_~-]{1,64}@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?:xn--[a-z0-9-]{2,59}|[a-z]{2,63})\b";
-    IPV4 = r"\b(?:\d{1,3}\.){3}\d{1,3}\b(?:/\d{1,2}\b)?";
-    IPV6 = r"(?i)[0-9a-f]{0,4}:(?:[0-9a-f]{0,4}:){1,7}(?:(?:\d{1,3}\.){3}\d{1,3}|[0-9a-f]{0,4})(?:/\d{1,3}\b)?";
-    HASH = r"(?i)\b(?:[0-9a-f]{128}|[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32})\b";
-    CVE = r"(?i)\bCVE[ \-\u{2010}-\u{2014}](\d{4})[ \-\u{2010}-\u{2014}](\d{4,7})\b";
+    URL = r#"(?i)(?-u:\b)(?:https?|ftps?)://[^\s<>"'`|\\^{}“”«»]+"#;
+    EMAIL = r"(?i)[a-z0-9.!#$%&*+/=?^_~-]{1,64}@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?:xn--[a-z0-9-]{2,59}|[a-z]{2,63})(?-u:\b)";
+    IPV4 = r"(?-u:\b)(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?-u:\b)(?:/[0-9]{1,2}(?-u:\b))?";
+    IPV6 = r"(?i)[0-9a-f]{0,4}:(?:[0-9a-f]{0,4}:){1,7}(?:(?:[0-9]{1,3}\.){3}[0-9]{1,3}|[0-9a-f]{0,4})(?:/[0-9]{1,3}(?-u:\b))?";
+    HASH = r"(?i)(?-u:\b)(?:[0-9a-f]{128}|[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32})(?-u:\b)";
+    CVE = r"(?i)(?-u:\b)CVE[ \-\u{2010}-\u{2014}]([0-9]{4})[ \-\u{2010}-\u{2014}]([0-9]{4,7})(?-u:\b)";
 }
 
-/// Undoes the usual ways of making an indicator unclickable.
+/// Undoes the usual ways of making an indicator unclickable. Each expression is tried only where the
+/// text holds what it needs.
 fn refanged(text: &str) -> Cow<'_, str> {
+    let lower = text.to_ascii_lowercase();
+    let has = |marks: &[&str]| marks.iter().any(|mark| lower.contains(mark));
     let mut text = Cow::Borrowed(text);
-    let mut replace = |expression: &Regex, to: &str| {
-        if let Cow::Owned(new) = expression.replace_all(&text, to) {
+    let mut replace = |is_needed: bool, expression: &Regex, to: &dyn Fn(&Captures<'_>) -> String| {
+        if is_needed && let Cow::Owned(new) = expression.replace_all(&text, to) {
             text = Cow::Owned(new);
         }
     };
-    replace(&SCHEME_BRACKET, "http$1://");
-    replace(&SCHEME, "http$1://");
-    replace(&FTP, "ftp$1://");
-    replace(&COLON, ":");
-    replace(&SLASH, "/");
-    replace(&DOT_BRACKET, ".");
-    replace(&DOT_HALF, ".");
+    let part = |found: &Captures<'_>, number: usize| found.get(number).map_or(String::new(), |part| part.as_str().to_owned());
+    let scheme =
+        |name: &str, found: &Captures<'_>| format!("{name}{}://", if part(found, 0).to_ascii_lowercase().contains('s') { "s" } else { "" });
+    let is_bracketed = has(&["[", "(", "{", "<"]);
+    replace(is_bracketed && has(&["//"]), &SCHEME_BRACKET, &|found| scheme("http", found));
+    replace(has(&["//", "\\\\", "[/"]), &SCHEME, &|found| scheme("http", found));
+    replace(has(&["fxp", "ftp"]), &FTP, &|found| scheme("ftp", found));
+    replace(has(&["[:]"]), &COLON, &|_| ":".to_owned());
+    replace(has(&["[/]"]), &SLASH, &|_| "/".to_owned());
+    replace(is_bracketed && has(&[".", "dot", "titik", "d0t"]), &DOT_BRACKET, &|_| ".".to_owned());
+    replace(has(&["[.", ".]", "\\."]), &DOT_HALF, &|_| ".".to_owned());
+    let says_dot = has(&[" dot ", " titik "]);
     // Once for every second pair, once for the pairs between: matches do not overlap.
-    replace(&DOT_WORD, "$1.$2");
-    replace(&DOT_WORD, "$1.$2");
-    replace(&IP_SPACED, "$1.$2.$3.$4");
-    replace(&AT, "@");
-    replace(&SLASH_WORD, "$1/$2");
-    let joined = DOT_SPACED.replace_all(&text, |found: &Captures<'_>| {
-        let part = |one: usize, other: usize| found.get(one).or_else(|| found.get(other)).map_or("", |part| part.as_str());
-        let (label, suffix) = (part(1, 3), part(2, 4));
-        let whole = found.get(0).map_or("", |whole| whole.as_str());
+    replace(says_dot, &DOT_WORD, &|found| format!("{}.{}", part(found, 1), part(found, 2)));
+    replace(says_dot, &DOT_WORD, &|found| format!("{}.{}", part(found, 1), part(found, 2)));
+    let is_spaced = has(&[" .", ". "]);
+    replace(is_spaced, &IP_SPACED, &|found| format!("{}.{}.{}.{}", part(found, 1), part(found, 2), part(found, 3), part(found, 4)));
+    replace(is_bracketed && has(&["@", "at", "et"]), &AT, &|_| "@".to_owned());
+    replace(has(&["garis", "slash"]), &SLASH_WORD, &|found| format!("{}/{}", part(found, 1), part(found, 2)));
+    replace(has(&[" ."]), &DOT_SPACED, &|found| {
+        let either = |one: usize, other: usize| found.get(one).or_else(|| found.get(other)).map_or("", |part| part.as_str());
+        let (label, suffix, whole) = (either(1, 3), either(2, 4), part(found, 0));
         // "PKBM . TEST" on purpose; "… kami. Di …" is a sentence's end: only a space before the dot tells.
-        if whole.contains(" .") && has_known_suffix(&format!("a.{suffix}")) { format!("{label}.{suffix}") } else { whole.to_owned() }
+        if whole.contains(" .") && has_known_suffix(&format!("a.{suffix}")) { format!("{label}.{suffix}") } else { whole }
     });
-    if let Cow::Owned(new) = joined {
-        text = Cow::Owned(new);
-    }
     text
+}
+
+/// The parts of a text where an indicator may stand, each with a few words around it; prose is most
+/// of a mail, and none of the expressions has to see it.
+fn suspicious(text: &str) -> String {
+    let mut kept = String::new();
+    // Where the words before began, for what belongs to the left side of a mark.
+    let mut before = [0; CONTEXT_WORDS];
+    let (mut kept_to, mut more) = (0, 0);
+    let (mut start, mut looks) = (None, Looks::default());
+    for (at, byte) in text.bytes().chain(std::iter::once(b' ')).enumerate() {
+        if byte > b' ' {
+            start = start.or(Some(at));
+            looks.see(byte);
+            continue;
+        }
+        let Some(from) = start.take() else { continue };
+        let is_near = std::mem::take(&mut looks).is_worth(text.get(from..at).unwrap_or_default());
+        if is_near || more > 0 {
+            let from = if is_near { before.first().copied().unwrap_or(from).max(kept_to) } else { from };
+            if from > kept_to && more == 0 {
+                kept.push('\n');
+            }
+            kept.push_str(text.get(if more > 0 { kept_to } else { from }..at).unwrap_or_default());
+            kept_to = at;
+            more = if is_near { CONTEXT_WORDS } else { more - 1 };
+        }
+        before.rotate_left(1);
+        if let Some(last) = before.last_mut() {
+            *last = from;
+        }
+    }
+    kept
+}
+
+/// What was seen in a run of characters without white space.
+#[derive(Default)]
+struct Looks {
+    length: usize,
+    has_mark: bool,
+}
+
+impl Looks {
+    fn see(&mut self, byte: u8) {
+        self.length += 1;
+        self.has_mark |= matches!(byte, b'.' | b'@' | b':' | b'[' | b'(' | b'{' | b'<' | b'/' | b'\\');
+    }
+
+    /// Whether an indicator may stand in this run or beside it.
+    fn is_worth(&self, run: &str) -> bool {
+        let is = |words: &[&str]| words.iter().any(|word| run.eq_ignore_ascii_case(word));
+        match self.length {
+            0..=2 if !self.has_mark => false,
+            3..=5 if is(&["dot", "titik", "slash", "garis", "cve"]) => true,
+            11.. if holds_cve(run) || (self.length >= HASH_DIGITS_MIN && has_hash(run)) => true,
+            _ => self.has_mark && has_worthy_mark(run.as_bytes()),
+        }
+    }
+}
+
+fn holds_cve(run: &str) -> bool {
+    run.as_bytes().windows(3).any(|three| three.eq_ignore_ascii_case(b"cve"))
+}
+
+fn has_hash(run: &str) -> bool {
+    run.as_bytes().chunk_by(|one, other| one.is_ascii_hexdigit() && other.is_ascii_hexdigit()).any(|digits| digits.len() >= HASH_DIGITS_MIN)
+}
+
+/// Whether a dot, at-sign, colon or bracket stands where prose has none: inside the run or at its beginning.
+fn has_worthy_mark(run: &[u8]) -> bool {
+    let numbers = run.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b','));
+    if numbers {
+        // "2.500.000" is an amount, "12." may be the first part of an address with spaces in it.
+        let dots = run.iter().filter(|byte| **byte == b'.').count();
+        return dots >= 3 || run.first() == Some(&b'.') || (run.last() == Some(&b'.') && run.len() <= 4);
+    }
+    let mut rest = run;
+    while let Some((byte, after)) = rest.split_first() {
+        let opens = |words: &[&[u8]]| {
+            after.is_empty() || words.iter().any(|word| after.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word)))
+        };
+        let is_worthy = match byte {
+            b'@' => true,
+            b'.' | b':' => rest.len() == run.len() || after.first().is_some_and(|next| !b".,;:!?)\"'*".contains(next)),
+            b'[' | b'(' | b'{' | b'<' => opens(&[b".", b"@", b":", b"/", b"dot", b"d0t", b"titik", b"at", b"et"]),
+            b'/' | b'\\' => after.first() == Some(byte),
+            _ => false,
+        };
+        if is_worthy {
+            return true;
+        }
+        rest = after;
+    }
+    false
 }
 
 impl Collector {
@@ -109,8 +213,11 @@ impl Collector {
 
     /// Adds what a text holds.
     pub fn read(&mut self, text: &str) {
-        let end = (0..=TEXT_BYTES_MAX.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        let text = refanged(text.get(..end).unwrap_or_default());
+        let near = suspicious(text.get(..text.floor_char_boundary(TEXT_BYTES_MAX)).unwrap_or_default());
+        if near.is_empty() {
+            return;
+        }
+        let text = refanged(&near);
         let mut rest = String::with_capacity(text.len());
         let mut after = 0;
         for url in URL.find_iter(&text) {
@@ -147,7 +254,8 @@ impl Collector {
     fn words(&mut self, text: &str) {
         let mut rest = String::with_capacity(text.len());
         let mut after = 0;
-        for email in EMAIL.find_iter(text) {
+        let has_at = text.contains('@');
+        for email in EMAIL.find_iter(if has_at { text } else { "" }) {
             rest.push_str(text.get(after..email.start()).unwrap_or_default());
             rest.push(' ');
             after = email.end();
@@ -164,7 +272,8 @@ impl Collector {
                 self.add(ip.as_str().to_owned(), |found| &mut found.ips);
             }
         }
-        for ip in IPV6.find_iter(&rest) {
+        let has_colons = rest.bytes().filter(|byte| *byte == b':').nth(1).is_some();
+        for ip in IPV6.find_iter(if has_colons { &rest } else { "" }) {
             // Part of a word ("mouse::click") is no address.
             let touches = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
             if touches(rest.get(..ip.start()).unwrap_or_default().chars().next_back())
@@ -178,14 +287,10 @@ impl Collector {
                 self.add(if mask.is_empty() { address.to_string() } else { format!("{address}/{mask}") }, |found| &mut found.ips);
             }
         }
-        for domain in BARE.find_iter(&rest) {
-            let before = rest.get(..domain.start()).and_then(|before| before.chars().next_back());
-            if before.is_some_and(|c| matches!(c, '@' | '/' | '\\' | '_' | '-')) {
-                // The tail of a path or of an address that was no address.
-                continue;
-            }
-            let host = domain.as_str().trim_end_matches('.');
-            if !is_file_name(host) {
+        for (before, host) in hosts(&rest) {
+            // The tail of a path, or of an address that was no address.
+            let is_tail = before.is_some_and(|c| matches!(c, '@' | '/' | '\\'));
+            if !is_tail && !is_file_name(host) {
                 self.host(host);
             }
         }
@@ -263,6 +368,31 @@ impl Collector {
             set.insert(value);
         }
     }
+}
+
+/// Names with dots in a text, each with the character before it: labels of letters, digits and
+/// hyphens, of which the last is a top-level domain by its form.
+fn hosts(text: &str) -> impl Iterator<Item = (Option<char>, &str)> {
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let mut before = None;
+    text.split_inclusive(move |c| !is_part(c)).filter_map(move |piece| {
+        let run = piece.trim_end_matches(|c| !is_part(c));
+        let host = run.trim_matches(['.', '-']);
+        let is_label = |label: &str| {
+            !label.is_empty() && label.len() <= LABEL_BYTES_MAX && !label.starts_with(['-', '_']) && !label.ends_with(['-', '_'])
+        };
+        let is_top = |label: &str| (label.chars().nth(1).is_some() && label.chars().all(char::is_alphabetic)) || has_a_label_mark(label);
+        let is_whole = run.starts_with(|c: char| c.is_alphanumeric());
+        let before_run = std::mem::replace(&mut before, piece.chars().next_back());
+        let is_host =
+            is_whole && host.split_once('.').is_some() && host.split('.').all(is_label) && host.rsplit('.').next().is_some_and(is_top);
+        is_host.then_some((before_run, host))
+    })
+}
+
+/// Whether a label is an A-label (RFC 5890 §2.3.2.1).
+fn has_a_label_mark(label: &str) -> bool {
+    label.get(..4).is_some_and(|mark| mark.eq_ignore_ascii_case("xn--"))
 }
 
 /// Host and `:port`; the brackets of an IPv6 literal stay with the host.

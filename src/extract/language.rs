@@ -2,7 +2,7 @@
 //! Terms of the trade are English in either and say nothing.
 
 use crate::model::Language;
-use std::collections::HashSet;
+use rustc_hash::FxHashMap;
 use std::sync::LazyLock;
 
 /// Text is read to here.
@@ -15,8 +15,7 @@ const SECOND_WORDS_MIN: usize = 8;
 const SECOND_SHARE_MIN: usize = 12;
 
 /// Small words of Indonesian, of its everyday spelling, and of Javanese and Sundanese mixed into it.
-static INDONESIAN: LazyLock<HashSet<&str>> = LazyLock::new(|| {
-    "yang dan di ke dari ini itu untuk dengan tidak ada adalah saya kami kita anda kamu dia mereka pak bu bapak ibu mohon \
+const INDONESIAN: &str = "yang dan di ke dari ini itu untuk dengan tidak ada adalah saya kami kita anda kamu dia mereka pak bu bapak ibu mohon \
      sudah telah belum akan bisa dapat karena sebab jadi juga atau pada oleh sebagai dalam apakah apa bagaimana kenapa kalau \
      kalo jika bila apabila tapi tetapi namun masih lagi saja aja ya iya gak ga nggak enggak tdk yg dgn utk krn sdh blm tlg \
      dr sy tolong terima kasih terlampir laporan melaporkan lapor selamat pagi siang sore malam hari tadi kemarin kemaren \
@@ -26,20 +25,27 @@ static INDONESIAN: LazyLock<HashSet<&str>> = LazyLock::new(|| {
      terhadap mas mbak izin ijin salam rekan kapan dimana mana siapa berapa baru langsung masuk keluar tiba teman lain lalu \
      kemudian selama setiap tiap beberapa sebuah seorang merupakan nya diminta dibuka kulo sampun niki mboten nggih monggo \
      matur nuwun punten abdi teh mah nuhun hatur aya teu ieu eta naon kumaha geus iki ora wis assalamualaikum wassalam trims \
-     silakan menurut sehingga maka hal pihak akun situs halaman kantor warga"
-        .split_whitespace()
-        .collect()
-});
+     silakan menurut sehingga maka hal pihak akun situs halaman kantor warga";
 
-static ENGLISH: LazyLock<HashSet<&str>> = LazyLock::new(|| {
-    "the and of to is are was were we our you your this that these those with for from has have had not it its on in at be by \
+const ENGLISH: &str = "the and of to is are was were we our you your this that these those with for from has have had not it its on in at be by \
      an a please which as been will would can could should may they their them there or but if he she his her i my me us dear \
      regards thank thanks what who when where how why any no all some so because into about after before since until while \
      also only more most other one two do does did kindly hello hi attached here out up over than then now just still very \
      too being each both own same such don't doesn't isn't it's i'm we're you're sincerely received report find below above \
-     know let seen against within without through during between under"
-        .split_whitespace()
-        .collect()
+     know let seen against within without through during between under";
+
+/// Which of the languages a small word belongs to.
+#[derive(Debug, Clone, Copy, Default)]
+struct Belongs {
+    is_indonesian: bool,
+    is_english: bool,
+}
+
+static SMALL_WORDS: LazyLock<FxHashMap<&str, Belongs>> = LazyLock::new(|| {
+    let mut words: FxHashMap<&str, Belongs> = FxHashMap::default();
+    INDONESIAN.split_whitespace().for_each(|word| words.entry(word).or_default().is_indonesian = true);
+    ENGLISH.split_whitespace().for_each(|word| words.entry(word).or_default().is_english = true);
+    words
 });
 
 /// The language of what a sender newly wrote; of the subject where that tells nothing.
@@ -55,19 +61,17 @@ pub fn of_message(subject: &str, new_text: &str) -> Language {
 #[must_use]
 pub fn of_text(text: &str) -> Language {
     let end = text.floor_char_boundary(LOOK_BYTES_MAX);
+    let written = written(text.get(..end).unwrap_or_default()).to_lowercase();
     let (mut indonesian, mut english) = (Tally::default(), Tally::default());
-    for sentence in sentences(text.get(..end).unwrap_or_default()) {
-        let words: Vec<String> = words(&sentence).collect();
-        let (id, en) = (count(&words, &INDONESIAN), count(&words, &ENGLISH));
-        indonesian.marks += id;
-        english.marks += en;
-        if words.len() >= SENTENCE_WORDS_MIN {
-            if id > en && id >= 2 {
-                indonesian.words += words.len();
-            } else if en > id && en >= 2 {
-                english.words += words.len();
+    for paragraph in written.split('\n') {
+        let mut sentence = Sentence::default();
+        for run in paragraph.split_ascii_whitespace() {
+            words(run, &mut |word| sentence.count(word));
+            if run.ends_with(['.', '!', '?', ':', ';']) {
+                std::mem::take(&mut sentence).add_to(&mut indonesian, &mut english);
             }
         }
+        sentence.add_to(&mut indonesian, &mut english);
     }
     decide(&indonesian, &english)
 }
@@ -93,56 +97,70 @@ fn decide(indonesian: &Tally, english: &Tally) -> Language {
     if second.words >= SECOND_WORDS_MIN && share >= SECOND_SHARE_MIN { Language::Mixed } else { language }
 }
 
-fn count(words: &[String], known: &HashSet<&str>) -> usize {
-    words.iter().filter(|word| known.contains(word.as_str())).count()
+/// The words of a sentence, counted.
+#[derive(Default)]
+struct Sentence {
+    words: usize,
+    indonesian: usize,
+    english: usize,
 }
 
-/// Words in lower case; addresses, numbers and what holds digits are none.
-fn words(sentence: &str) -> impl Iterator<Item = String> + '_ {
-    sentence
-        .split_whitespace()
-        .filter(|word| !word.contains(['@', '/', '\\', '_', '=']) && !word.chars().any(|c| c.is_ascii_digit()))
-        .flat_map(|word| word.split(['-', ',', '(', ')']))
-        .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase())
-        .filter(|word| !word.is_empty())
+impl Sentence {
+    fn count(&mut self, word: &str) {
+        let belongs = SMALL_WORDS.get(word).copied().unwrap_or_default();
+        self.words += 1;
+        self.indonesian += usize::from(belongs.is_indonesian);
+        self.english += usize::from(belongs.is_english);
+    }
+
+    fn add_to(self, indonesian: &mut Tally, english: &mut Tally) {
+        indonesian.marks += self.indonesian;
+        english.marks += self.english;
+        if self.words < SENTENCE_WORDS_MIN {
+            return;
+        }
+        if self.indonesian > self.english && self.indonesian >= 2 {
+            indonesian.words += self.words;
+        } else if self.english > self.indonesian && self.english >= 2 {
+            english.words += self.words;
+        }
+    }
 }
 
-/// The sentences that the writer wrote: copied text is left out, which is what is indented, what
+/// The words in a run without white space, in small letters; addresses, numbers and what holds digits are none.
+fn words(run: &str, each: &mut impl FnMut(&str)) {
+    if run.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+        each(run);
+    } else if !run.bytes().any(|byte| matches!(byte, b'@' | b'/' | b'\\' | b'_' | b'=' | b'0'..=b'9')) {
+        // The no-break space and its like are white space too.
+        let parts = run.split(|c: char| matches!(c, '-' | ',' | '(' | ')') || c.is_whitespace());
+        parts.map(|part| part.trim_matches(|c: char| !c.is_alphanumeric())).filter(|part| !part.is_empty()).for_each(each);
+    }
+}
+
+/// What the writer wrote, a paragraph a line: copied text is left out, which is what is indented, what
 /// stands in quotation marks, and lines of a table or a log.
-fn sentences(text: &str) -> Vec<String> {
-    let mut kept = String::new();
+fn written(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
     let mut is_after_greeting = false;
     for line in text.lines() {
-        is_after_greeting = !line.trim().is_empty() && (is_after_greeting || is_closing(line));
-        if is_after_greeting || line.starts_with("  ") || line.starts_with('\t') || line.trim_start().starts_with('>') || is_log(line) {
+        let trimmed = line.trim();
+        is_after_greeting = !trimmed.is_empty() && (is_after_greeting || is_closing(trimmed));
+        if is_after_greeting || line.starts_with("  ") || line.starts_with('\t') || trimmed.starts_with('>') || is_log(line) {
             kept.push('\n');
             continue;
         }
-        kept.push_str(line.trim());
-        kept.push(if line.trim().is_empty() { '\n' } else { ' ' });
+        kept.push_str(trimmed);
+        kept.push(if trimmed.is_empty() { '\n' } else { ' ' });
     }
-    let kept = without_quotations(&kept);
-    let mut found = Vec::new();
-    for paragraph in kept.split('\n') {
-        let mut current = String::new();
-        let mut before = ' ';
-        for c in paragraph.chars() {
-            if c.is_whitespace() && matches!(before, '.' | '!' | '?' | ':' | ';') {
-                found.push(std::mem::take(&mut current));
-            }
-            current.push(c);
-            before = c;
-        }
-        found.push(current);
-    }
-    found
+    without_quotations(kept)
 }
 
 /// "Best regards," and the name and office after it are in the language of letterheads.
 fn is_closing(line: &str) -> bool {
+    const LETTERS_MAX: usize = 120;
     const WORDS_MAX: usize = 4;
-    let lower = line.trim().trim_end_matches([',', '.', '!']).to_lowercase();
-    let starts = [
+    const STARTS: &[&str] = &[
         "regards",
         "best regards",
         "kind regards",
@@ -158,7 +176,12 @@ fn is_closing(line: &str) -> bool {
         "br",
         "with kind regards",
     ];
-    lower.split_whitespace().count() <= WORDS_MAX && starts.iter().any(|start| lower == *start || lower.starts_with(&format!("{start} ")))
+    let line = line.trim().trim_end_matches([',', '.', '!']);
+    if line.len() > LETTERS_MAX || line.split_whitespace().nth(WORDS_MAX).is_some() {
+        return false;
+    }
+    let lower = line.to_lowercase();
+    STARTS.iter().any(|start| lower.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with(' ')))
 }
 
 /// A line of a log bears a time to the second.
@@ -167,8 +190,11 @@ fn is_log(line: &str) -> bool {
 }
 
 /// Takes out what stands in double quotation marks, where they close within a few hundred letters.
-fn without_quotations(text: &str) -> String {
+fn without_quotations(text: String) -> String {
     const QUOTATION_CHARS_MAX: usize = 400;
+    if !['"', '“', '”', '„'].iter().any(|mark| text.contains(*mark)) {
+        return text;
+    }
     let mut out = String::with_capacity(text.len());
     let mut held: Option<String> = None;
     for c in text.chars() {

@@ -25,6 +25,10 @@ pub fn tlp_stated<'a>(subject: &str, new_text: &str, attachments: impl IntoItera
 fn mark_in(text: &str) -> Option<Tlp> {
     let text = text.get(..text.floor_char_boundary(LOOK_BYTES_MAX))?;
     let label = LABEL.as_ref()?;
+    let lower = text.to_ascii_lowercase();
+    if !lower.contains("tlp") && !lower.contains("traffic") {
+        return None;
+    }
     let mut marks: Vec<Tlp> = Vec::new();
     let mut own_line: Option<Tlp> = None;
     for line in text.lines() {

@@ -11,6 +11,7 @@ use crate::model::effect::{Indicators, MailKind};
 use crate::model::ticket::Priority;
 use crate::model::{Category, Language, Tlp};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// What the rules make of a message.
@@ -107,7 +108,7 @@ pub fn assess(rules: &RuleSet, mail: &Mail) -> Assessment {
 /// Every rule that holds. Only rules that some word of the mail belongs to are looked at.
 pub(super) fn holding<'a>(rules: &'a RuleSet, facts: &Facts<'_>) -> Vec<Holding<'a>> {
     let compiled = &rules.compiled;
-    let touched = facts.hits.keys().filter_map(|set| compiled.rules_of.get(set)).flatten();
+    let touched = facts.hits.touched().iter().filter_map(|set| compiled.rules_of.get(set)).flatten();
     let candidates: BTreeSet<usize> = touched.chain(&compiled.wordless).copied().collect();
     let mut holding: Vec<Holding<'a>> = candidates
         .into_iter()
@@ -249,13 +250,17 @@ fn fired(facts: &Facts<'_>, holding: &[Holding<'_>], category: Category) -> Vec<
 /// `new 3: "situs diretas"`: the place, the line in it, the words as they stand there.
 pub(super) fn saw(facts: &Facts<'_>, hit: &Hit) -> String {
     let place = PLACES.get(hit.place).copied().unwrap_or_default();
-    let text = facts.texts.get(hit.place).map_or("", String::as_str);
-    let words: String = text.get(hit.start as usize..hit.end as usize).unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
-    let words: String =
-        words.chars().take(80).flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect();
+    let text = facts.texts.get(hit.place).map_or("", |text| text);
+    let typed = text.get(hit.start as usize..hit.end as usize).unwrap_or_default();
+    let words = if typed.bytes().all(|byte| byte.is_ascii_alphanumeric()) { Cow::Borrowed(typed) } else { Cow::Owned(shown(typed)) };
     if hit.place == SUBJECT || hit.place == ATTACHMENT_NAME {
         return format!("{place}: \"{words}\"");
     }
-    let line = text.get(..hit.start as usize).unwrap_or_default().matches('\n').count() + 1;
-    format!("{place} {line}: \"{words}\"")
+    format!("{place} {}: \"{words}\"", facts.line(hit))
+}
+
+/// Words on one line, without what a terminal would obey.
+fn shown(typed: &str) -> String {
+    let words = typed.split_whitespace().collect::<Vec<_>>().join(" ");
+    words.chars().take(80).flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
 }

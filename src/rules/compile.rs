@@ -1,13 +1,16 @@
 //! Rule files to what is run: words interned, lists resolved, names checked, and for each rule the
 //! words without which it cannot fire, so that a mail meets only the rules that may concern it.
 
-use super::likeness::Likeness;
+use super::lexicon::Lexicon;
+use super::likeness::{Lesson, Likeness};
 use super::rsit;
 use super::syntax::{Decision, File, Negation, Parts, Rule as RawRule, RulesError, Sample, Source, Test, When};
 use super::vocabulary::{PatternId, Vocabulary};
+use super::words;
 use crate::model::effect::MailKind;
 use crate::model::ticket::Priority;
 use crate::model::{Category, Language};
+use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, HashMap};
 
 /// A number of words of which one is wanted.
@@ -141,13 +144,17 @@ pub struct Rule {
 #[derive(Debug)]
 pub struct Compiled {
     pub vocabulary: Vocabulary,
+    /// What the words of the examples stand for.
+    pub lexicon: Lexicon,
     /// The sets that a pattern is in.
     pub sets_of: Vec<Vec<SetId>>,
+    /// How many sets there are.
+    pub sets: usize,
     /// What a pattern denies.
-    pub denial_of: HashMap<PatternId, Denial>,
+    pub denial_of: FxHashMap<PatternId, Denial>,
     pub rules: Vec<Rule>,
     /// The rules that one of a set's words may make fire.
-    pub rules_of: HashMap<SetId, Vec<usize>>,
+    pub rules_of: FxHashMap<SetId, Vec<usize>>,
     /// Rules that may fire without any word.
     pub wordless: Vec<usize>,
     pub decision: Decision,
@@ -179,9 +186,11 @@ impl Compiled {
         }
         let tests = compiler.tests()?;
         let (decision, factors) = compiler.numbers()?;
-        let likeness = learn(&rules, &tests, &compiler.vocabulary, decision.likeness);
+        let lessons = lessons(&rules, &tests);
+        let likeness = Likeness::learn(&lessons, &compiler.vocabulary, decision.likeness);
+        let lexicon = Lexicon::new(&compiler.vocabulary, &likeness, lessons.iter().flat_map(Lesson::words));
         rules.extend(Category::ALL.iter().enumerate().map(|(index, category)| by_likeness(index, *category)));
-        let mut rules_of: HashMap<SetId, Vec<usize>> = HashMap::new();
+        let mut rules_of: FxHashMap<SetId, Vec<usize>> = FxHashMap::default();
         let mut wordless = Vec::new();
         let mut counts = HashMap::new();
         rules.iter().for_each(|rule| usage(&rule.condition, &mut counts));
@@ -192,8 +201,9 @@ impl Compiled {
             }
         }
         let brands =
-            compiler.lists.get("brands").map(|brands| brands.iter().map(|brand| super::words::folded(brand)).collect()).unwrap_or_default();
+            compiler.lists.get("brands").map(|brands| brands.iter().map(|brand| words::folded(brand)).collect()).unwrap_or_default();
         let Compiler { vocabulary, sets, denial_of, .. } = compiler;
+        let set_count = sets.len();
         let mut sets_of = vec![Vec::new(); vocabulary.patterns()];
         for (set, number) in sets {
             for pattern in set {
@@ -202,18 +212,32 @@ impl Compiled {
                 }
             }
         }
-        Ok(Self { vocabulary, sets_of, denial_of, rules, rules_of, wordless, decision, factors, brands, likeness, tests })
+        Ok(Self {
+            vocabulary,
+            lexicon,
+            sets_of,
+            sets: set_count,
+            denial_of,
+            rules,
+            rules_of,
+            wordless,
+            decision,
+            factors,
+            brands,
+            likeness,
+            tests,
+        })
     }
 }
 
-/// Learns from every example and test of the set.
-fn learn(rules: &[Rule], tests: &[(usize, usize, Test)], vocabulary: &Vocabulary, scale: f64) -> Likeness {
-    let whole: Vec<(Category, Parts)> =
-        tests.iter().filter_map(|(_, _, test)| Some((Category::parse(&test.category)?, test.parts()))).collect();
-    let examples = rules.iter().filter_map(|rule| Some((rule.category?, rule))).filter(|(_, rule)| rule.weight > 0.0);
-    let mut samples: Vec<(Category, &Parts)> = whole.iter().map(|(category, parts)| (*category, parts)).collect();
-    samples.extend(examples.flat_map(|(category, rule)| rule.examples.iter().map(move |(_, parts)| (category, parts))));
-    Likeness::learn(&samples, vocabulary, scale)
+/// Every example and test of the set as a labelled mail.
+fn lessons(rules: &[Rule], tests: &[(usize, usize, Test)]) -> Vec<Lesson> {
+    let lesson = |category, subject: &str, text: &str| Lesson { category, texts: vec![words::prose(subject), words::prose(text)] };
+    let whole = tests.iter().filter_map(|(_, _, test)| Some(lesson(Category::parse(&test.category)?, &test.subject, &test.text)));
+    let rules = rules.iter().filter(|rule| rule.weight > 0.0).filter_map(|rule| Some((rule.category?, rule)));
+    let examples =
+        rules.flat_map(|(category, rule)| rule.examples.iter().map(move |(_, parts)| lesson(category, &parts.subject, &parts.text)));
+    whole.chain(examples).collect()
 }
 
 /// The rule that stands for likeness to the examples of a category.
@@ -267,13 +291,13 @@ struct Compiler<'a> {
     vocabulary: Vocabulary,
     lists: BTreeMap<&'a str, &'a Vec<String>>,
     sets: HashMap<Vec<PatternId>, SetId>,
-    denial_of: HashMap<PatternId, Denial>,
+    denial_of: FxHashMap<PatternId, Denial>,
 }
 
 impl<'a> Compiler<'a> {
     fn new(sources: &'a [Source], files: &'a [File]) -> Result<Self, RulesError> {
         let vocabulary = Vocabulary::new(files.iter().flat_map(|file| &file.spelling));
-        let mut new = Self { sources, files, vocabulary, lists: BTreeMap::new(), sets: HashMap::new(), denial_of: HashMap::new() };
+        let mut new = Self { sources, files, vocabulary, lists: BTreeMap::new(), sets: HashMap::new(), denial_of: FxHashMap::default() };
         for (source, file) in sources.iter().zip(files) {
             for (name, words) in &file.lists {
                 if new.lists.insert(name.get_ref(), words).is_some() {

@@ -1,11 +1,13 @@
 //! Conditions against the hits and facts of one mail.
 
-use super::compile::{ATTACHMENT, Condition, Glob, LINK, NEW, Places, QUOTED, SUBJECT};
+use super::compile::{ATTACHMENT, Condition, Glob, LINK, NEW, PLACES, Places, QUOTED, SUBJECT};
 use super::likeness::Leaning;
 use super::scan::{Hit, Hits};
 use crate::mail::Mail;
 use crate::model::Language;
 use crate::model::effect::{Indicators, MailKind};
+use std::borrow::Cow;
+use std::cell::OnceCell;
 
 /// Words shown as the reason of one rule.
 const SHOWN_MAX: usize = 8;
@@ -16,7 +18,9 @@ pub struct Facts<'a> {
     pub mail: &'a Mail,
     pub hits: Hits,
     /// The text of each place, as it was scanned.
-    pub texts: Vec<String>,
+    pub texts: Vec<Cow<'a, str>>,
+    /// Where the lines of each text end, once somebody asked.
+    pub line_ends: [OnceCell<Vec<usize>>; PLACES.len()],
     /// What a hit is worth by its place.
     pub factors: Vec<f64>,
     pub indicators: Indicators,
@@ -52,7 +56,16 @@ impl Facts<'_> {
 
     fn of_set(&self, set: u32, places: Places) -> impl Iterator<Item = &Hit> {
         let ignores = self.ignores_denial;
-        self.hits.get(&set).into_iter().flatten().filter(move |hit| places.has(hit.place) && (ignores || !hit.is_denied))
+        self.hits.of(set).iter().filter(move |hit| places.has(hit.place) && (ignores || !hit.is_denied))
+    }
+
+    /// The line of a hit in its text, from 1 on.
+    pub fn line(&self, hit: &Hit) -> usize {
+        let ends = self.line_ends.get(hit.place).map(|ends| {
+            let text = self.texts.get(hit.place).map_or("", |text| text);
+            ends.get_or_init(|| memchr::memchr_iter(b'\n', text.as_bytes()).collect())
+        });
+        ends.map_or(1, |ends| ends.partition_point(|end| *end < hit.start as usize) + 1)
     }
 
     /// Tests a condition.
@@ -137,31 +150,39 @@ impl Facts<'_> {
     /// The best window in which every set has a word. For each word of the first set the nearest
     /// of the others is taken, which costs the number of hits and a search, not their product.
     fn near(&self, sets: &[u32], within: u32, ordered: bool, places: Places) -> Option<Found> {
-        let lists: Vec<Vec<&Hit>> = sets.iter().map(|set| self.of_set(*set, places).collect()).collect();
-        let (first, others) = lists.split_first()?;
-        let mut best: Option<Found> = None;
-        for anchor in first {
+        let ignores = self.ignores_denial;
+        let counts = |hit: &Hit| places.has(hit.place) && (ignores || !hit.is_denied);
+        let (first, others) = sets.split_first()?;
+        let others: Vec<&[Hit]> = others.iter().map(|set| self.hits.of(*set)).collect();
+        if others.iter().any(|list| list.is_empty()) {
+            return None;
+        }
+        let mut best: Option<(f64, Vec<Hit>)> = None;
+        let mut window: Vec<Hit> = Vec::with_capacity(sets.len());
+        for anchor in self.hits.of(*first).iter().filter(|hit| counts(hit)) {
             let factor = self.factor(anchor.place);
-            if best.as_ref().is_some_and(|best| best.factor >= Some(factor)) {
+            if best.as_ref().is_some_and(|(best, _)| *best >= factor) {
                 continue;
             }
-            let mut window = vec![**anchor];
-            for list in others {
+            window.clear();
+            window.push(*anchor);
+            for list in &others {
                 let from = list.partition_point(|hit| (hit.place, hit.first) < (anchor.place, anchor.first.saturating_sub(within)));
                 let candidates = list.iter().skip(from).take_while(|hit| hit.place == anchor.place && hit.first <= anchor.first + within);
-                let fits = |hit: &&&Hit| {
+                let fits = |hit: &&Hit| {
                     let is_apart = window.iter().all(|other| hit.last < other.first || hit.first > other.last);
                     is_apart && (!ordered || window.last().is_some_and(|last| hit.first > last.last))
                 };
-                let Some(next) = candidates.filter(fits).min_by_key(|hit| hit.first.abs_diff(anchor.first)) else { break };
-                window.push(**next);
+                let nearest = candidates.filter(|hit| counts(hit)).filter(fits).min_by_key(|hit| hit.first.abs_diff(anchor.first)).copied();
+                let Some(next) = nearest else { break };
+                window.push(next);
             }
             let span = window.iter().map(|hit| hit.first).max().unwrap_or(0) - window.iter().map(|hit| hit.first).min().unwrap_or(0);
             if window.len() == sets.len() && span <= within {
-                best = Some(Found { factor: Some(factor), hits: window, fixed: None });
+                best = Some((factor, window.clone()));
             }
         }
-        best
+        best.map(|(factor, hits)| Found { factor: Some(factor), hits, fixed: None })
     }
 
     fn regex(&self, regex: &regex::Regex, places: Places) -> Option<Found> {

@@ -66,7 +66,13 @@ pub fn explain(rules: &RuleSet, mail: &Mail) -> Explanation {
     facts.ignores_denial = true;
     turns.extend(without_denials(rules, &facts, &holding, &assessment));
     turns.truncate(TURNS_MAX);
-    let texts = facts.texts.into_iter().enumerate().filter(|(_, text)| !text.trim().is_empty()).collect();
+    let texts = facts
+        .texts
+        .into_iter()
+        .enumerate()
+        .filter(|(_, text)| !text.trim().is_empty())
+        .map(|(place, text)| (place, text.into_owned()))
+        .collect();
     Explanation { assessment, turns, texts, marks }
 }
 

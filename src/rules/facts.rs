@@ -3,29 +3,42 @@
 
 use super::compile::{ATTACHMENT, ATTACHMENT_NAME, LINK, NEW, PLACES, QUOTED, SENDER_NAME, SUBJECT};
 use super::condition::Facts;
-use super::scan::scan;
+use super::lexicon::{Meaning, Reader};
+use super::scan::{Hits, scan};
 use super::set::RuleSet;
 use super::words;
 use crate::extract::indicator::{self, Collector};
 use crate::extract::language;
 use crate::mail::{Mail, kind};
 use crate::model::effect::MailKind;
+use std::borrow::Cow;
 
 /// What conditions may look at, gathered once.
 pub(super) fn facts<'a>(rules: &RuleSet, mail: &'a Mail) -> Facts<'a> {
     let kind = rules.house.as_ref().map_or(MailKind::Report, |house| kind::recognise(mail, house).kind);
-    let texts = texts(mail);
-    let mut hits = super::scan::Hits::new();
+    let compiled = &rules.compiled;
+    let mut texts = texts(mail);
+    let mut hits = Hits::new(compiled);
+    let mut reader = Reader::new(&compiled.lexicon, &compiled.vocabulary, &compiled.likeness);
     let mut prose = Vec::new();
-    for (place, text) in texts.iter().enumerate() {
+    for place in 0..PLACES.len() {
         let is_prose = matches!(place, SUBJECT | NEW | QUOTED | ATTACHMENT);
+        if place == LINK {
+            let links = links(&texts, &prose);
+            set(&mut texts, LINK, Cow::Owned(links));
+        }
+        let text = texts.get(place).map_or("", |text| text);
+        if text.is_empty() {
+            continue;
+        }
         let tokens = if place == LINK { words::links(text) } else { words::prose(text) };
-        scan(&rules.compiled, place, &tokens, is_prose, &mut hits);
+        let meanings = reader.read(&tokens);
+        scan(compiled, place, &tokens, &meanings, &reader, is_prose, &mut hits);
         if is_prose {
-            prose.push((place, tokens));
+            prose.push((place, tokens, meanings));
         }
     }
-    let new_words = prose.iter().find(|(place, _)| *place == NEW).map_or(0, |(_, tokens)| tokens.list.len());
+    let new_words = prose.iter().find(|(place, ..)| *place == NEW).map_or(0, |(_, tokens, _)| tokens.list.len());
     let mut factors = rules.compiled.factors.clone();
     if kind != MailKind::Reply && new_words <= rules.compiled.decision.short_text_words {
         // "Mohon ditindaklanjuti surat terlampir": the matter is in what is forwarded or enclosed.
@@ -41,8 +54,8 @@ pub(super) fn facts<'a>(rules: &RuleSet, mail: &'a Mail) -> Facts<'a> {
     {
         *factor = factor.max(0.6);
     }
-    let told: Vec<_> = prose.iter().map(|(place, tokens)| (*place, tokens)).collect();
-    let likeness = rules.compiled.likeness.lean(&rules.compiled.vocabulary, &told, &factors);
+    let told: Vec<_> = prose.iter().map(|(place, tokens, meanings)| (*place, tokens, meanings.as_slice())).collect();
+    let likeness = compiled.likeness.lean(&told, &factors);
     let collected = collected(mail, rules.house.as_ref().map(|house| house.center.domain()));
     let indicators = collected.found;
     let has_lookalike = !collected.mixed_script.is_empty()
@@ -52,6 +65,7 @@ pub(super) fn facts<'a>(rules: &RuleSet, mail: &'a Mail) -> Facts<'a> {
         mail,
         hits,
         texts,
+        line_ends: Default::default(),
         factors,
         indicators,
         indicators_dropped: collected.dropped,
@@ -74,8 +88,8 @@ fn is_forward(subject: &str) -> bool {
     ["fw:", "fwd:", "fw :", "fwd :", "diteruskan:", "terusan:", "trs:", "wg:"].iter().any(|mark| subject.starts_with(mark))
 }
 
-/// The text of each place, in the order of [`PLACES`].
-fn texts(mail: &Mail) -> Vec<String> {
+/// The text of each place, in the order of [`PLACES`]; that of the links is made from the others.
+fn texts(mail: &Mail) -> Vec<Cow<'_, str>> {
     let mut attachments = String::new();
     let mut names = String::new();
     for attachment in &mail.attachments {
@@ -87,23 +101,37 @@ fn texts(mail: &Mail) -> Vec<String> {
         names.push_str(&attachment.name.replace(['.', '_'], " "));
         names.push_str("\n\n");
     }
-    let new = words::capped(&mail.text.new);
-    let mut texts = vec![String::new(); PLACES.len()];
-    let all = [
-        (SUBJECT, mail.subject.clone()),
-        (NEW, new.to_owned()),
-        (QUOTED, words::capped(&mail.text.quoted).to_owned()),
-        (LINK, format!("{}\n{new}\n{}", mail.subject, words::capped(&attachments))),
-        (ATTACHMENT, attachments),
-        (ATTACHMENT_NAME, names),
-        (SENDER_NAME, mail.from.iter().map(|mailbox| mailbox.name.as_str()).collect::<Vec<_>>().join("\n\n")),
-    ];
-    for (place, text) in all {
-        if let Some(slot) = texts.get_mut(place) {
-            *slot = text;
+    let senders = mail.from.iter().map(|mailbox| mailbox.name.as_str()).collect::<Vec<_>>().join("\n\n");
+    let mut texts = vec![Cow::Borrowed(""); PLACES.len()];
+    set(&mut texts, SUBJECT, Cow::Borrowed(words::capped(&mail.subject)));
+    set(&mut texts, NEW, Cow::Borrowed(words::capped(&mail.text.new)));
+    set(&mut texts, QUOTED, Cow::Borrowed(words::capped(&mail.text.quoted)));
+    set(&mut texts, ATTACHMENT, Cow::Owned(attachments));
+    set(&mut texts, ATTACHMENT_NAME, Cow::Owned(names));
+    set(&mut texts, SENDER_NAME, Cow::Owned(senders));
+    texts
+}
+
+fn set<'a>(texts: &mut [Cow<'a, str>], place: usize, text: Cow<'a, str>) {
+    if let Some(slot) = texts.get_mut(place) {
+        *slot = text;
+    }
+}
+
+/// The addresses of the web in what the sender wrote and enclosed, a line each.
+fn links(texts: &[Cow<'_, str>], prose: &[(usize, words::Tokens, Vec<Meaning>)]) -> String {
+    let mut links = String::new();
+    for (place, tokens, _) in prose.iter().filter(|(place, ..)| *place != QUOTED) {
+        let text = texts.get(*place).map_or("", |text| text);
+        for (from, to) in &tokens.addresses {
+            let address = text.get(*from as usize..*to as usize).unwrap_or_default();
+            if !address.contains('@') && links.len() < words::TEXT_BYTES_MAX {
+                links.push_str(address);
+                links.push('\n');
+            }
         }
     }
-    texts
+    links
 }
 
 /// The DMARC result that our own server wrote (contract 2 `authserv_id`); nobody else is believed.

@@ -4,15 +4,16 @@
 //! the right side. An analyst's correction that is kept as a test teaches it.
 
 use super::compile::{ATTACHMENT, NEW, QUOTED, SUBJECT};
+use super::lexicon::{Meaning, UNLIKE};
 use super::scan::Hit;
-use super::syntax::Parts;
 use super::vocabulary::Vocabulary;
-use super::words::{self, Token, Tokens};
+use super::words::{Token, Tokens};
 use crate::model::Category;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use rustc_hash::FxHashMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// With fewer examples than this, words tell the author's taste and not the category.
-const SAMPLES_MIN: usize = 100;
+const LESSONS_MIN: usize = 100;
 /// Letters of a word that count: enough to tell words apart, few enough to leave suffixes away.
 const KEY_CHARS: usize = 6;
 /// One word may say so much for or against a category, and no more.
@@ -27,17 +28,34 @@ const TELLING_MIN: f64 = 4.0;
 /// Words shown as the reason.
 const SHOWN_MAX: usize = 6;
 
+const CATEGORIES: usize = Category::ALL.len();
+
+/// A labelled mail, cut into words.
+#[derive(Debug)]
+pub struct Lesson {
+    pub category: Category,
+    pub texts: Vec<Tokens>,
+}
+
+impl Lesson {
+    /// Every word of its texts.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        self.texts.iter().flat_map(|tokens| tokens.list.iter().map(|token| tokens.word(token)))
+    }
+}
+
 /// The log-odds of words, by category in the order of [`Category::ALL`].
 #[derive(Debug, Default)]
 pub struct Likeness {
-    odds: HashMap<Box<str>, Odds>,
+    numbers: FxHashMap<Box<str>, u32>,
+    odds: Vec<Odds>,
     scale: f64,
 }
 
 /// What one word says.
 #[derive(Debug)]
 struct Odds {
-    of: Vec<f64>,
+    of: [f64; CATEGORIES],
     /// Seen often enough to be shown to people as a reason.
     is_telling: bool,
 }
@@ -52,75 +70,88 @@ pub struct Leaning {
 
 impl Likeness {
     /// Learns from labelled mails. `scale` is what one unit of log-odds adds to a score.
-    pub fn learn(samples: &[(Category, &Parts)], vocabulary: &Vocabulary, scale: f64) -> Self {
-        if samples.len() < SAMPLES_MIN || scale <= 0.0 {
+    pub fn learn(lessons: &[Lesson], vocabulary: &Vocabulary, scale: f64) -> Self {
+        if lessons.len() < LESSONS_MIN || scale <= 0.0 {
             return Self::default();
         }
-        let mut docs = vec![0.0; Category::ALL.len()];
-        let mut counts: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-        for (category, parts) in samples {
-            let Some(index) = Category::ALL.iter().position(|known| known == category) else { continue };
+        let mut docs = [0.0; CATEGORIES];
+        let mut counts: BTreeMap<&str, [f64; CATEGORIES]> = BTreeMap::new();
+        for lesson in lessons {
+            let Some(index) = Category::ALL.iter().position(|known| *known == lesson.category) else { continue };
             if let Some(count) = docs.get_mut(index) {
                 *count += 1.0;
             }
-            let mut keys = BTreeSet::new();
-            for text in [parts.subject.as_str(), parts.text.as_str()] {
-                let tokens = words::prose(text);
-                keys.extend(tokens.list.iter().filter_map(|token| key(vocabulary, tokens.word(token)).map(str::to_owned)));
-            }
+            let keys: BTreeSet<&str> = lesson.words().filter_map(|word| key(vocabulary, word)).collect();
             for key in keys {
-                if let Some(count) = counts.entry(key).or_insert_with(|| vec![0.0; docs.len()]).get_mut(index) {
+                if let Some(count) = counts.entry(key).or_default().get_mut(index) {
                     *count += 1.0;
                 }
             }
         }
         let all: f64 = docs.iter().sum();
-        let odds = counts
-            .into_iter()
-            .map(|(key, counts)| {
-                let seen: f64 = counts.iter().sum();
-                let of = |count: f64, docs: f64| {
-                    let prior = PRIOR_WORDS * seen / all;
-                    let inside = (count + prior * docs + 0.05) / (docs + 0.5);
-                    let outside = (seen - count + prior * (all - docs) + 0.05) / (all - docs + 0.5);
-                    (inside / outside).ln().clamp(ODDS_MIN, ODDS_MAX)
-                };
-                let of = counts.iter().zip(&docs).map(|(count, docs)| of(*count, *docs)).collect();
-                (key.into(), Odds { of, is_telling: seen >= TELLING_MIN })
-            })
-            .collect();
-        Self { odds, scale }
+        let mut new = Self { scale, ..Self::default() };
+        for (key, counts) in counts {
+            let seen: f64 = counts.iter().sum();
+            let mut of = [0.0; CATEGORIES];
+            for ((odds, count), docs) in of.iter_mut().zip(counts).zip(docs) {
+                let prior = PRIOR_WORDS * seen / all;
+                let inside = (count + prior * docs + 0.05) / (docs + 0.5);
+                let outside = (seen - count + prior * (all - docs) + 0.05) / (all - docs + 0.5);
+                *odds = (inside / outside).ln().clamp(ODDS_MIN, ODDS_MAX);
+            }
+            new.numbers.insert(key.into(), u32::try_from(new.odds.len()).unwrap_or(UNLIKE));
+            new.odds.push(Odds { of, is_telling: seen >= TELLING_MIN });
+        }
+        new
+    }
+
+    /// The number of a word among those of the examples.
+    pub fn number(&self, vocabulary: &Vocabulary, word: &str) -> Option<u32> {
+        self.numbers.get(key(vocabulary, word)?).copied()
     }
 
     /// What the words of the places say, for each category.
-    pub fn lean(&self, vocabulary: &Vocabulary, texts: &[(usize, &Tokens)], factors: &[f64]) -> Vec<Leaning> {
-        let mut sums: Vec<Leaning> = vec![Leaning::default(); Category::ALL.len()];
-        if self.odds.is_empty() {
-            return sums;
-        }
-        let mut seen: HashSet<&str> = HashSet::new();
+    pub fn lean(&self, texts: &[(usize, &Tokens, &[Meaning])], factors: &[f64]) -> Vec<Leaning> {
+        let mut seen = vec![false; self.odds.len()];
         let mut told: Vec<(usize, Token, &Odds)> = Vec::new();
-        for (place, tokens) in texts {
+        for (place, tokens, meanings) in texts {
             // What is quoted or enclosed counts where the new text is short, as with rules.
             let factor = factors.get(*place).copied().unwrap_or(0.0);
             let counts = matches!(*place, SUBJECT | NEW) || (*place == QUOTED && factor >= 0.6) || (*place == ATTACHMENT && factor >= 1.0);
-            for token in tokens.list.iter().filter(|_| counts) {
-                if let Some((key, odds)) = key(vocabulary, tokens.word(token)).and_then(|key| self.odds.get_key_value(key))
-                    && seen.insert(key)
+            if !counts {
+                continue;
+            }
+            for (token, meaning) in tokens.list.iter().zip(*meanings) {
+                if let Some(seen) = seen.get_mut(meaning.likeness as usize)
+                    && !std::mem::replace(seen, true)
+                    && let Some(odds) = self.odds.get(meaning.likeness as usize)
                 {
                     told.push((*place, *token, odds));
                 }
             }
         }
-        for (index, leaning) in sums.iter_mut().enumerate() {
-            let of = |odds: &Odds| odds.of.get(index).copied().unwrap_or(0.0);
-            let sum: f64 = told.iter().map(|(_, _, odds)| of(odds)).sum();
-            leaning.adds = (sum * self.scale).clamp(-SCORE_MAX, SCORE_MAX);
-            let mut best: Vec<_> = told.iter().filter(|(_, _, odds)| odds.is_telling && of(odds) > 0.5).collect();
-            best.sort_by(|one, other| of(other.2).total_cmp(&of(one.2)));
-            leaning.hits = best.into_iter().take(SHOWN_MAX).map(|(place, token, _)| hit(*place, token)).collect();
+        (0..CATEGORIES).map(|category| self.leaning(category, &told)).collect()
+    }
+
+    fn leaning(&self, category: usize, told: &[(usize, Token, &Odds)]) -> Leaning {
+        let of = |odds: &Odds| odds.of.get(category).copied().unwrap_or(0.0);
+        let sum: f64 = told.iter().map(|(_, _, odds)| of(odds)).sum();
+        let adds = (sum * self.scale).clamp(-SCORE_MAX, SCORE_MAX);
+        if adds <= 0.0 {
+            // What speaks against a kind is that its words are missing: there is nothing to show.
+            return Leaning { adds, hits: Vec::new() };
         }
-        sums
+        let mut best: Vec<_> = told.iter().filter(|(_, _, odds)| odds.is_telling && of(odds) > 0.5).collect();
+        let by_odds = |one: &&(usize, Token, &Odds), other: &&(usize, Token, &Odds)| {
+            of(other.2).total_cmp(&of(one.2)).then((one.0, one.1.start).cmp(&(other.0, other.1.start)))
+        };
+        if best.len() > SHOWN_MAX {
+            best.select_nth_unstable_by(SHOWN_MAX, by_odds);
+            best.truncate(SHOWN_MAX);
+        }
+        best.sort_by(by_odds);
+        let hits = best.into_iter().map(|(place, token, _)| hit(*place, token)).collect();
+        Leaning { adds, hits }
     }
 }
 

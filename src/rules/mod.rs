@@ -5,6 +5,7 @@ mod compile;
 mod condition;
 pub mod explain;
 mod facts;
+mod lexicon;
 mod likeness;
 mod rsit;
 mod scan;

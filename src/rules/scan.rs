@@ -2,12 +2,13 @@
 //! are denied ("bukan phishing", "tidak ada data yang bocor", "not a DDoS").
 
 use super::compile::{Compiled, Denial, SetId};
-use super::vocabulary::{PatternId, TermId};
+use super::lexicon::{Meaning, Reader};
+use super::vocabulary::{PatternId, ROOT};
 use super::words::Tokens;
-use std::collections::HashMap;
+use std::cell::OnceCell;
 
-/// Hits of one set kept for a place: a word that stands there a hundred times says no more than that.
-const HITS_MAX: usize = 100;
+/// Hits of one word or phrase kept for a place: what stands there a hundred times says no more than that.
+const HITS_MAX: u32 = 100;
 /// How far a denial reaches, in words: "tidak ada satu pun berkas kami yang terkunci".
 const REACH: usize = 7;
 /// How far "tidak bisa" reaches: what cannot be done is the next word or two.
@@ -18,6 +19,8 @@ const REACH_DOUBT: usize = 9;
 const ENUMERATION: usize = 4;
 /// How far back "… tidak ditemukan" reaches.
 const REACH_BACK: usize = 4;
+/// The end of a chain.
+const NONE: u32 = u32::MAX;
 
 /// A word of the rule set in a text of the mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,69 +36,144 @@ pub struct Hit {
     pub is_denied: bool,
 }
 
-/// All hits of a mail, by set; within a set by place, then by position.
-pub type Hits = HashMap<SetId, Vec<Hit>>;
+/// All hits of a mail. They are kept once, by word or phrase; those of a set are put together when a
+/// rule asks for them, so that a word that many rules know costs no more than another.
+#[derive(Debug)]
+pub struct Hits {
+    /// By place, then by position.
+    all: Vec<Hit>,
+    /// The hits of a pattern, newest first.
+    of_pattern: Chains,
+    /// The last place with a hit of a pattern, and how many it has.
+    counts: Vec<(usize, u32)>,
+    /// The patterns of a set that were hit.
+    of_set: Chains,
+    /// The hits of a set in the order of `all`, once they were asked for.
+    together: Vec<OnceCell<Vec<Hit>>>,
+    /// The sets with a hit.
+    touched: Vec<SetId>,
+}
 
-/// Adds the hits of one text. `is_prose` is false for links and names, where nothing is denied.
-pub fn scan(compiled: &Compiled, place: usize, tokens: &Tokens, is_prose: bool, into: &mut Hits) {
-    let terms = terms(compiled, tokens);
-    let mut found: Vec<(usize, usize, PatternId)> = Vec::new();
-    for start in 0..tokens.list.len() {
-        walk(compiled, &terms, start, start, 0, &mut found);
+/// Lists of numbers, one for each key, in two allocations.
+#[derive(Debug, Default)]
+struct Chains {
+    heads: Vec<u32>,
+    links: Vec<(u32, u32)>,
+}
+
+impl Chains {
+    fn new(keys: usize) -> Self {
+        Self { heads: vec![NONE; keys], links: Vec::new() }
     }
-    let denied = if is_prose { denied(compiled, tokens, &found) } else { vec![false; tokens.list.len()] };
-    for (start, end, pattern) in found {
-        let (Some(first), Some(last)) = (tokens.list.get(start), tokens.list.get(end - 1)) else { continue };
-        let hit = Hit {
-            pattern,
-            place,
-            start: first.start,
-            end: last.end,
-            first: first.position,
-            last: last.position,
-            is_denied: denied.get(start).copied().unwrap_or(false),
-        };
-        for set in compiled.sets_of.get(pattern as usize).into_iter().flatten() {
-            let hits = into.entry(*set).or_default();
-            if hits.len() < HITS_MAX || hits.iter().rev().take(HITS_MAX).any(|hit| hit.place != place) {
-                hits.push(hit);
+
+    /// Adds a value; whether it is the first of its key.
+    fn push(&mut self, key: u32, value: u32) -> bool {
+        let Some(head) = self.heads.get_mut(key as usize) else { return false };
+        let is_first = *head == NONE;
+        self.links.push((value, *head));
+        *head = u32::try_from(self.links.len() - 1).unwrap_or(NONE);
+        is_first
+    }
+
+    /// The values of a key, newest first.
+    fn of(&self, key: u32) -> impl Iterator<Item = u32> + '_ {
+        let link = |at: &u32| self.links.get(*at as usize).copied();
+        let first = self.heads.get(key as usize).and_then(link);
+        std::iter::successors(first, move |(_, next)| link(next)).map(|(value, _)| value)
+    }
+}
+
+impl Hits {
+    pub fn new(compiled: &Compiled) -> Self {
+        let (patterns, sets) = (compiled.vocabulary.patterns(), compiled.sets);
+        Self {
+            all: Vec::new(),
+            of_pattern: Chains::new(patterns),
+            counts: vec![(0, 0); patterns],
+            of_set: Chains::new(sets),
+            together: std::iter::repeat_with(OnceCell::new).take(sets).collect(),
+            touched: Vec::new(),
+        }
+    }
+
+    /// The sets of which a word was seen.
+    pub fn touched(&self) -> &[SetId] {
+        &self.touched
+    }
+
+    /// The hits of a set, by place, then by position.
+    pub fn of(&self, set: SetId) -> &[Hit] {
+        let Some(cell) = self.together.get(set as usize) else { return &[] };
+        cell.get_or_init(|| {
+            let mut indices: Vec<u32> = self.of_set.of(set).flat_map(|pattern| self.of_pattern.of(pattern)).collect();
+            indices.sort_unstable();
+            indices.into_iter().filter_map(|index| self.all.get(index as usize).copied()).collect()
+        })
+    }
+
+    fn add(&mut self, compiled: &Compiled, hit: Hit) {
+        let Some(count) = self.counts.get_mut(hit.pattern as usize) else { return };
+        *count = if count.0 == hit.place { (count.0, count.1 + 1) } else { (hit.place, 1) };
+        if count.1 > HITS_MAX {
+            return;
+        }
+        let index = u32::try_from(self.all.len()).unwrap_or(NONE);
+        self.all.push(hit);
+        if self.of_pattern.push(hit.pattern, index) {
+            for set in compiled.sets_of.get(hit.pattern as usize).into_iter().flatten() {
+                if self.of_set.push(*set, hit.pattern) {
+                    self.touched.push(*set);
+                }
             }
         }
     }
 }
 
-/// The terms of each token; a token that was seen before is not looked up again.
-fn terms(compiled: &Compiled, tokens: &Tokens) -> Vec<std::rc::Rc<[TermId]>> {
-    let mut known: HashMap<&str, std::rc::Rc<[TermId]>> = HashMap::new();
-    let mut buffer = Vec::new();
-    let mut all = Vec::with_capacity(tokens.list.len());
-    for token in &tokens.list {
-        let word = tokens.word(token);
-        let terms = known.entry(word).or_insert_with(|| {
-            compiled.vocabulary.terms_of(word, &mut buffer);
-            buffer.as_slice().into()
-        });
-        all.push(std::rc::Rc::clone(terms));
+/// Adds the hits of one text, whose words stand for `meanings`. `is_prose` is false for links and
+/// names, where nothing is denied.
+pub fn scan(
+    compiled: &Compiled,
+    place: usize,
+    tokens: &Tokens,
+    meanings: &[Meaning],
+    reader: &Reader<'_>,
+    is_prose: bool,
+    into: &mut Hits,
+) {
+    let mut found: Vec<(usize, usize, PatternId)> = Vec::new();
+    let mut has_denial = false;
+    for start in 0..tokens.list.len() {
+        let from = found.len();
+        walk(compiled, meanings, reader, start, start, ROOT, &mut found);
+        has_denial |= found.iter().skip(from).any(|(_, _, pattern)| compiled.denial_of.contains_key(pattern));
     }
-    all
+    let denied = if is_prose && has_denial { denied(compiled, tokens, &found) } else { Vec::new() };
+    for (start, end, pattern) in found {
+        let (Some(first), Some(last)) = (tokens.list.get(start), tokens.list.get(end - 1)) else { continue };
+        let is_denied = denied.get(start).copied().unwrap_or(false);
+        let hit = Hit { pattern, place, start: first.start, end: last.end, first: first.position, last: last.position, is_denied };
+        into.add(compiled, hit);
+    }
 }
 
 /// Follows the tree of words from one token on. A token has few terms and a phrase few words, so
 /// the work at each token is bounded.
 fn walk(
     compiled: &Compiled,
-    terms: &[std::rc::Rc<[TermId]>],
+    meanings: &[Meaning],
+    reader: &Reader<'_>,
     start: usize,
     at: usize,
     node: u32,
     found: &mut Vec<(usize, usize, PatternId)>,
 ) {
-    for term in terms.get(at).into_iter().flat_map(|terms| terms.iter()) {
+    let Some(meaning) = meanings.get(at) else { return };
+    for term in reader.terms(*meaning) {
         if let Some((next, end)) = compiled.vocabulary.step(node, *term) {
             if let Some(pattern) = end {
                 found.push((start, at + 1, pattern));
             }
-            walk(compiled, terms, start, at + 1, next, found);
+            walk(compiled, meanings, reader, start, at + 1, next, found);
         }
     }
 }

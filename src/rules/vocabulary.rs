@@ -2,7 +2,7 @@
 //! becomes the terms that it can stand for, a sequence of terms is a pattern in one tree.
 
 use super::words;
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 /// A word as a rule writes it: with affixes (`retas`), as it stands (`=retas`), or its beginning (`retas*`).
 pub type TermId = u32;
@@ -11,19 +11,23 @@ pub type PatternId = u32;
 
 /// Words of a phrase; longer ones are sentences, and no reporter repeats a sentence.
 const PHRASE_WORDS_MAX: usize = 8;
+/// The root of the tree of phrases.
+pub const ROOT: u32 = 0;
 /// Shortest beginning that `*` may stand after.
 const PREFIX_MIN: usize = 3;
 
 #[derive(Debug, Default)]
 pub struct Vocabulary {
-    roots: HashMap<Box<str>, TermId>,
-    exact: HashMap<Box<str>, TermId>,
-    prefixes: HashMap<Box<str>, TermId>,
+    roots: FxHashMap<Box<str>, TermId>,
+    exact: FxHashMap<Box<str>, TermId>,
+    prefixes: FxHashMap<Box<str>, TermId>,
     /// Which lengths the prefixes have, so that only those are cut off and looked up.
     prefix_lengths: Vec<usize>,
-    spelling: HashMap<Box<str>, Box<str>>,
+    spelling: FxHashMap<Box<str>, Box<str>>,
     terms: TermId,
-    branches: HashMap<(u32, TermId), u32>,
+    /// Where a term leads from the root of the tree, by term; most words of a mail end there.
+    firsts: Vec<u32>,
+    branches: FxHashMap<(u32, TermId), u32>,
     /// The pattern that ends at a node of the tree.
     ends: Vec<Option<PatternId>>,
     /// Each pattern as its author wrote it.
@@ -47,7 +51,7 @@ impl Vocabulary {
     /// # Errors
     /// A phrase without words, with too many, or with a `*` after too little.
     pub fn pattern(&mut self, phrase: &str, must_be_exact: bool) -> Result<PatternId, String> {
-        let mut node = 0;
+        let mut node = ROOT;
         let mut count = 0;
         for piece in phrase.split_whitespace() {
             let is_exact = must_be_exact || piece.starts_with('=');
@@ -121,18 +125,31 @@ impl Vocabulary {
     }
 
     fn branch(&mut self, node: u32, term: TermId) -> u32 {
-        if let Some(next) = self.branches.get(&(node, term)) {
-            return *next;
+        if let Some((next, _)) = self.step(node, term) {
+            return next;
         }
         let next = u32::try_from(self.ends.len()).unwrap_or(u32::MAX);
-        self.branches.insert((node, term), next);
         self.ends.push(None);
+        if node == ROOT {
+            let at = term as usize;
+            self.firsts.resize(self.firsts.len().max(at + 1), ROOT);
+            if let Some(first) = self.firsts.get_mut(at) {
+                *first = next;
+            }
+        } else {
+            self.branches.insert((node, term), next);
+        }
         next
     }
 
     /// Where a term leads from a node: the node, and the pattern that ends there.
     pub fn step(&self, node: u32, term: TermId) -> Option<(u32, Option<PatternId>)> {
-        let next = *self.branches.get(&(node, term))?;
+        let next = if node == ROOT {
+            // No branch leads back to the root, so that the root stands for "nowhere".
+            self.firsts.get(term as usize).copied().filter(|next| *next != ROOT)?
+        } else {
+            *self.branches.get(&(node, term))?
+        };
         Some((next, self.ends.get(next as usize).copied().flatten()))
     }
 

@@ -35,6 +35,9 @@ pub struct Token {
 #[derive(Debug, Default)]
 pub struct Tokens {
     pub list: Vec<Token>,
+    /// Addresses of the web and of mail, in bytes of the text: they are indicators, no words.
+    pub addresses: Vec<(u32, u32)>,
+    /// The text in small letters, and after it the folded form of the words that need more than that.
     folded: String,
 }
 
@@ -49,28 +52,32 @@ impl Tokens {
 /// The beginning of `text` that is read: at most [`TEXT_BYTES_MAX`], cut at a character.
 #[must_use]
 pub fn capped(text: &str) -> &str {
-    if text.len() <= TEXT_BYTES_MAX {
-        return text;
-    }
-    let end = (0..=TEXT_BYTES_MAX).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-    text.get(..end).unwrap_or_default()
+    text.get(..text.floor_char_boundary(TEXT_BYTES_MAX)).unwrap_or_default()
 }
 
-/// Cuts a text into words. Addresses of the web and of mail are left out: they are indicators.
+/// Cuts a text into words. Addresses of the web and of mail are kept apart.
 #[must_use]
 pub fn prose(text: &str) -> Tokens {
-    cut(text, |chunk| !is_address(chunk))
+    cut(text, Addresses::Apart)
 }
 
-/// Cuts the addresses of the web alone into words, for rules that look into links.
+/// Cuts a text of addresses into words, for rules that look into links.
 #[must_use]
 pub fn links(text: &str) -> Tokens {
-    cut(text, |chunk| is_address(chunk) && !chunk.contains('@'))
+    cut(text, Addresses::AsWords)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Addresses {
+    Apart,
+    AsWords,
 }
 
 /// Whether a run of characters without white space is a link, a host or a mail address.
 fn is_address(chunk: &str) -> bool {
-    if !chunk.contains(['.', '@', ':']) {
+    let Some(mark) = chunk.bytes().position(|byte| matches!(byte, b'.' | b'@' | b':')) else { return false };
+    if mark + 1 == chunk.len() {
+        // The end of a sentence, by far the most frequent.
         return false;
     }
     if chunk.contains("://") || chunk.contains("[.]") || chunk.contains('@') {
@@ -78,34 +85,41 @@ fn is_address(chunk: &str) -> bool {
     }
     let host = chunk.trim_matches(|c: char| !c.is_ascii_alphanumeric()).split(['/', ':', '?']).next().unwrap_or_default();
     let mut labels = host.split('.');
-    let inner = labels.all(|label| !label.is_empty() && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'));
+    let inner = labels.all(|label| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'));
     inner && host.contains('.') && crate::extract::indicator::has_known_suffix(host)
 }
 
-fn cut(text: &str, is_wanted: impl Fn(&str) -> bool) -> Tokens {
+fn cut(text: &str, addresses: Addresses) -> Tokens {
     let text = capped(text);
-    let mut cutter = Cutter { tokens: Tokens::default(), position: 0, sentence: 0, after_comma: false, newlines: 0 };
-    let mut at = 0;
-    for piece in text.split_inclusive(char::is_whitespace) {
-        let chunk = piece.trim_end_matches(char::is_whitespace);
-        if !chunk.is_empty() {
-            if cutter.newlines > 1 || (cutter.newlines == 1 && opens_item(chunk)) {
-                cutter.end_sentence();
-            }
-            cutter.newlines = 0;
-            if is_wanted(chunk) {
-                cutter.chunk(chunk, at);
-            } else {
-                cutter.position += 1;
-            }
-            if ends_sentence(chunk) {
-                cutter.end_sentence();
-            } else if chunk.ends_with([',', '–', '—']) || chunk == "-" {
-                cutter.after_comma = true;
-            }
+    let tokens = Tokens { list: Vec::with_capacity(text.len() / 6), addresses: Vec::new(), folded: text.to_ascii_lowercase() };
+    let mut cutter = Cutter { tokens, addresses, position: 0, sentence: 0, after_comma: false, newlines: 0 };
+    let (mut start, mut is_plain) = (None, true);
+    for (at, byte) in text.bytes().chain(std::iter::once(b' ')).enumerate() {
+        if byte > b' ' {
+            start = start.or(Some(at));
+            is_plain &= byte.is_ascii_alphanumeric();
+            continue;
         }
-        cutter.newlines += piece.matches('\n').count();
-        at += piece.len();
+        if let Some(from) = start.take() {
+            let chunk = text.get(from..at).unwrap_or_default();
+            if is_plain {
+                cutter.plain(chunk, from);
+            } else if chunk.is_ascii() {
+                cutter.chunk(chunk, from);
+            } else {
+                // White space beyond ASCII: the no-break space and its like.
+                let mut from = from;
+                for piece in chunk.split_inclusive(char::is_whitespace) {
+                    let inner = piece.trim_end_matches(char::is_whitespace);
+                    if !inner.is_empty() {
+                        cutter.chunk(inner, from);
+                    }
+                    from += piece.len();
+                }
+            }
+            is_plain = true;
+        }
+        cutter.newlines += usize::from(byte == b'\n');
     }
     cutter.tokens
 }
@@ -120,6 +134,7 @@ fn ends_sentence(chunk: &str) -> bool {
 
 struct Cutter {
     tokens: Tokens,
+    addresses: Addresses,
     position: u32,
     sentence: u32,
     after_comma: bool,
@@ -133,23 +148,60 @@ impl Cutter {
         self.after_comma = false;
     }
 
-    /// Cuts one run without white space; `at` is its place in the text.
+    fn begin(&mut self, opens_item: impl FnOnce() -> bool) {
+        if self.newlines > 1 || (self.newlines == 1 && opens_item()) {
+            self.end_sentence();
+        }
+        self.newlines = 0;
+    }
+
+    /// A run of ASCII letters and digits: one word, and most words are that.
+    fn plain(&mut self, chunk: &str, at: usize) {
+        self.begin(|| false);
+        self.push(at, at + chunk.len(), at, at + chunk.len().min(TOKEN_BYTES_MAX));
+    }
+
+    /// Any run without white space; `at` is its place in the text.
     fn chunk(&mut self, chunk: &str, at: usize) {
+        self.begin(|| opens_item(chunk));
+        if self.addresses == Addresses::Apart && is_address(chunk) {
+            self.tokens.addresses.push((as_u32(at), as_u32(at + chunk.len())));
+            self.position += 1;
+        } else {
+            self.words(chunk, at);
+        }
+        if ends_sentence(chunk) {
+            self.end_sentence();
+        } else if chunk.ends_with([',', '–', '—']) || chunk == "-" {
+            self.after_comma = true;
+        }
+    }
+
+    fn words(&mut self, chunk: &str, at: usize) {
         let mut start = None;
-        let mut from = self.tokens.folded.len();
+        // Whether the word is more than ASCII letters and digits, so that small letters are not its folded form.
+        let mut is_odd = false;
         for (offset, c) in chunk.char_indices().chain(std::iter::once((chunk.len(), ' '))) {
             if c.is_alphanumeric() {
-                if start.is_none() {
-                    start = Some(at + offset);
-                    from = self.tokens.folded.len();
-                }
-                if self.tokens.folded.len() - from < TOKEN_BYTES_MAX {
-                    fold(c, &mut self.tokens.folded);
-                }
+                start = start.or(Some(offset));
+                is_odd |= !c.is_ascii();
             } else if is_invisible(c) || ((c == '\'' || c == '’') && start.is_some()) {
                 // Part of the word, and not of its spelling: "don't", a soft hyphen, a zero-width space.
+                is_odd = true;
             } else if let Some(start) = start.take() {
-                self.push(start, at + offset, from);
+                if is_odd {
+                    let from = self.tokens.folded.len();
+                    let letters = chunk.get(start..offset).unwrap_or_default().chars().filter(|c| c.is_alphanumeric());
+                    for c in letters {
+                        if self.tokens.folded.len() - from < TOKEN_BYTES_MAX {
+                            fold(c, &mut self.tokens.folded);
+                        }
+                    }
+                    self.push(at + start, at + offset, from, self.tokens.folded.len());
+                } else {
+                    self.push(at + start, at + offset, at + start, at + offset.min(start + TOKEN_BYTES_MAX));
+                }
+                is_odd = false;
                 if matches!(c, ',' | '–' | '—') {
                     self.after_comma = true;
                 }
@@ -157,13 +209,12 @@ impl Cutter {
         }
     }
 
-    fn push(&mut self, start: usize, end: usize, from: usize) {
-        let as_u32 = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    fn push(&mut self, start: usize, end: usize, from: usize, to: usize) {
         self.tokens.list.push(Token {
             start: as_u32(start),
             end: as_u32(end),
             from: as_u32(from),
-            to: as_u32(self.tokens.folded.len()),
+            to: as_u32(to),
             position: self.position,
             sentence: self.sentence,
             after_comma: self.after_comma,
@@ -171,6 +222,10 @@ impl Cutter {
         self.position += 1;
         self.after_comma = false;
     }
+}
+
+fn as_u32(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
 /// Zero-width characters, the soft hyphen and combining marks: seen in mail made to pass filters.
@@ -309,14 +364,17 @@ fn one_prefix(word: &str, buffer: &mut String, hit: &mut impl FnMut(&str)) {
 
 /// `tolonggg` as `tolongg` and `tolong`: runs of three and more as two letters and as one.
 fn without_runs(word: &str) -> Option<[String; 2]> {
+    let bytes = word.as_bytes();
+    let has_run = bytes.windows(3).any(|three| matches!(three, [a, b, c] if a == b && b == c));
+    if !has_run || bytes.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
     let mut run = 0;
     let mut last = '\0';
-    let mut has_run = false;
     let (mut two, mut one) = (String::new(), String::new());
     for c in word.chars() {
         run = if c == last { run + 1 } else { 1 };
         last = c;
-        has_run |= run > 2;
         if run <= 2 {
             two.push(c);
         }
@@ -324,7 +382,7 @@ fn without_runs(word: &str) -> Option<[String; 2]> {
             one.push(c);
         }
     }
-    (has_run && !word.chars().all(|c| c.is_ascii_digit())).then_some([two, one])
+    Some([two, one])
 }
 
 #[cfg(test)]
@@ -387,7 +445,9 @@ mod tests {
         assert_eq!(&text[hit.start as usize..hit.end as usize], "diretas");
         assert!(tokens.list[3].position - tokens.list[2].position > SENTENCE_GAP);
         assert_ne!(tokens.list[3].sentence, tokens.list[2].sentence);
-        let linked = links(text);
+        let [(from, to)] = tokens.addresses.as_slice() else { panic!("one address: {:?}", tokens.addresses) };
+        assert_eq!(&text[*from as usize..*to as usize], "https://a.example/x");
+        let linked = links("https://a.example/x");
         assert!(linked.list.iter().any(|token| linked.word(token) == "example"));
     }
 }
