@@ -23,7 +23,7 @@ use alarm::Cause;
 use anyhow::Context as _;
 use clock::Clock;
 use pipeline::Bench;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -63,6 +63,8 @@ pub struct Shared {
     counters: metrics::Counters,
     /// When the last successful sync was written down.
     synced_at: Mutex<Option<tokio::time::Instant>>,
+    /// Where the next look at the clocks goes on, where there are too many tickets for one.
+    turn: AtomicUsize,
 }
 
 /// How fresh the certificates of contacts are.
@@ -138,6 +140,7 @@ impl Daemon {
             resumed: Notify::new(),
             counters: metrics::Counters::default(),
             synced_at: Mutex::new(None),
+            turn: AtomicUsize::new(0),
         };
         let daemon = Self(Arc::new(shared));
         for id in uncertain {

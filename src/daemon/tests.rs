@@ -258,3 +258,30 @@ async fn the_metrics_hold_figures_and_no_word_of_any_mail() {
     stage.daemon.stop();
     task.await.unwrap();
 }
+
+#[tokio::test]
+async fn whatever_is_in_the_quarantine_is_told_to_analysts_in_one_digest() {
+    let folder = tempfile::tempdir().unwrap();
+    let setting = Setting { people: PEOPLE, intake: "max_message = \"1KiB\"\n", ..Setting::default() };
+    let mut stage = Stage::set_up(&folder.path().join("centre"), start(), &setting).unwrap();
+    for user in ["siti", "joko", "wati"] {
+        stage.add(user, Actor::without_key(user, &format!("{user}@warga.example")).unwrap());
+        let note = Note { subject: "Situs diretas".to_owned(), text: "Halaman depan diganti orang. ".repeat(100), ..Note::default() };
+        let id = stage.next_message_id(user);
+        let raw = stage.actor(user).unwrap().writes(&stage.daemon.config.center.address, &note, &id, stage.clock.now()).unwrap();
+        stage.deliver(&raw).unwrap();
+    }
+    stage.play().await.unwrap();
+    let waiting = stage.daemon.store.quarantine(&view(&stage)).unwrap();
+    assert_eq!(waiting.len(), 3);
+    let digests = |mails: Vec<Received>| -> Vec<Received> {
+        mails.into_iter().filter(|mail| mail.to.as_str() == "ani@bssn.test" && mail.subject.contains("di karantina: 3")).collect()
+    };
+    stage.wait(24);
+    let told = digests(stage.play().await.unwrap());
+    assert_eq!(told.len(), 1);
+    for row in waiting {
+        assert!(told[0].text.contains(&format!("{} · ", row.id)), "{} is not in\n{}", row.id, told[0].text);
+    }
+    assert!(digests(stage.play().await.unwrap()).is_empty(), "once");
+}

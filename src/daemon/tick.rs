@@ -6,14 +6,18 @@ use super::{Daemon, pipeline, retention, setup};
 use crate::decide::{chief, due};
 use crate::model::effect::MailKind;
 use crate::model::snapshot::Question;
+use crate::model::ticket::TicketNumber;
 use crate::store::{MailFilter, MailRow, SYNC, View};
 use jiff::SignedDuration;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// How often the clocks are looked at. Terms are hours; a minute late is on time.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+/// Open tickets in one look at the clocks: each is a transaction of some 0.2 ms.
+const TICKETS_IN_LOOK_MAX: usize = 5_000;
 
 /// A mailbox that was not looked through for so long is told to the chief.
 pub const SYNC_LATE_AFTER: SignedDuration = SignedDuration::from_hours(1);
@@ -86,6 +90,18 @@ pub(super) async fn watch_standing(daemon: &Daemon, watch: &Watch) -> anyhow::Re
     Ok(())
 }
 
+/// Those that are looked at now: all, or where a flood opened more than that, so many, on from where the last
+/// look ended. A hundred thousand tickets are then all seen within ten minutes, and no look holds up the store.
+fn in_turn(mut open: Vec<TicketNumber>, turn: &AtomicUsize) -> Vec<TicketNumber> {
+    if open.len() <= TICKETS_IN_LOOK_MAX {
+        return open;
+    }
+    let from = turn.fetch_add(TICKETS_IN_LOOK_MAX, Ordering::Relaxed) % open.len();
+    open.rotate_left(from);
+    open.truncate(TICKETS_IN_LOOK_MAX);
+    open
+}
+
 /// Does one due thing. What fails, or makes the core panic, is named in the log and keeps nothing else from
 /// being done.
 fn due_thing(what: &str, work: impl FnOnce() -> anyhow::Result<()>) {
@@ -106,7 +122,7 @@ pub(super) async fn tick(daemon: &Daemon) -> anyhow::Result<()> {
             let now = daemon.clock.now();
             let bench = daemon.bench();
             let (desk, place) = (bench.desk(&daemon.key, now), bench.place());
-            for number in daemon.store.open_tickets()? {
+            for number in in_turn(daemon.store.open_tickets()?, &daemon.turn) {
                 due_thing(&number.0, || {
                     let question = Question { tickets: vec![number.clone()], ..Question::default() };
                     daemon.store.act(&number.0, &question, &place, now, |world| due::ticket(&number, world, desk)).map(|_| ())
@@ -154,8 +170,8 @@ fn reports(daemon: &Daemon) {
     }
 }
 
-/// Mail that was filed without a ticket since yesterday's digest, told once a day at the hour of
-/// the chief's report, else at 07:00.
+/// Mail that was filed without a ticket, or into the quarantine, since yesterday's digest, told once a day
+/// at the hour of the chief's report, else at 07:00.
 fn digest(daemon: &Daemon) -> anyhow::Result<()> {
     let now = daemon.clock.now();
     let bench = daemon.bench();
@@ -171,11 +187,12 @@ fn digest(daemon: &Daemon) -> anyhow::Result<()> {
     let since = until.checked_sub(SignedDuration::from_hours(24))?;
     let day = today.date().to_string();
     let view = View { time_zone: place.time_zone.clone(), now, center_address: bench.policy.center_address.to_string() };
-    let filter =
-        MailFilter { in_digest: true, since: Some(since), before: Some(until), limit: Some(DIGEST_LINES_MAX), ..MailFilter::default() };
+    let told = MailFilter { since: Some(since), before: Some(until), limit: Some(DIGEST_LINES_MAX), ..MailFilter::default() };
     let question = due::ask_digest(&day, desk);
-    let lines: Vec<String> = daemon.store.mail(&filter, &view)?.iter().map(digest_line).collect();
-    daemon.store.act(&format!("digest {day}"), &question, &place, now, |world| due::digest(&day, &lines, world, desk))?;
+    let lines = |filter: MailFilter| anyhow::Ok(daemon.store.mail(&filter, &view)?.iter().map(digest_line).collect::<Vec<_>>());
+    let quarantine = lines(MailFilter { in_quarantine: true, ..told.clone() })?;
+    let lines = lines(MailFilter { in_digest: true, ..told })?;
+    daemon.store.act(&format!("digest {day}"), &question, &place, now, |world| due::digest(&day, &lines, &quarantine, world, desk))?;
     Ok(())
 }
 
@@ -184,4 +201,23 @@ fn digest_line(row: &MailRow) -> String {
     let from = row.from.as_deref().unwrap_or("-");
     let subject: String = row.subject.chars().take(80).collect();
     format!("{} · {} · {kind} · {from} · {subject} · {}", row.id, row.at, row.reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_tickets_is_looked_at_in_turn_and_none_is_left_out() {
+        let open: Vec<TicketNumber> = (1..=12_345).map(|number| TicketNumber::new("B", 2026, number)).collect();
+        let turn = AtomicUsize::new(0);
+        let mut seen = std::collections::BTreeSet::new();
+        for _ in 0..3 {
+            let some = in_turn(open.clone(), &turn);
+            assert_eq!(some.len(), TICKETS_IN_LOOK_MAX);
+            seen.extend(some);
+        }
+        assert_eq!(seen.len(), open.len());
+        assert_eq!(in_turn(open[..10].to_vec(), &turn), open[..10], "as many as there ever were: all");
+    }
 }

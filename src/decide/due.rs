@@ -274,15 +274,16 @@ fn digest_id(day: &str, desk: Desk<'_>) -> String {
 
 /// The daily digest of mail that was filed without a ticket (contract 8), a line a mail; once a day.
 #[must_use]
-pub fn digest(day: &str, lines: &[String], world: &Snapshot, desk: Desk<'_>) -> Decision {
+pub fn digest(day: &str, lines: &[String], quarantine: &[String], world: &Snapshot, desk: Desk<'_>) -> Decision {
     let mut work = Work::new(desk, world, format!("digest\0{day}"));
-    if lines.is_empty() || !world.letters.is_empty() {
+    if (lines.is_empty() && quarantine.is_empty()) || !world.letters.is_empty() {
         return work.finish();
     }
     let people: Vec<&Person> = work.audience(None);
     for (at, person) in people.into_iter().enumerate() {
         let mut fields = work.fields(None);
         list(&mut fields, "lines", lines.iter().cloned());
+        list(&mut fields, "quarantine", quarantine.iter().cloned());
         let mut letter = work.to_person(person, None, LetterKind::Notice, TemplateName::Digest, &fields);
         if at == 0 {
             // The first one's Message-ID is the day's mark.
@@ -290,7 +291,7 @@ pub fn digest(day: &str, lines: &[String], world: &Snapshot, desk: Desk<'_>) -> 
         }
         work.queue(letter, AtReporter::No);
     }
-    let detail = lines.len().to_string();
+    let detail = (lines.len() + quarantine.len()).to_string();
     work.effect(Effect::Audit { by: DAEMON.to_owned(), what: "digest".to_owned(), detail });
     work.finish()
 }

@@ -173,8 +173,10 @@ pub struct MailFilter {
     pub ticket: Option<TicketNumber>,
     /// Filed without a ticket and to be named in the digest.
     pub in_digest: bool,
-    /// Received at or after; with `in_digest`, filed at or after, so that mail which waited out an
-    /// outage is told too.
+    /// In the quarantine, and not released.
+    pub in_quarantine: bool,
+    /// Received at or after; with one of the two above, decided at or after, so that mail which waited
+    /// out an outage is told too.
     pub since: Option<Timestamp>,
     /// Before, in the same sense.
     pub before: Option<Timestamp>,

@@ -172,17 +172,19 @@ impl Store {
             if let Some(ticket) = &filter.ticket {
                 ask("ticket = ?", Box::new(ticket.0.clone()));
             }
+            let is_told = filter.in_digest || filter.in_quarantine;
             if let Some(since) = filter.since {
-                ask(if filter.in_digest { "decided_at >= ?" } else { "received_at >= ?" }, Box::new(at(since)));
+                ask(if is_told { "decided_at >= ?" } else { "received_at >= ?" }, Box::new(at(since)));
             }
             if let Some(before) = filter.before {
-                ask(if filter.in_digest { "decided_at < ?" } else { "received_at < ?" }, Box::new(at(before)));
+                ask(if is_told { "decided_at < ?" } else { "received_at < ?" }, Box::new(at(before)));
             }
             let digest = if filter.in_digest { "AND in_digest = 1" } else { "" };
+            let quarantine = if filter.in_quarantine { "AND quarantine = 1 AND released_at IS NULL" } else { "" };
             let conditions = conditions.join(" AND ");
             values.push(Box::new(i64::try_from(filter.limit.unwrap_or(ROWS_MAX))?));
             let mut statement = db.prepare_cached(&format!(
-                "SELECT {MAIL_COLUMNS} FROM (SELECT * FROM inbox WHERE {conditions} {digest} ORDER BY id DESC LIMIT ?) ORDER BY id"
+                "SELECT {MAIL_COLUMNS} FROM (SELECT * FROM inbox WHERE {conditions} {digest} {quarantine} ORDER BY id DESC LIMIT ?) ORDER BY id"
             ))?;
             let rows = statement.query_map(rusqlite::params_from_iter(values), |row| mail_row(row, view))?;
             rows.collect::<Result<_, _>>().context("read the mail")

@@ -27,6 +27,7 @@ mod sim;
 mod store;
 mod store_cli;
 mod store_effects;
+mod storm;
 mod story;
 mod tidy;
 mod trust;

@@ -189,7 +189,8 @@ impl TemplateName {
             Self::RefusalSummary => &[("count", Number)],
             Self::Status => &[("facts", List), ("timeline", List), ("recipients", List)],
             Self::Help => &[("commands", List)],
-            Self::Digest | Self::DigestNew => &[("lines", List)],
+            Self::Digest => &[("lines", List), ("quarantine", List)],
+            Self::DigestNew => &[("lines", List)],
             Self::Alarm => &[("what", Text), ("facts", List)],
             Self::Report => &[
                 ("title", Text),
