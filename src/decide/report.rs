@@ -1,34 +1,25 @@
 //! A report becomes a ticket: its number, its first state, its acknowledgement or the reason why
 //! there is none, and the notice to the analysts.
 
+mod acknowledge;
+mod notice;
+
 use super::Arrived;
 use super::candidate;
-use super::due::tell_chiefs;
-use super::letters::{self, Speech, language_for, list, text, words};
+use super::letters::{language_for, words};
 use super::trust;
 use super::work::{DAEMON, Work};
-use crate::mail::kind::Headers;
-use crate::mail::template::{Field, Fields, TemplateName};
 use crate::model::calendar;
 use crate::model::clock::{Clock, ClockName};
 use crate::model::effect::{Decision, Effect, Kept, MailKind};
-use crate::model::letter::{AutoSubmitted, Enclosure, LetterKind, Protection};
 use crate::model::snapshot::SeenPlaintext;
 use crate::model::ticket::{AtReporter, Channel, Direction, Priority, Service, State, Ticket, TicketEvent, TicketNumber};
-use crate::model::{Category, InboxId, Language};
-use crate::openpgp::open::Opened;
+use crate::model::{Category, InboxId};
+use acknowledge::{About, Answer, acknowledge, answer, language_of};
+use notice::notice_new;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Attachments that one notice carries: each analyst gets a copy of its own.
-const NOTICE_ENCLOSURES_MAX: usize = 50;
-/// Characters of forwarded or quoted text that a notice shows.
-const QUOTED_CHARS_MAX: usize = 8_000;
-/// Reasons of the category that a notice names.
-const REASONS_MAX: usize = 6;
-/// New tickets within five minutes that are told one by one; those past them wait for a digest.
-const NOTICES_APART: u32 = 10;
-/// Bytes of attachments that one notice carries; mail servers refuse much larger mail.
-const NOTICE_BYTES_MAX: usize = 10 * 1024 * 1024;
+pub use notice::{attachment_lines, enclosure, enclosures};
 
 /// Tickets of one sender in a day before more of its mail is joined, in daily acknowledgements.
 const FLOOD_FACTOR: u32 = 10;
@@ -51,13 +42,6 @@ pub enum Origin {
     Replayed(SeenPlaintext),
     /// `!angkat`: an analyst made a ticket of a mail that was filed without one.
     Promoted,
-}
-
-/// Whether the reporter hears at once.
-enum Answer {
-    Now,
-    Held(String),
-    None(String),
 }
 
 /// Opens a ticket for the mail.
@@ -169,24 +153,6 @@ pub fn warnings(arrived: &Arrived<'_>, work: &Work<'_>) -> Vec<String> {
     lines
 }
 
-/// The language to write to the sender in. Of encrypted mail only what stands outside is gone by, so
-/// that the answer tells nothing of what is inside.
-fn language_of(arrived: &Arrived<'_>, work: &Work<'_>) -> Language {
-    let house = work.desk.policy.language;
-    if !arrived.is_hidden() {
-        return language_for(arrived.found.language, house);
-    }
-    let outside = ["Content-Language", "Accept-Language"].iter().flat_map(|name| arrived.opened.mail.header_values(name)).next();
-    let tag: String =
-        outside.unwrap_or_default().trim().chars().take_while(char::is_ascii_alphabetic).collect::<String>().to_ascii_lowercase();
-    match tag.as_str() {
-        "en" => Language::En,
-        // ISO 639 called Indonesian "in" until 1989, and some programs still do.
-        "id" | "in" => Language::Id,
-        _ => house.of_answer(),
-    }
-}
-
 /// The open ticket that takes up what more this sender writes today: past ten times the acknowledgements
 /// of a day, a notice a mail would bury everybody else's. `None`: the mail gets a ticket of its own.
 #[must_use]
@@ -229,132 +195,6 @@ fn participants(arrived: &Arrived<'_>, work: &Work<'_>) -> BTreeSet<crate::model
     // A report with hundreds of addresses is a circular, whose readers are no parties to the ticket.
     let copied = copied.filter(|address| address.without_detail() != policy.center_address && policy.person(address).is_none()).take(20);
     arrived.from().cloned().into_iter().chain(copied).collect()
-}
-
-/// Whether and when the sender is acknowledged (contract 4, RFC 3834 §2).
-fn answer(arrived: &Arrived<'_>, origin: &Origin, work: &Work<'_>) -> Answer {
-    let (desk, policy) = (work.desk, work.desk.policy);
-    let Some(from) = arrived.from() else { return Answer::None(desk.say("ack.no_sender", &[])) };
-    if from.without_detail() == policy.center_address || policy.internal_units.iter().any(|unit| unit.address == *from) {
-        return Answer::None(desk.say("ack.house", &[]));
-    }
-    if policy.person(from).is_some() {
-        return Answer::None(desk.say("ack.house", &[]));
-    }
-    let recognised = arrived.recognised;
-    let is_late = matches!(origin, Origin::Late(_));
-    if let Origin::Replayed(seen) = origin {
-        return Answer::None(desk.say("ack.replayed", &[("mail", &seen.mail.to_string())]));
-    }
-    if matches!(origin, Origin::Stranger(_)) || (recognised.kind == MailKind::Reply && !is_late) {
-        return Answer::None(desk.say("ack.refers_to_us", &[]));
-    }
-    if let Headers::Forbid(because) = &recognised.headers {
-        return Answer::None(because.clone());
-    }
-    if recognised.kind != MailKind::Report && !is_late {
-        return Answer::None(recognised.answer_because.clone());
-    }
-    if arrived.found.category == Category::Spam && *origin != Origin::Promoted && !arrived.is_hidden() {
-        return Answer::Held(desk.say("ack.perhaps_spam", &[]));
-    }
-    if trust::from_differs(arrived) {
-        return Answer::Held(desk.say("ack.from_differs", &[]));
-    }
-    if let Headers::Hold(because) = &recognised.headers {
-        return Answer::Held(because.clone());
-    }
-    if work.world.counters.acks_to_sender >= policy.ack_per_sender_per_day {
-        let limit = policy.ack_per_sender_per_day.to_string();
-        return Answer::None(desk.say("ack.sender_limit", &[("limit", &limit)]));
-    }
-    Answer::Now
-}
-
-/// What an acknowledgement may go by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum About {
-    /// The checklist names what is missing.
-    Open,
-    /// It came encrypted: the letter is the same whatever is in it, and whether or not it was opened.
-    Hidden,
-    /// Encrypted to none of our keys.
-    ForOthers,
-}
-
-/// Queues the acknowledgement, or records why it is held or left out; returns what happened in words.
-fn acknowledge(number: &TicketNumber, answer: Answer, about: About, work: &mut Work<'_>) -> String {
-    let held_because = match answer {
-        Answer::None(because) => {
-            let told = work.desk.say("ack.none", &[("because", &because)]);
-            work.because(told.clone());
-            return told;
-        }
-        Answer::Held(because) => Some(because),
-        Answer::Now => None,
-    };
-    let fields = acknowledgement_fields(number, about, work);
-    let is_for_others = about == About::ForOthers;
-    let protection = if work.desk.policy.ack_sign { Protection::Signed } else { Protection::Plain };
-    let speech = Speech {
-        kind: LetterKind::Acknowledgement,
-        template: if is_for_others { TemplateName::CannotDecrypt } else { TemplateName::Acknowledgement },
-        text: String::new(),
-        enclosures: Vec::new(),
-        protection,
-        tlp: None,
-        auto_submitted: AutoSubmitted::Replied,
-    };
-    let Some(mut letter) = work.to_reporter(number, fields, speech) else { return String::new() };
-    letter.held_because.clone_from(&held_because);
-    letter.not_before = work.turn_of_acknowledgement();
-    letter.encloses_certificate = is_for_others || work.world.is_first_letter;
-    let waits = letter.not_before;
-    let to = letter.to.clone();
-    work.queue(letter, AtReporter::Yes);
-    if waits.is_some() && held_because.is_none() {
-        tell_of_the_wait(number, work);
-    }
-    let told = if let Some(because) = held_because {
-        let told = work.desk.say("ack.held", &[("because", &because)]);
-        work.event(number, DAEMON, TicketEvent::AcknowledgementHeld { because }, told.clone());
-        told
-    } else {
-        let told = match waits {
-            Some(at) => work.desk.say("ack.waits", &[("until", &at.to_string())]),
-            None => work.desk.say("ack.queued", &[("to", to.as_str())]),
-        };
-        work.event(number, DAEMON, TicketEvent::Acknowledged, told.clone());
-        told
-    };
-    work.because(told.clone());
-    told
-}
-
-/// The chief hears of it when the acknowledgements of an hour begin to wait (contract 2), not at each.
-fn tell_of_the_wait(number: &TicketNumber, work: &mut Work<'_>) {
-    let (policy, counters) = (work.desk.policy, work.world.counters);
-    if counters.acks_to_domain == policy.ack_per_domain_per_hour || counters.acks == policy.ack_per_hour {
-        let what = work.desk.say("notice.acknowledgements_wait", &[]);
-        let facts = vec![
-            format!("{} / {}", counters.acks_to_domain, policy.ack_per_domain_per_hour),
-            format!("{} / {}", counters.acks, policy.ack_per_hour),
-        ];
-        tell_chiefs(number, &what, facts, work);
-    }
-}
-
-/// The fields of an acknowledgement: number and checklist, nothing of the report.
-fn acknowledgement_fields(number: &TicketNumber, about: About, work: &Work<'_>) -> Fields {
-    let mut fields = work.fields(Some(number));
-    let missing = match about {
-        About::Open => work.ticket(number).map(Ticket::missing).unwrap_or_default(),
-        About::Hidden | About::ForOthers => crate::model::document::missing(&BTreeSet::new()),
-    };
-    letters::set(&mut fields, "is_hidden", Field::Flag(about == About::Hidden));
-    letters::set(&mut fields, "has_missing", Field::Flag(!missing.is_empty()));
-    list(&mut fields, "missing", words(&missing));
-    fields
 }
 
 /// A ticket with nothing in it yet.
@@ -440,107 +280,6 @@ pub fn keep(arrived: &Arrived<'_>, number: &TicketNumber, work: &mut Work<'_>) {
     if !attachments.is_empty() || indicators != crate::model::effect::Indicators::default() {
         work.effect(Effect::Keep { ticket: number.clone(), attachments, indicators });
     }
-}
-
-/// The attachments that go along with a notice, as far as a mailbox takes them; the list in its
-/// text names all, and `ticket export` gives them. Files that were encrypted by themselves go along
-/// opened, each as a file of its own: notices are sealed.
-#[must_use]
-pub fn enclosures(opened: &Opened) -> Vec<Enclosure> {
-    let mut bytes = 0;
-    let fits = |attachment: &&crate::mail::Attachment| {
-        bytes += attachment.content.len();
-        !attachment.is_layout && bytes <= NOTICE_BYTES_MAX
-    };
-    opened.opened_files.iter().chain(&opened.mail.attachments).filter(fits).take(NOTICE_ENCLOSURES_MAX).map(enclosure).collect()
-}
-
-/// An attachment as something that can be sent on.
-#[must_use]
-pub fn enclosure(attachment: &crate::mail::Attachment) -> Enclosure {
-    Enclosure {
-        name: attachment.name.clone(),
-        media_type: attachment.media_type.clone(),
-        sha256: attachment.sha256.clone(),
-        content: attachment.content.clone(),
-    }
-}
-
-/// Tells every analyst of the new ticket, with all that is needed to decide.
-fn notice_new(arrived: &Arrived<'_>, number: &TicketNumber, told: &str, attention: String, work: &mut Work<'_>) {
-    let Some(ticket) = work.ticket(number).cloned() else { return };
-    if work.world.counters.new_tickets >= NOTICES_APART {
-        let from = arrived.from().map_or("-", |from| from.as_str());
-        work.effect(Effect::Crowd { ticket: number.clone(), line: letters::new_line(&ticket, from, &attention, work) });
-        return;
-    }
-    let mail = &arrived.opened.mail;
-    let mut fields = work.fields(Some(number));
-    text(&mut fields, "from", arrived.from().map_or_else(String::new, ToString::to_string));
-    text(&mut fields, "from_name", arrived.from_name());
-    text(&mut fields, "subject", &ticket.subject);
-    text(&mut fields, "language", arrived.found.language.word());
-    text(&mut fields, "category", ticket.category.word());
-    list(&mut fields, "category_reasons", reasons(arrived, work.desk.policy.language));
-    text(&mut fields, "priority", ticket.priority.word());
-    text(&mut fields, "tlp", ticket.tlp.map_or_else(String::new, crate::model::Tlp::label));
-    list(&mut fields, "documents", words(&ticket.documents));
-    list(&mut fields, "missing", words(&ticket.missing()));
-    list(&mut fields, "indicators", indicator_lines(arrived));
-    list(&mut fields, "attachments", attachment_lines(arrived.opened));
-    text(&mut fields, "trust", trust::words(arrived, None, work));
-    text(&mut fields, "acknowledgement", told);
-    text(&mut fields, "text", whole_text(mail, work));
-    let too_large = arrived.header_only.map(|bytes| work.desk.say("file.too_large", &[("bytes", &bytes.to_string())]));
-    let damage = arrived.damage.iter().map(|damage| format!("{}: {}", damage.code, damage.detail));
-    list(&mut fields, "damage", too_large.into_iter().chain(damage));
-    text(&mut fields, "other_ticket", attention);
-    list(&mut fields, "commands", letters::commands(&["!petugas me", "!valid", "!analisis", "!lengkapi", "!balas", "!tolak", "!status"]));
-    let enclosures = enclosures(arrived.opened);
-    work.notify(number, TemplateName::NoticeNew, &fields, &enclosures, None);
-}
-
-/// Why the rules chose the category: what spoke for it, the weightiest first, one line a rule, in
-/// the reader's language. All of it stands in `rules explain`.
-fn reasons(arrived: &Arrived<'_>, language: Language) -> Vec<String> {
-    let mut fired: Vec<_> =
-        arrived.found.fired.iter().filter(|fired| fired.category == arrived.found.category && fired.adds > 0.0).collect();
-    fired.sort_by(|a, b| b.adds.total_cmp(&a.adds));
-    let line = |fired: &crate::rules::Fired| {
-        let reason = if language == Language::En { &fired.reason_en } else { &fired.reason_id };
-        format!("{:+.1} {} {}", fired.adds, reason, fired.saw.join(", "))
-    };
-    fired.into_iter().take(REASONS_MAX).map(line).collect()
-}
-
-/// Indicators for people's eyes: defanged, so that no mail program makes a link of what a victim clicked.
-fn indicator_lines(arrived: &Arrived<'_>) -> Vec<String> {
-    let found = &arrived.found.indicators;
-    let links = found.urls.iter().chain(&found.domains).chain(&found.ips).chain(&found.emails);
-    let links = links.map(|link| link.replacen("http", "hxxp", 1).replace('.', "[.]"));
-    // Past a hundred the list is evidence to be exported, not something to be read in a mail.
-    links.chain(found.hashes.iter().chain(&found.cves).cloned()).take(100).collect()
-}
-
-/// What the sender wrote and, where it was passed on, what was forwarded or quoted: the evidence itself.
-fn whole_text(mail: &crate::mail::Mail, work: &Work<'_>) -> String {
-    let quoted = mail.text.quoted.trim();
-    if quoted.is_empty() {
-        return mail.text.new.clone();
-    }
-    let quoted: String = quoted.chars().take(QUOTED_CHARS_MAX).collect();
-    format!("{}\n\n{}\n\n{quoted}", mail.text.new.trim_end(), work.desk.say("notice.quoted", &[]))
-}
-
-/// A line for each attachment, and for each file that was opened by itself.
-pub fn attachment_lines(opened: &Opened) -> impl Iterator<Item = String> + '_ {
-    opened.mail.attachments.iter().chain(&opened.opened_files).map(attachment_line)
-}
-
-/// One line for people about an attachment.
-fn attachment_line(attachment: &crate::mail::Attachment) -> String {
-    let name = if attachment.name.is_empty() { "-" } else { &attachment.name };
-    format!("{name} · {} · {} B · {}", attachment.media_type, attachment.content.len(), attachment.sha256)
 }
 
 /// A ticket for a mail that the program could not process.

@@ -230,3 +230,22 @@ fn the_acknowledgement_brings_our_certificate_signed_or_not() {
         }
     }
 }
+
+#[test]
+fn p20_an_analysts_captured_command_acts_for_the_analyst_alone_whoever_is_first() {
+    for thief_first in [false, true] {
+        let mut play = Play::new("");
+        play.bring("joko", "joko@kantor.example");
+        play.bring("maling", "maling@lain.example");
+        play.writes("joko", &note("Situs kami diretas", "Halaman depan situs kami diganti orang."));
+        let command = play.sealed("ani", &note("Perintah", &format!("!tiket BANTUAN70-2026-000001\n!catat\n{CANARY}")));
+        let stolen = captured(&command, "maling@lain.example");
+        let (first, second) = if thief_first { (&stolen, &command) } else { (&command, &stolen) };
+        let letters = [play.post(first), play.post(second)].concat();
+        assert_eq!(kinds_to(&letters, "maling@lain.example"), [""; 0], "thief first: {thief_first}");
+        assert_eq!(kinds_to(&letters, "ani@bssn.test").iter().filter(|kind| **kind == "receipt").count(), 1);
+        let noted = letters.iter().find(|letter| letter.message_id.starts_with("receipt.")).unwrap();
+        assert!(noted.text.contains("dicatat pada BANTUAN70-2026-000001"), "{}", noted.text);
+        assert!(play.outgoing().iter().all(|raw| !tells(raw, CANARY)));
+    }
+}

@@ -4,13 +4,17 @@ use super::note;
 use crate::property::{decided, letters, now, the_bench, with_ticket};
 use crate::sim::town::base;
 use bantuan70::cli::demo::stage::Note;
+use bantuan70::model::dissemination::{Dissemination, DisseminationNumber, DisseminationState, Recipient, RecipientKind, RecipientState};
 use bantuan70::model::effect::Effect;
 use bantuan70::model::letter::{Letter, LetterKind, LetterState};
 use bantuan70::model::snapshot::{OurLetter, SeenPlaintext, Snapshot};
 use bantuan70::model::ticket::{State, Ticket, TicketEvent, TicketNumber};
-use bantuan70::model::{Address, InboxId};
+use bantuan70::model::{Address, InboxId, Language, Tlp};
 use jiff::SignedDuration;
 use proptest::prelude::*;
+use std::collections::BTreeSet;
+
+const DISSEMINATION_ID: &str = "dissemination.0123456789abcdef0123456789abcdef@bssn.test";
 
 const NAMED: [&str; 6] =
     ["joko@kantor.example", "maling@lain.example", "ani@bssn.test", "bantuan70@bssn.test", "csirt@bank.example", "siti@warga.example"];
@@ -37,6 +41,48 @@ fn world(state: State, days: i64) -> Snapshot {
         });
     }
     world.referred_tickets.push(number.clone());
+    let bank = Address::parse("csirt@bank.example").unwrap();
+    let recipient = Recipient {
+        address: bank.clone(),
+        name: "Bank".to_owned(),
+        kind: RecipientKind::Role,
+        language: Language::Id,
+        fingerprint: None,
+        state: RecipientState::Sent,
+        at: now(),
+        because: String::new(),
+        message_id: Some(DISSEMINATION_ID.to_owned()),
+        sent_at: Some(now()),
+        reminders: 0,
+    };
+    let dissemination = Dissemination {
+        number: DisseminationNumber::new(2026, 1),
+        ticket: number.clone(),
+        author: Address::parse("ani@bssn.test").unwrap(),
+        state: DisseminationState::Sent,
+        tlp: Tlp::Green,
+        lowered: false,
+        subject: String::new(),
+        text: "Blokir 192.0.2.1.".to_owned(),
+        enclosures: Vec::new(),
+        recipients: vec![recipient],
+        approvals: Vec::new(),
+        created_at: now(),
+        sent_at: Some(now()),
+        told: BTreeSet::new(),
+        released: None,
+    };
+    world.letters.push(OurLetter {
+        message_id: DISSEMINATION_ID.to_owned(),
+        kind: LetterKind::Dissemination,
+        ticket: Some(number.clone()),
+        dissemination: Some(dissemination.number.clone()),
+        to: bank,
+        state: LetterState::Sent,
+        sent_at: Some(now()),
+    });
+    world.ticket_disseminations.insert(number.clone(), vec![dissemination.number.clone()]);
+    world.disseminations.insert(dissemination.number.clone(), dissemination);
     world.tickets.get_mut(&number).unwrap().participants.insert(Address::parse("siti@warga.example").unwrap());
     world
 }
@@ -56,7 +102,7 @@ proptest! {
         headers in prop::collection::vec(header(), 0..5),
         state in prop::sample::select(State::ALL),
         days in 0_i64..40,
-        refers in prop::option::of(0_usize..3),
+        refers in prop::option::of(0_usize..4),
         tag in any::<bool>(),
         words in prop::sample::select(&["Situs kami diretas.", "DITERIMA", "1: 4\r\n2: 3", "KTP terlampir", "!status", "TLP:RED rahasia"][..]),
     ) {

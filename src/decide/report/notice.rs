@@ -1,0 +1,123 @@
+//! The notice of a new ticket to the analysts: all that is needed to decide, and the files.
+
+use crate::decide::letters::{self, list, text, words};
+use crate::decide::work::Work;
+use crate::decide::{Arrived, trust};
+use crate::mail::template::TemplateName;
+use crate::model::Language;
+use crate::model::effect::Effect;
+use crate::model::letter::Enclosure;
+use crate::model::ticket::TicketNumber;
+use crate::openpgp::open::Opened;
+
+/// Attachments that one notice carries: each analyst gets a copy of its own.
+const NOTICE_ENCLOSURES_MAX: usize = 50;
+/// Characters of forwarded or quoted text that a notice shows.
+const QUOTED_CHARS_MAX: usize = 8_000;
+/// Reasons of the category that a notice names.
+const REASONS_MAX: usize = 6;
+/// New tickets within five minutes that are told one by one; those past them wait for a digest.
+const NOTICES_APART: u32 = 10;
+/// Bytes of attachments that one notice carries; mail servers refuse much larger mail.
+const NOTICE_BYTES_MAX: usize = 10 * 1024 * 1024;
+
+/// The attachments that go along with a notice, as far as a mailbox takes them; the list in its
+/// text names all, and `ticket export` gives them. Files that were encrypted by themselves go along
+/// opened, each as a file of its own: notices are sealed.
+#[must_use]
+pub fn enclosures(opened: &Opened) -> Vec<Enclosure> {
+    let mut bytes = 0;
+    let fits = |attachment: &&crate::mail::Attachment| {
+        bytes += attachment.content.len();
+        !attachment.is_layout && bytes <= NOTICE_BYTES_MAX
+    };
+    opened.opened_files.iter().chain(&opened.mail.attachments).filter(fits).take(NOTICE_ENCLOSURES_MAX).map(enclosure).collect()
+}
+
+/// An attachment as something that can be sent on.
+#[must_use]
+pub fn enclosure(attachment: &crate::mail::Attachment) -> Enclosure {
+    Enclosure {
+        name: attachment.name.clone(),
+        media_type: attachment.media_type.clone(),
+        sha256: attachment.sha256.clone(),
+        content: attachment.content.clone(),
+    }
+}
+
+/// Tells every analyst of the new ticket, with all that is needed to decide.
+pub(super) fn notice_new(arrived: &Arrived<'_>, number: &TicketNumber, told: &str, attention: String, work: &mut Work<'_>) {
+    let Some(ticket) = work.ticket(number).cloned() else { return };
+    if work.world.counters.new_tickets >= NOTICES_APART {
+        let from = arrived.from().map_or("-", |from| from.as_str());
+        work.effect(Effect::Crowd { ticket: number.clone(), line: letters::new_line(&ticket, from, &attention, work) });
+        return;
+    }
+    let mail = &arrived.opened.mail;
+    let mut fields = work.fields(Some(number));
+    text(&mut fields, "from", arrived.from().map_or_else(String::new, ToString::to_string));
+    text(&mut fields, "from_name", arrived.from_name());
+    text(&mut fields, "subject", &ticket.subject);
+    text(&mut fields, "language", arrived.found.language.word());
+    text(&mut fields, "category", ticket.category.word());
+    list(&mut fields, "category_reasons", reasons(arrived, work.desk.policy.language));
+    text(&mut fields, "priority", ticket.priority.word());
+    text(&mut fields, "tlp", ticket.tlp.map_or_else(String::new, crate::model::Tlp::label));
+    list(&mut fields, "documents", words(&ticket.documents));
+    list(&mut fields, "missing", words(&ticket.missing()));
+    list(&mut fields, "indicators", indicator_lines(arrived));
+    list(&mut fields, "attachments", attachment_lines(arrived.opened));
+    text(&mut fields, "trust", trust::words(arrived, None, work));
+    text(&mut fields, "acknowledgement", told);
+    text(&mut fields, "text", whole_text(mail, work));
+    let too_large = arrived.header_only.map(|bytes| work.desk.say("file.too_large", &[("bytes", &bytes.to_string())]));
+    let damage = arrived.damage.iter().map(|damage| format!("{}: {}", damage.code, damage.detail));
+    list(&mut fields, "damage", too_large.into_iter().chain(damage));
+    text(&mut fields, "other_ticket", attention);
+    list(&mut fields, "commands", letters::commands(&["!petugas me", "!valid", "!analisis", "!lengkapi", "!balas", "!tolak", "!status"]));
+    let enclosures = enclosures(arrived.opened);
+    work.notify(number, TemplateName::NoticeNew, &fields, &enclosures, None);
+}
+
+/// Why the rules chose the category: what spoke for it, the weightiest first, one line a rule, in
+/// the reader's language. All of it stands in `rules explain`.
+fn reasons(arrived: &Arrived<'_>, language: Language) -> Vec<String> {
+    let mut fired: Vec<_> =
+        arrived.found.fired.iter().filter(|fired| fired.category == arrived.found.category && fired.adds > 0.0).collect();
+    fired.sort_by(|a, b| b.adds.total_cmp(&a.adds));
+    let line = |fired: &crate::rules::Fired| {
+        let reason = if language == Language::En { &fired.reason_en } else { &fired.reason_id };
+        format!("{:+.1} {} {}", fired.adds, reason, fired.saw.join(", "))
+    };
+    fired.into_iter().take(REASONS_MAX).map(line).collect()
+}
+
+/// Indicators for people's eyes: defanged, so that no mail program makes a link of what a victim clicked.
+fn indicator_lines(arrived: &Arrived<'_>) -> Vec<String> {
+    let found = &arrived.found.indicators;
+    let links = found.urls.iter().chain(&found.domains).chain(&found.ips).chain(&found.emails);
+    let links = links.map(|link| link.replacen("http", "hxxp", 1).replace('.', "[.]"));
+    // Past a hundred the list is evidence to be exported, not something to be read in a mail.
+    links.chain(found.hashes.iter().chain(&found.cves).cloned()).take(100).collect()
+}
+
+/// What the sender wrote and, where it was passed on, what was forwarded or quoted: the evidence itself.
+fn whole_text(mail: &crate::mail::Mail, work: &Work<'_>) -> String {
+    let quoted = mail.text.quoted.trim();
+    if quoted.is_empty() {
+        return mail.text.new.clone();
+    }
+    let quoted: String = quoted.chars().take(QUOTED_CHARS_MAX).collect();
+    format!("{}\n\n{}\n\n{quoted}", mail.text.new.trim_end(), work.desk.say("notice.quoted", &[]))
+}
+
+/// A line for each attachment, and for each file that was opened by itself.
+pub fn attachment_lines(opened: &Opened) -> impl Iterator<Item = String> + '_ {
+    opened.mail.attachments.iter().chain(&opened.opened_files).map(attachment_line)
+}
+
+/// One line for people about an attachment.
+fn attachment_line(attachment: &crate::mail::Attachment) -> String {
+    let name = if attachment.name.is_empty() { "-" } else { &attachment.name };
+    format!("{name} · {} · {} B · {}", attachment.media_type, attachment.content.len(), attachment.sha256)
+}
