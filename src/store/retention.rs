@@ -196,6 +196,7 @@ impl Erasing<'_> {
             self.letter(id)?;
         }
         self.files(ticket, None)?;
+        self.tx.prepare_cached("DELETE FROM candidate WHERE ticket = ?1")?.execute([ticket]).context("erase a reporter's key")?;
         self.tx.prepare_cached("DELETE FROM words WHERE ticket = ?1")?.execute([ticket]).context("erase the words that are searched")?;
         Ok(())
     }
@@ -222,6 +223,11 @@ impl Erasing<'_> {
             .prepare_cached("UPDATE inbox SET text = '', subject = '', from_address = NULL, erased_at = ?2 WHERE id = ?1")?
             .execute((id, at(self.now)))
             .context("erase the words of a mail")?;
+        // The hash of what was decrypted goes on telling a replay; from whom it came first is forgotten.
+        self.tx
+            .prepare_cached("UPDATE plaintext SET sender = NULL WHERE inbox = ?1")?
+            .execute([id])
+            .context("erase the sender of a decrypted text")?;
         Ok(())
     }
 

@@ -175,3 +175,33 @@ fn raw_mail_may_become_the_mark_of_its_erasure_and_nothing_else() {
     shell.execute("UPDATE raw SET content = CAST('X-Bantuan70-Erased: by me' AS BLOB)", []).unwrap();
     assert!(store.audit_verify().unwrap().problems.iter().any(|problem| problem.contains("the bytes of mail 1 were changed")));
 }
+
+#[test]
+fn a_reporters_key_goes_with_the_messages_and_a_replay_is_known_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let (_, number) = report(&store, 1);
+    let (hash, key) = (Sha256::of(b"decrypted"), bantuan70::model::Fingerprint("0123456789ABCDEF".to_owned()));
+    let address = bantuan70::model::Address::parse("kunci@warga.example").unwrap();
+    let candidate = Effect::KeepCandidate {
+        ticket: number.clone(),
+        address,
+        fingerprint: key.clone(),
+        certificate: b"certificate of a person".to_vec(),
+    };
+    act(&store, vec![candidate, Effect::RememberPlaintext { sha256: hash.clone(), from: None }], after(1));
+    assert!(store.candidate(&number, &key).unwrap().is_some());
+    close(&store, &number, after(10));
+    erase(&store, after(10 + 5 * 365));
+    assert!(store.candidate(&number, &key).unwrap().is_none());
+    assert!(!is_on_disk(folder.path(), b"kunci@warga.example") && !is_on_disk(folder.path(), b"certificate of a person"));
+    let question = Question { plaintexts: vec![hash.clone()], ..Question::default() };
+    let mut seen = false;
+    store
+        .act("a test", &question, &place(), after(9_000), |world| {
+            seen = world.seen_plaintexts.contains_key(&hash);
+            Decision { effects: Vec::new(), because: Vec::new() }
+        })
+        .unwrap();
+    assert!(seen);
+}
