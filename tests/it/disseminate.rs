@@ -2,6 +2,7 @@
 //! not, and who is told.
 
 mod drift;
+mod laws;
 mod log;
 mod table;
 mod wire;
