@@ -6,7 +6,7 @@ use super::filing::{FILE_BATCH, imap_file, maildir_file};
 use super::metrics::Counters;
 use super::reconcile::{self, Lost};
 use super::{Daemon, endpoint, wait, wire_login};
-use crate::config::{Login, Source};
+use crate::config::Source;
 use crate::store::Arrival;
 use crate::wire::imap::{LoggedIn, Session};
 use crate::wire::maildir::Maildir;
@@ -27,8 +27,10 @@ const SESSION_MAX: Duration = Duration::from_secs(1800);
 #[derive(Debug)]
 pub enum IntakeError {
     Wire(WireError),
-    /// No password, or `token_command` gave no token: a person has to look.
+    /// The password cannot be read: a person has to look, and no server was asked.
     Secret(String),
+    /// `token_command` gave no token: it may have asked a server that counts.
+    Token(String),
     /// The server does not open the mailbox: it may be made or given back at any moment (F9).
     Mailbox(WireError),
     Store(anyhow::Error),
@@ -37,7 +39,7 @@ pub enum IntakeError {
 impl IntakeError {
     /// Asked again too soon, a server locks the account (F12).
     fn is_refusal(&self) -> bool {
-        matches!(self, Self::Wire(WireError::Refused(_)) | Self::Secret(_))
+        matches!(self, Self::Wire(WireError::Refused(_)) | Self::Token(_))
     }
 }
 
@@ -57,7 +59,7 @@ impl std::fmt::Display for IntakeError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Wire(error) | Self::Mailbox(error) => write!(f, "{error}"),
-            Self::Secret(error) => f.write_str(error),
+            Self::Secret(error) | Self::Token(error) => f.write_str(error),
             Self::Store(error) => write!(f, "{error:#}"),
         }
     }
@@ -79,8 +81,8 @@ pub(super) async fn run(daemon: &Daemon) {
             }
             tracing::warn!(error = error.to_string(), retry_after = pause.as_secs(), "intake interrupted");
             match &error {
-                IntakeError::Secret(reason) if daemon.uses_token_command() => daemon.alarm(Cause::Token, reason).await,
-                IntakeError::Mailbox(reason) => daemon.alarm(Cause::Intake, &reason.to_string()).await,
+                IntakeError::Token(reason) => daemon.alarm(Cause::Token, reason).await,
+                IntakeError::Mailbox(_) | IntakeError::Secret(_) => daemon.alarm(Cause::Intake, &error.to_string()).await,
                 other => daemon.outage(Cause::Intake, &other.to_string(), &backoff).await,
             }
             tokio::select! {
@@ -245,7 +247,7 @@ pub(super) async fn log_in(daemon: &Daemon) -> Result<LoggedIn, IntakeError> {
         return Err(IntakeError::Wire(WireError::Refused("intake.host is missing in the configuration".to_owned())));
     };
     let password = intake.password().map_err(|error| IntakeError::Secret(error.to_string()))?;
-    let login = wire_login(login, password).await.map_err(|error| IntakeError::Secret(format!("{error:#}")))?;
+    let login = wire_login(login, password).await.map_err(|error| IntakeError::Token(format!("{error:#}")))?;
     Ok(LoggedIn::open(&endpoint(server), &login, Timeouts::default()).await?)
 }
 
@@ -256,10 +258,6 @@ impl Daemon {
             Some(Source::Maildir { path }) => format!("maildir:{}", path.display()),
             Some(Source::Imap { .. }) | None => format!("imap:{}", self.config.intake.mailbox),
         }
-    }
-
-    fn uses_token_command(&self) -> bool {
-        matches!(&self.config.intake.source, Some(Source::Imap { login: Login::XOauth2 { .. }, .. }))
     }
 }
 

@@ -9,6 +9,7 @@ mod dissemination;
 mod faults;
 mod intake;
 mod kill;
+mod lying;
 mod mailbox;
 mod outbox;
 mod process;

@@ -6,23 +6,28 @@ use crate::harness::servers::Servers;
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// The wire. Each connection may carry so many bytes to the server and to the client.
-struct Wire {
-    port: u16,
+pub struct Wire {
+    pub port: u16,
     limits: Arc<[AtomicUsize; 2]>,
     ended: Arc<AtomicBool>,
+    /// While it is silent both ends stay open, and nothing is carried.
+    silent: Arc<AtomicBool>,
+    open: Arc<Mutex<Vec<TcpStream>>>,
 }
 
 impl Wire {
-    fn to(server: u16) -> Self {
+    pub fn to(server: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let limits = Arc::new([AtomicUsize::new(usize::MAX), AtomicUsize::new(usize::MAX)]);
         let ended = Arc::new(AtomicBool::new(false));
+        let (silent, open) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
         let (of_thread, is_over) = (Arc::clone(&limits), Arc::clone(&ended));
+        let (is_silent, opened) = (Arc::clone(&silent), Arc::clone(&open));
         std::thread::spawn(move || {
             for client in listener.incoming() {
                 if is_over.load(Ordering::SeqCst) {
@@ -33,11 +38,30 @@ impl Wire {
                 for (from, to, limit) in [(&client, &server, up), (&server, &client, down)] {
                     let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
                     from.set_nodelay(true).unwrap();
-                    std::thread::spawn(move || carry(from, to, limit));
+                    opened.lock().unwrap().push(from.try_clone().unwrap());
+                    let is_silent = Arc::clone(&is_silent);
+                    std::thread::spawn(move || carry(from, to, limit, &is_silent));
                 }
             }
         });
-        Self { port, limits, ended }
+        Self { port, limits, ended, silent, open }
+    }
+
+    /// From now on nothing is carried, and nobody is told.
+    pub fn silence(&self) {
+        self.silent.store(true, Ordering::SeqCst);
+    }
+
+    /// Connections from now on are carried again.
+    pub fn speak(&self) {
+        self.silent.store(false, Ordering::SeqCst);
+    }
+
+    /// Cuts every connection.
+    pub fn cut(&self) {
+        for stream in self.open.lock().unwrap().drain(..) {
+            stream.shutdown(Shutdown::Both).ok();
+        }
     }
 
     /// How many bytes connections from now on carry to the server, and to the client.
@@ -54,12 +78,14 @@ impl Drop for Wire {
     }
 }
 
-fn carry(mut from: TcpStream, mut to: TcpStream, mut left: usize) {
+fn carry(mut from: TcpStream, mut to: TcpStream, mut left: usize, is_silent: &AtomicBool) {
     let mut buffer = [0; 4096];
     while left > 0 {
         let most = left.min(buffer.len());
         match from.read(&mut buffer[..most]) {
             Ok(0) | Err(_) => break,
+            // Swallowed: what a firewall drops is lost for good.
+            Ok(_) if is_silent.load(Ordering::SeqCst) => {}
             Ok(count) if to.write_all(&buffer[..count]).is_err() => break,
             Ok(count) => left -= count,
         }
