@@ -10,6 +10,8 @@ const RECIPIENTS_MAX: usize = 100;
 const NAMED_MAX: usize = 20;
 /// Lines of a bounce that are words of the server; what it returns stands below.
 const WORDS_LINES_MAX: usize = 200;
+/// Characters of these lines: a server says it in less than a page.
+const WORDS_CHARS_MAX: usize = 20_000;
 
 /// Whether the message may still arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,9 +101,13 @@ pub fn bounces(mail: &Mail) -> Vec<Bounce> {
 /// What a bounce that is no DSN says in its own words, above what it returns: a value for each
 /// address in them (qmail, Exim, Gmail, Exchange, sendmail, Postfix without its report).
 fn told_in_words(mail: &Mail, original_id: Option<String>) -> Vec<Bounce> {
-    let words: Vec<&str> = mail.text.full.lines().take(WORDS_LINES_MAX).take_while(|line| !begins_what_is_returned(line)).collect();
+    let text = &mail.text.full;
+    let end = text.char_indices().nth(WORDS_CHARS_MAX).map_or(text.len(), |(end, _)| end);
+    let words: Vec<&str> =
+        text.get(..end).unwrap_or_default().lines().take(WORDS_LINES_MAX).take_while(|line| !begins_what_is_returned(line)).collect();
     let head = words.join("\n");
-    let says_over = GIVEN_UP.iter().any(|over| head.to_lowercase().contains(over));
+    let lower = head.to_lowercase();
+    let says_over = GIVEN_UP.iter().any(|over| lower.contains(over));
     let is_delayed = !says_over && (says_delayed(&mail.subject) || says_delayed(&head));
     let action = if is_delayed {
         "delayed"
@@ -165,7 +171,7 @@ fn addresses_in(line: &str) -> impl Iterator<Item = Address> + '_ {
 const GIVEN_UP: &[&str] = &[
     "not going to try again",
     "giving up",
-    "too long",
+    "in the queue too long",
     "retry timeout exceeded",
     "this is a permanent error",
     "permanent fatal error",

@@ -272,3 +272,12 @@ fn l13_l21_no_word_of_a_forger_and_nothing_to_clear_spam() {
     let letters = play.writes("korban", &note("WINNER!!! Claim your lottery prize, casino bonus, cheap viagra", spam));
     assert_eq!(kinds_to(&letters, "korban@warga.example"), [""; 0]);
 }
+
+#[test]
+fn l19_a_bounce_of_a_million_addresses_is_read_to_its_limit() {
+    let many: String = (0..200_000).map(|serial| format!("<a{serial}@x.example>: 550 5.1.1 no ")).collect();
+    let raw = format!("Return-Path: <>\r\nFrom: MAILER-DAEMON@x.example\r\nSubject: failure notice\r\n\r\n{many}\r\n");
+    let found = dsn::bounces(&read::read(raw.as_bytes()).0);
+    assert_eq!(found.len(), 20);
+    assert!(found.iter().all(|bounce| bounce.diagnostic.len() <= 512));
+}
