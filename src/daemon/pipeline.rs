@@ -58,7 +58,9 @@ impl Reader {
         let recognised = kind::recognise(&opened.mail, &self.house);
         let found = assess(&self.rules, &opened.mail);
         // A robot's parts are no documents of a report.
-        let is_filed = matches!(recognised.kind, MailKind::Report | MailKind::Reply | MailKind::Analyst);
+        // Nor are the parts of a mail that nobody could open.
+        let is_filed = matches!(recognised.kind, MailKind::Report | MailKind::Reply | MailKind::Analyst)
+            && opened.findings.is_decrypted != Some(false);
         let documents = if is_filed { document::find(&opened.mail.text.new, &files(&opened.mail)) } else { document::Found::default() };
         let bounces = if recognised.kind == MailKind::Bounce { dsn::bounces(&opened.mail) } else { Vec::new() };
         Prepared {

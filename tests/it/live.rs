@@ -2,6 +2,7 @@
 //! for people, and what it must do when it is killed or its servers fail. Each test has servers, folders and
 //! keys of its own, so that they run beside each other.
 
+mod bombs;
 mod center;
 mod commands;
 mod cut;
