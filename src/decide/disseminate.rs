@@ -3,10 +3,10 @@
 
 mod confirm;
 mod leave;
+mod preview;
 
 use super::act::{Job, local};
 use super::command::names_center;
-use super::letters::{list, text};
 use super::report::{self, one_line};
 use super::work::Work;
 use crate::mail::template::TemplateName;
@@ -16,17 +16,15 @@ use crate::model::dissemination::{
 };
 use crate::model::effect::Effect;
 use crate::model::letter::LetterKind;
-use crate::model::policy::Person;
 use crate::model::ticket::{AtReporter, Service, State, Ticket, TicketEvent, TicketNumber};
 use crate::model::{Address, Tlp};
-use leave::{Directory, letter_to, obstacle, release};
+use leave::{Directory, obstacle, release};
+use preview::{held_words, request_approval};
 use std::collections::BTreeSet;
 
 pub use confirm::{Word, answered, confirm_by_hand, unconfirmed};
 pub use leave::{note_progress, why_held};
-
-/// Certificates that end within this many days are named to who approves (contract 9).
-const EXPIRES_SOON_DAYS: i64 = 60;
+pub use preview::recipient_lines;
 
 /// `!diseminasi`: the text and attachments of the mail become a dissemination.
 pub fn draft(targets: &[String], job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, String> {
@@ -59,14 +57,16 @@ pub fn draft(targets: &[String], job: &mut Job<'_>, work: &mut Work<'_>) -> Resu
     };
     job.target = Some(ticket.clone());
     let received = target.as_ref().and_then(|ticket| ticket.received_tlp);
+    let subject = subject_of(job);
+    let marked_higher = preview::marked_higher(&subject, &words, mark, job);
     let mut dissemination = Dissemination {
         number: work.world.next_dissemination.clone(),
         ticket,
         author: job.person.address.clone(),
         state: DisseminationState::AwaitingApproval,
         tlp: mark,
-        lowered: received.is_some_and(|received| mark < received),
-        subject: subject_of(job),
+        lowered: received.is_some_and(|received| mark < received) || !marked_higher.is_empty(),
+        subject,
         text: words,
         enclosures: std::mem::take(&mut job.enclosures),
         recipients: recipients(&contacts, mark, work),
@@ -80,7 +80,8 @@ pub fn draft(targets: &[String], job: &mut Job<'_>, work: &mut Work<'_>) -> Resu
         dissemination.approvals.push(Approval { by: job.person.address.clone(), at: desk.now });
     }
     let directory: Directory = contacts.into_iter().map(|contact| (contact.address.clone(), contact)).collect();
-    preview(&dissemination, &directory, job, work);
+    let warnings = preview::warnings(&marked_higher, mark, received, work);
+    preview::show(&dissemination, &directory, &warnings, job, work);
     let number = dissemination.number.to_string();
     if is_agreed(&dissemination, work) {
         let what = desk.say("dissemination.drafted", &[("number", &number), ("mark", &mark.label())]);
@@ -91,18 +92,9 @@ pub fn draft(targets: &[String], job: &mut Job<'_>, work: &mut Work<'_>) -> Resu
     }
     let what = desk.say("dissemination.awaits", &[("number", &number), ("mark", &mark.label())]);
     let held = held_words(&dissemination, work).concat();
-    request_approval(&dissemination, &directory, Some(&job.person.address), work);
+    request_approval(&dissemination, &directory, &warnings, Some(&job.person.address), work);
     work.set_dissemination(dissemination, job.person.address.as_str(), what);
     Ok(format!("{}{held}", desk.say("done.dissemination_awaits", &[("number", &number)])))
-}
-
-/// Who cannot be reached as the mark demands and why, in words for the receipt; empty where everybody can.
-fn held_words(dissemination: &Dissemination, work: &Work<'_>) -> Vec<String> {
-    let held = dissemination.recipients.iter().filter(|recipient| recipient.state == RecipientState::Held);
-    let lines = held.map(|recipient| {
-        format!("; {}", work.desk.say("held.recipient", &[("address", recipient.address.as_str()), ("because", &recipient.because)]))
-    });
-    lines.collect()
 }
 
 /// The true subject: the protected Subject without its tag, else a neutral one.
@@ -214,32 +206,13 @@ fn open_ticket(subject: &str, mark: Tlp, job: &Job<'_>, work: &mut Work<'_>) -> 
     number
 }
 
-/// The receipt's preview: the manifest, each recipient with protection, and the mail as one of them sees it.
-fn preview(dissemination: &Dissemination, directory: &Directory, job: &mut Job<'_>, work: &mut Work<'_>) {
-    job.next.push(format!("{}\n{}", dissemination.number, dissemination.manifest()));
-    job.next.extend(recipient_lines(dissemination, work));
-    job.next.extend(expiring(directory, work));
-    if let Some(recipient) = dissemination.recipients.iter().find(|recipient| recipient.state != RecipientState::Held) {
-        let letter = letter_to(recipient, dissemination, work);
-        job.sent.push(format!("To: {}\nSubject: {}\n\n{}", letter.to, letter.subject, letter.text));
-    }
-}
-
-/// Certificates that end soon or have ended, a line each.
-fn expiring(directory: &Directory, work: &Work<'_>) -> Vec<String> {
-    let soon = work.desk.now.as_second() + EXPIRES_SOON_DAYS * 86_400;
-    directory
-        .values()
-        .filter_map(|contact| {
-            let ends = contact.expires_at.filter(|ends| ends.as_second() < soon)?;
-            Some(work.desk.say("dissemination.expires", &[("address", contact.address.as_str()), ("at", &local(ends, work))]))
-        })
-        .collect()
+fn agreements_needed(dissemination: &Dissemination, work: &Work<'_>) -> u32 {
+    work.desk.policy.approvals_for(dissemination.tlp).max(if dissemination.lowered { 2 } else { 1 })
 }
 
 /// Whether enough people agree: the number for the mark, and a second person where the mark is lowered.
 fn is_agreed(dissemination: &Dissemination, work: &Work<'_>) -> bool {
-    let needed = work.desk.policy.approvals_for(dissemination.tlp).max(if dissemination.lowered { 2 } else { 1 });
+    let needed = agreements_needed(dissemination, work);
     // Counted by person of today's configuration (ATTACKS C13, C16).
     let people: BTreeSet<&Address> = dissemination
         .approvals
@@ -249,33 +222,6 @@ fn is_agreed(dissemination: &Dissemination, work: &Work<'_>) -> bool {
         .collect();
     let a_second = people.iter().any(|by| **by != dissemination.author);
     people.len() as u32 >= needed && (!dissemination.lowered || a_second)
-}
-
-/// Everyone who can approve, but for who agreed by drafting it, gets the manifest, encrypted, with
-/// the line to send back.
-fn request_approval(dissemination: &Dissemination, directory: &Directory, but: Option<&Address>, work: &mut Work<'_>) {
-    let mut fields = work.fields(Some(&dissemination.ticket));
-    let code = dissemination.code();
-    text(&mut fields, "dissemination", dissemination.number.to_string());
-    let lowered = if dissemination.lowered { work.desk.say("dissemination.lowered", &[]) } else { String::new() };
-    text(&mut fields, "mark", format!("{} {lowered}", dissemination.tlp.label()).trim());
-    text(&mut fields, "author", dissemination.author.as_str());
-    text(&mut fields, "subject", &dissemination.subject);
-    text(&mut fields, "text", &dissemination.text);
-    let (held, reached): (Vec<&Recipient>, Vec<&Recipient>) =
-        dissemination.recipients.iter().partition(|recipient| recipient.state == RecipientState::Held);
-    list(&mut fields, "recipients", reached.iter().map(|recipient| recipient_line(recipient, dissemination.tlp)));
-    list(&mut fields, "held", held.iter().map(|recipient| recipient_line(recipient, dissemination.tlp)));
-    list(&mut fields, "expiring", expiring(directory, work));
-    text(&mut fields, "manifest", dissemination.manifest());
-    text(&mut fields, "code", &code);
-    list(&mut fields, "commands", [format!("!setuju {} {code}", dissemination.number)]);
-    let people: Vec<&Person> = work.desk.policy.people.iter().filter(|person| person.can_approve && Some(&person.address) != but).collect();
-    for person in people {
-        let mut letter = work.to_person(person, Some(&dissemination.ticket), LetterKind::Notice, TemplateName::NoticeApproval, &fields);
-        letter.enclosures.clone_from(&dissemination.enclosures);
-        work.queue(letter, AtReporter::No);
-    }
 }
 
 /// `!setuju DIS CODE`: agreement to exactly the manifest whose code it is.
@@ -331,7 +277,9 @@ fn ask_anew(mut dissemination: Dissemination, by: &str, work: &mut Work<'_>) -> 
     dissemination.approvals.clear();
     let what = work.desk.say("dissemination.asked_anew", &[("number", &dissemination.number.0)]);
     let directory = work.world.recipients.clone();
-    request_approval(&dissemination, &directory, None, work);
+    let received = work.ticket(&dissemination.ticket).and_then(|ticket| ticket.received_tlp);
+    let warnings = preview::warnings(&[], dissemination.tlp, received, work);
+    request_approval(&dissemination, &directory, &warnings, None, work);
     work.set_dissemination(dissemination, by, what.clone());
     what
 }
@@ -353,26 +301,4 @@ pub fn cancel(number: &DisseminationNumber, job: &mut Job<'_>, work: &mut Work<'
     let what = work.desk.say("dissemination.cancelled", &[("number", &number.0)]);
     work.set_dissemination(dissemination, job.person.address.as_str(), what.clone());
     Ok(what)
-}
-
-/// One line a recipient: address, protection, state, reason.
-#[must_use]
-pub fn recipient_lines(dissemination: &Dissemination, work: &Work<'_>) -> Vec<String> {
-    let mut lines = vec![format!("{} {} {}", dissemination.number, dissemination.tlp.label(), dissemination.state)];
-    for recipient in &dissemination.recipients {
-        let at = local(recipient.at, work);
-        lines.push(format!("  {} · {at}", recipient_line(recipient, dissemination.tlp)));
-    }
-    lines
-}
-
-fn recipient_line(recipient: &Recipient, mark: Tlp) -> String {
-    let protection = match (&recipient.fingerprint, mark.must_be_encrypted()) {
-        (Some(fingerprint), _) => format!("OpenPGP {fingerprint}"),
-        (None, true) => "-".to_owned(),
-        (None, false) => "signed".to_owned(),
-    };
-    format!("{} <{}> · {} · {protection} · {} {}", recipient.name, recipient.address, recipient.kind, recipient.state, recipient.because)
-        .trim_end()
-        .to_owned()
 }

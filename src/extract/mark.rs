@@ -21,6 +21,12 @@ pub fn tlp_stated<'a>(subject: &str, new_text: &str, attachments: impl IntoItera
     [mark_in(subject), mark_in(new_text), attachments.into_iter().filter_map(mark_in).max()].into_iter().flatten().max()
 }
 
+/// The mark stated in one text, a name or a file.
+#[must_use]
+pub fn stated_in(text: &str) -> Option<Tlp> {
+    mark_in(text)
+}
+
 /// The most restrictive mark of one text; none where the text only speaks of the labels.
 fn mark_in(text: &str) -> Option<Tlp> {
     let text = text.get(..text.floor_char_boundary(LOOK_BYTES_MAX))?;

@@ -2,6 +2,7 @@
 //! not, and who is told.
 
 mod attacks;
+mod draft;
 mod drift;
 mod laws;
 mod log;

@@ -178,6 +178,8 @@ impl TemplateName {
                 ("recipients", List),
                 ("held", List),
                 ("expiring", List),
+                ("warnings", List),
+                ("attachments", List),
                 ("manifest", Text),
                 ("code", Text),
                 ("commands", List),

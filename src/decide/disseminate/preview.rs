@@ -1,0 +1,153 @@
+//! What people see of a dissemination before it leaves: the author in the receipt, who must agree in
+//! the request, everybody in the state of a ticket.
+
+use super::leave::{Directory, letter_to};
+use super::{Job, agreements_needed, local};
+use crate::decide::letters::{list, text};
+use crate::decide::work::Work;
+use crate::extract::mark::stated_in;
+use crate::mail::template::TemplateName;
+use crate::model::dissemination::{Dissemination, Recipient, RecipientState};
+use crate::model::letter::{Enclosure, LetterKind};
+use crate::model::policy::Person;
+use crate::model::ticket::AtReporter;
+use crate::model::{Address, Tlp};
+
+/// Certificates that end within this many days are named to who approves (contract 9).
+const EXPIRES_SOON_DAYS: i64 = 60;
+
+/// The receipt's preview: the manifest, each recipient with protection, who must agree, and the mail
+/// as one of them sees it.
+pub(super) fn show(dissemination: &Dissemination, directory: &Directory, warnings: &[String], job: &mut Job<'_>, work: &mut Work<'_>) {
+    job.next.push(format!("{}\n{}", dissemination.number, dissemination.manifest().trim_end()));
+    job.next.extend(recipient_lines(dissemination, work));
+    job.next.extend(warnings.iter().cloned());
+    job.next.extend(expiring(directory, work));
+    job.next.extend(must_agree(dissemination, work));
+    let reached = dissemination.recipients.iter().find(|recipient| recipient.state != RecipientState::Held);
+    if let Some(recipient) = reached.or(dissemination.recipients.first()) {
+        let letter = letter_to(recipient, dissemination, work);
+        let files: String = letter.enclosures.iter().map(|file| format!("Attachment: {}\n", enclosure_line(file))).collect();
+        let outside =
+            if recipient.fingerprint.is_some() { format!("Subject (outside): {}\n", letter.outer_subject) } else { String::new() };
+        job.sent.push(format!("To: {}\nSubject: {}\n{outside}{files}\n{}", letter.to, letter.subject, letter.text));
+    }
+}
+
+/// What among subject, text and attachments (names and what stands in them) bears a higher mark than
+/// the chosen one, and which.
+pub(super) fn marked_higher(subject: &str, words: &str, mark: Tlp, job: &Job<'_>) -> Vec<(String, Tlp)> {
+    let mut found = vec![("subject".to_owned(), stated_in(subject)), ("text".to_owned(), stated_in(words))];
+    let attachments = &job.arrived.opened.mail.attachments;
+    for enclosure in &job.enclosures {
+        let inside = attachments.iter().find(|file| file.sha256 == enclosure.sha256).and_then(|file| file.text.as_deref());
+        // File names have no spaces: TLP_RED.pdf is meant as TLP RED.
+        let named = stated_in(&enclosure.name.replace('_', " "));
+        found.push((enclosure.name.clone(), named.max(inside.and_then(stated_in))));
+    }
+    found.into_iter().filter_map(|(name, stated)| stated.filter(|stated| *stated > mark).map(|stated| (name, stated))).collect()
+}
+
+/// Each higher mark of a source in words: a second person must agree to that.
+pub(super) fn warnings(marked: &[(String, Tlp)], mark: Tlp, received: Option<Tlp>, work: &Work<'_>) -> Vec<String> {
+    let line = |name: &str, higher: Tlp| {
+        let arguments = [("name", name), ("higher", &higher.label()), ("mark", &mark.label())];
+        work.desk.say("dissemination.marked_higher", &arguments)
+    };
+    let ticket =
+        received.filter(|received| *received > mark).map(|received| line(&work.desk.say("dissemination.of_ticket", &[]), received));
+    ticket.into_iter().chain(marked.iter().map(|(name, higher)| line(name, *higher))).collect()
+}
+
+/// How many more people must agree, and who can; `None` where enough do.
+fn must_agree(dissemination: &Dissemination, work: &Work<'_>) -> Option<String> {
+    let agreed = |person: &&Person| dissemination.approvals.iter().any(|approval| approval.by == person.address);
+    let (those, others): (Vec<&Person>, Vec<&Person>) =
+        work.desk.policy.people.iter().filter(|person| person.can_approve).partition(agreed);
+    let missing = agreements_needed(dissemination, work).saturating_sub(u32::try_from(those.len()).unwrap_or(u32::MAX));
+    let people = others.iter().map(|person| person.address.to_string()).collect::<Vec<_>>().join(", ");
+    (missing > 0).then(|| work.desk.say("dissemination.must_agree", &[("count", &missing.to_string()), ("people", &people)]))
+}
+
+fn enclosure_line(file: &Enclosure) -> String {
+    format!("{} · {} · SHA-256 {}", file.name, file.media_type, file.sha256)
+}
+
+/// Who cannot be reached as the mark demands and why, in words for the receipt; empty where everybody can.
+pub(super) fn held_words(dissemination: &Dissemination, work: &Work<'_>) -> Vec<String> {
+    let held = dissemination.recipients.iter().filter(|recipient| recipient.state == RecipientState::Held);
+    let lines = held.map(|recipient| {
+        format!("; {}", work.desk.say("held.recipient", &[("address", recipient.address.as_str()), ("because", &recipient.because)]))
+    });
+    lines.collect()
+}
+
+/// Certificates that end soon or have ended, a line each.
+fn expiring(directory: &Directory, work: &Work<'_>) -> Vec<String> {
+    let soon = work.desk.now.as_second() + EXPIRES_SOON_DAYS * 86_400;
+    directory
+        .values()
+        .filter_map(|contact| {
+            let ends = contact.expires_at.filter(|ends| ends.as_second() < soon)?;
+            Some(work.desk.say("dissemination.expires", &[("address", contact.address.as_str()), ("at", &local(ends, work))]))
+        })
+        .collect()
+}
+
+/// Everyone who can approve, but for who agreed by drafting it, gets the manifest, encrypted, with
+/// the line to send back.
+pub(super) fn request_approval(
+    dissemination: &Dissemination,
+    directory: &Directory,
+    warnings: &[String],
+    but: Option<&Address>,
+    work: &mut Work<'_>,
+) {
+    let mut fields = work.fields(Some(&dissemination.ticket));
+    let code = dissemination.code();
+    text(&mut fields, "dissemination", dissemination.number.to_string());
+    list(&mut fields, "warnings", warnings.iter().cloned());
+    list(&mut fields, "attachments", dissemination.enclosures.iter().map(enclosure_line));
+    let lowered = if dissemination.lowered { work.desk.say("dissemination.lowered", &[]) } else { String::new() };
+    text(&mut fields, "mark", format!("{} {lowered}", dissemination.tlp.label()).trim());
+    text(&mut fields, "author", dissemination.author.as_str());
+    text(&mut fields, "subject", &dissemination.subject);
+    text(&mut fields, "text", &dissemination.text);
+    let (held, reached): (Vec<&Recipient>, Vec<&Recipient>) =
+        dissemination.recipients.iter().partition(|recipient| recipient.state == RecipientState::Held);
+    list(&mut fields, "recipients", reached.iter().map(|recipient| recipient_line(recipient, dissemination.tlp, work)));
+    list(&mut fields, "held", held.iter().map(|recipient| recipient_line(recipient, dissemination.tlp, work)));
+    list(&mut fields, "expiring", expiring(directory, work));
+    text(&mut fields, "manifest", dissemination.manifest());
+    text(&mut fields, "code", &code);
+    list(&mut fields, "commands", [format!("!setuju {} {code}", dissemination.number)]);
+    let people: Vec<&Person> = work.desk.policy.people.iter().filter(|person| person.can_approve && Some(&person.address) != but).collect();
+    for person in people {
+        let mut letter = work.to_person(person, Some(&dissemination.ticket), LetterKind::Notice, TemplateName::NoticeApproval, &fields);
+        letter.enclosures.clone_from(&dissemination.enclosures);
+        work.queue(letter, AtReporter::No);
+    }
+}
+
+/// One line a recipient: address, protection, state, reason.
+#[must_use]
+pub fn recipient_lines(dissemination: &Dissemination, work: &Work<'_>) -> Vec<String> {
+    let state = work.desk.say(&format!("dissemination_state.{}", dissemination.state), &[]);
+    let mut lines = vec![format!("{} {} {state}", dissemination.number, dissemination.tlp.label())];
+    for recipient in &dissemination.recipients {
+        let at = local(recipient.at, work);
+        lines.push(format!("  {} · {at}", recipient_line(recipient, dissemination.tlp, work)));
+    }
+    lines
+}
+
+fn recipient_line(recipient: &Recipient, mark: Tlp, work: &Work<'_>) -> String {
+    let say = |key: &str| work.desk.say(key, &[]);
+    let protection = match (&recipient.fingerprint, mark.must_be_encrypted()) {
+        (Some(fingerprint), _) => format!("OpenPGP {fingerprint}"),
+        (None, true) => "-".to_owned(),
+        (None, false) => say("dissemination.signed_only"),
+    };
+    let (kind, state) = (say(&format!("recipient_kind.{}", recipient.kind)), say(&format!("recipient_state.{}", recipient.state)));
+    format!("{} <{}> · {kind} · {protection} · {state} {}", recipient.name, recipient.address, recipient.because).trim_end().to_owned()
+}

@@ -1,0 +1,114 @@
+//! What the author and those who must agree see before anything leaves, and what time and a second
+//! thought do to it.
+
+use super::{Hall, read_by, to};
+use bantuan70::cli::demo::stage::Note;
+use bantuan70::model::contact::ContactKind;
+use bantuan70::model::dissemination::DisseminationState;
+use bantuan70::model::letter::LetterState;
+
+const RINA: &str = "rina@bank.example";
+
+#[tokio::test]
+async fn the_receipt_shows_manifest_recipients_who_must_agree_and_the_mail_itself() {
+    let mut hall = Hall::new("");
+    hall.keyed_contact(RINA, ContactKind::Person);
+    hall.contact("tanpa@bank.example", ContactKind::Person, None, true);
+    let file = ("jejak.csv".to_owned(), "text/csv".to_owned(), b"203.0.113.7".to_vec());
+    let text = format!("!tlp RED\n!diseminasi {RINA}, tanpa@bank.example\nBlokir alamat itu. (bantuan70@bssn.test)");
+    hall.command_with("ani", Note { subject: "Serangan".to_owned(), text, enclosures: vec![file], ..Note::default() });
+    let mails = hall.play().await;
+    let one = hall.dissemination(1).unwrap();
+    let print = one.recipients[0].fingerprint.as_ref().unwrap();
+    let receipt = read_by(&mails, "ani@bssn.test");
+    for line in [
+        format!("recipient {RINA} person {print}"),
+        format!("attachment {}", one.enclosures[0].sha256),
+        format!("<{RINA}> · perorangan · OpenPGP {print} · antre"),
+        "<tanpa@bank.example> · perorangan · - · ditahan".to_owned(),
+        "tanpa@bank.example ditahan: TLP:RED tidak pernah dikirim tanpa enkripsi".to_owned(),
+        "masih diperlukan persetujuan 1 orang lagi; yang berwenang: budi@bssn.test, rudi@bssn.test".to_owned(),
+        format!("To: {RINA}"),
+        "TLP:RED Serangan".to_owned(),
+        "Subject (outside): ".to_owned(),
+        "Attachment: jejak.csv · text/csv".to_owned(),
+        "Perihal: Serangan".to_owned(),
+    ] {
+        assert!(receipt.contains(&line), "{line}:\n{receipt}");
+    }
+    let request = read_by(&mails, "budi@bssn.test");
+    for line in [one.manifest().lines().last().unwrap().trim(), "jejak.csv · text/csv", &one.code(), "tanpa@bank.example"] {
+        assert!(request.contains(line), "{line}:\n{request}");
+    }
+    // The mail that was shown is the mail that comes.
+    let line = hall.agreement(1);
+    hall.command("budi", &line);
+    let sent = hall.play().await;
+    let mail = to(&sent, RINA)[0];
+    let shown: String = receipt.lines().map(|line| format!("{}\n", line.strip_prefix("    ").unwrap_or(line))).collect();
+    assert!(shown.contains(mail.text.replace("\r\n", "\n").trim()), "{}\n--- shown\n{shown}", mail.text);
+    assert!(shown.contains(&mail.subject));
+}
+
+/// A label higher than the chosen one, wherever it stands, needs a second person.
+#[tokio::test]
+async fn a_higher_mark_in_text_name_or_file_needs_a_second_person() {
+    let files = |name: &str, content: &str| vec![(name.to_owned(), "text/plain".to_owned(), content.as_bytes().to_vec())];
+    for (text, enclosures, named) in [
+        ("TLP:AMBER\nBlokir alamat itu.", Vec::new(), "text"),
+        ("Blokir alamat itu.", files("TLP_RED_daftar.txt", "alamat"), "TLP_RED_daftar.txt"),
+        ("Blokir alamat itu.", files("daftar.txt", "TLP:AMBER+STRICT\n\n203.0.113.7"), "daftar.txt"),
+    ] {
+        let mut hall = Hall::new("");
+        hall.keyed_contact(RINA, ContactKind::Person);
+        let text = format!("!tlp GREEN\n!diseminasi {RINA}\n{text}\nUntuk bantuan70@bssn.test.");
+        hall.command_with("ani", Note { subject: "Serangan".to_owned(), text, enclosures, ..Note::default() });
+        let mails = hall.play().await;
+        assert!(to(&mails, RINA).is_empty(), "{named}: the author alone was enough");
+        assert!(hall.dissemination(1).unwrap().manifest().contains("mark TLP:GREEN lowered"));
+        for person in ["ani@bssn.test", "budi@bssn.test"] {
+            let told = read_by(&mails, person);
+            assert!(told.contains(&format!("{named} bertanda TLP:")) && told.contains("TLP:GREEN"), "{named}:\n{told}");
+        }
+        let line = hall.agreement(1);
+        hall.command("budi", &line);
+        assert_eq!(to(&hall.play().await, RINA).len(), 1, "{named}");
+    }
+}
+
+#[tokio::test]
+async fn a_draft_that_nobody_agreed_to_ends_after_a_week_and_its_author_is_told() {
+    let mut hall = Hall::new("");
+    hall.keyed_contact(RINA, ContactKind::Person);
+    hall.command("ani", &format!("!tlp RED\n!diseminasi {RINA}\nUntuk bantuan70@bssn.test."));
+    hall.play().await;
+    let line = hall.agreement(1);
+    hall.stage.wait(7 * 24 - 1);
+    assert!(hall.play().await.iter().all(|mail| !mail.text.contains("tidak disetujui dalam 7 hari")));
+    hall.stage.wait(1);
+    let told = read_by(&hall.play().await, "ani@bssn.test");
+    assert!(told.contains("DIS-") && told.contains("7 hari"), "{told}");
+    assert_eq!(hall.dissemination(1).unwrap().state, DisseminationState::Cancelled);
+    hall.command("budi", &line);
+    assert!(to(&hall.play().await, RINA).is_empty());
+    hall.stage.wait(1);
+    assert!(hall.play().await.is_empty(), "it ends once");
+}
+
+#[tokio::test]
+async fn a_cancelled_dissemination_sends_nothing_that_has_not_left() {
+    let mut hall = Hall::new("");
+    hall.keyed_contact(RINA, ContactKind::Person);
+    hall.contact("tanpa@bank.example", ContactKind::Person, None, true);
+    hall.command("ani", &format!("!tlp GREEN\n!diseminasi {RINA}, tanpa@bank.example\nUntuk bantuan70@bssn.test."));
+    hall.decide().await;
+    let one = hall.dissemination(1).unwrap();
+    hall.command("budi", &format!("!batal {}", one.number));
+    let mails = hall.play().await;
+    assert!(mails.iter().all(|mail| mail.to.as_str().ends_with("@bssn.test")));
+    let left: Vec<LetterState> =
+        hall.outbox().iter().filter(|row| row.to.as_str().ends_with("bank.example")).map(|row| row.state).collect();
+    assert_eq!(left, [LetterState::Cancelled; 2]);
+    hall.stage.wait(48);
+    assert!(hall.play().await.iter().all(|mail| !mail.to.as_str().ends_with("bank.example")), "no reminder of what was never sent");
+}
