@@ -138,6 +138,8 @@ pub struct Snapshot {
     pub candidates: BTreeMap<TicketNumber, Fingerprint>,
     /// The sender as a contact.
     pub contact: Option<Contact>,
+    /// Disseminations that were sent to the sender and wait for a confirmation.
+    pub awaited_of_sender: Vec<DisseminationNumber>,
     pub mail: Option<FiledMail>,
     /// The last 50 events of the ticket that the question names, oldest first.
     pub timeline: Vec<TimelineLine>,
@@ -174,6 +176,7 @@ impl Snapshot {
             recipients: BTreeMap::new(),
             candidates: BTreeMap::new(),
             contact: None,
+            awaited_of_sender: Vec::new(),
             mail: None,
             timeline: Vec::new(),
             open_tickets: Vec::new(),

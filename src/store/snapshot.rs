@@ -112,6 +112,7 @@ pub(super) fn take(
     }
     if let Some(sender) = &question.sender {
         world.contact = directory::by_address(db, sender)?;
+        world.awaited_of_sender = awaited_of(db, sender)?;
         world.is_first_letter = !db
             .prepare_cached("SELECT EXISTS (SELECT 1 FROM outbox WHERE to_mailbox = ?1)")?
             .query_row([sender.as_counted().as_str()], |row| row.get(0))
@@ -197,6 +198,17 @@ fn referred(db: &Connection, question: &Question, inbox: Option<InboxId>) -> any
         }
     }
     Ok(tickets)
+}
+
+/// What was sent to this address and is not confirmed yet.
+fn awaited_of(db: &Connection, sender: &Address) -> anyhow::Result<Vec<DisseminationNumber>> {
+    let mut statement = db.prepare_cached(
+        "SELECT dissemination FROM recipient JOIN dissemination ON dissemination.number = recipient.dissemination
+         WHERE recipient.address = ?1 AND recipient.state = 'sent' AND dissemination.state IN ('sending', 'sent') ORDER BY dissemination",
+    )?;
+    let rows = statement.query_map([sender.as_str()], |row| row.get::<_, String>(0))?;
+    let numbers: Vec<String> = rows.collect::<Result<_, _>>().context("look for what the sender has to confirm")?;
+    Ok(numbers.into_iter().map(DisseminationNumber).collect())
 }
 
 fn newest_of_sender(db: &Connection, question: &Question, now: Timestamp) -> anyhow::Result<Option<TicketNumber>> {

@@ -102,7 +102,8 @@ fn confirmation(
 }
 
 /// What is signed says what it confirms: this dissemination, the mail that brought it, or its
-/// ticket. A signed DITERIMA for one could else be turned to another by the fields outside.
+/// ticket. Where it says nothing, it counts if there is but one that it can mean; of two, a signed
+/// DITERIMA for one could be turned to the other by the fields outside.
 fn names(signed: &SignedText, recipient: &Recipient, number: &DisseminationNumber, work: &Work<'_>) -> bool {
     let words = command::signed_words(signed);
     let disseminations = command::disseminations_in(&words);
@@ -113,6 +114,9 @@ fn names(signed: &SignedText, recipient: &Recipient, number: &DisseminationNumbe
         return true;
     }
     let tickets = command::numbers_in(&words, &work.desk.policy.ticket_prefix);
+    if tickets.is_empty() && signed.protected_references().is_empty() {
+        return work.world.awaited_of_sender == [number.clone()];
+    }
     work.dissemination(number).is_some_and(|one| tickets.contains(&one.ticket))
 }
 
