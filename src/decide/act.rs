@@ -2,6 +2,8 @@
 
 mod answer;
 mod change;
+#[cfg(test)]
+mod clock_laws;
 mod speech;
 
 use super::command::{self, Binding, Command, Fault, Line, Order};
