@@ -177,7 +177,12 @@ fn rules(report: &mut Report, config: &Config) -> Result<(), Failure> {
 fn templates(report: &mut Report, config: &Config) -> Result<(), Failure> {
     let dir = config.center.templates_dir.as_deref();
     match Templates::load(dir) {
-        Ok(_) => report.ok("templates", &dir.map_or_else(|| "built in".to_owned(), |dir| dir.display().to_string())),
+        Ok(templates) => {
+            for warning in templates.warnings() {
+                report.ok("templates", &format!("warning: {warning}"))?;
+            }
+            report.ok("templates", &dir.map_or_else(|| "built in".to_owned(), |dir| dir.display().to_string()))
+        }
         Err(error) => report.fail("templates", Exit::Usage, &error.to_string()),
     }
 }

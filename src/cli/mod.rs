@@ -15,6 +15,7 @@ mod retention;
 mod rules;
 mod run;
 mod store;
+mod templates;
 mod ticket;
 
 use crate::config::Config;
@@ -51,6 +52,8 @@ enum Verb {
     Inspect(inspect::Arguments),
     /// Validate, test, list and explain classification rules
     Rules(rules::Arguments),
+    /// The words of the letters: check them, list them, see one filled without sending it
+    Templates(templates::Arguments),
     /// Read tickets
     Ticket(ticket::Arguments),
     /// The stakeholder directory
@@ -186,6 +189,7 @@ pub fn main() -> ExitCode {
         Verb::Check(arguments) => check::run(&common, arguments),
         Verb::Inspect(arguments) => inspect::run(&common, arguments),
         Verb::Rules(arguments) => rules::run(&common, arguments),
+        Verb::Templates(arguments) => templates::run(&common, arguments),
         Verb::Ticket(arguments) => ticket::run(&common, arguments),
         Verb::Contact(arguments) => contact::run(&common, arguments),
         Verb::Key(arguments) => key::run(&common, arguments),

@@ -39,6 +39,9 @@ impl std::error::Error for SetupError {}
 pub fn bench(config: &Config, store: Option<&Store>, now: Timestamp) -> Result<Bench, SetupError> {
     let (policy, keyring) = people(config, store, now)?;
     let templates = Templates::load(config.center.templates_dir.as_deref()).map_err(|error| SetupError::of(&error))?;
+    for warning in templates.warnings() {
+        tracing::warn!(warning = warning.to_string(), "a text of the centre is not used");
+    }
     let rules = rules(config)?;
     Ok(Bench { policy: Arc::new(policy), templates: Arc::new(templates), reader: reader(config, rules, keyring) })
 }

@@ -93,6 +93,11 @@ impl Templates {
         })
     }
 
+    /// Texts of the centre that are not used, each with file, line and reason.
+    pub fn warnings(&self) -> impl Iterator<Item = &TemplateError> {
+        self.id.phrases.warnings.iter().chain(&self.en.phrases.warnings)
+    }
+
     /// A short text of `phrases.toml`, its `{{ name }}` filled in. A key that is not there comes
     /// back between question marks, which tests look for.
     #[must_use]

@@ -157,6 +157,51 @@ fn a_misp_event_has_the_indicators_and_nothing_of_the_reporter() {
 }
 
 #[test]
+fn report_gives_text_json_and_a_page_for_any_days() {
+    let center = Center::new();
+    let daemon = center.daemon();
+    one_ticket(&daemon);
+    let days = ["report", "--from", "2026-11-01", "--to", "2026-11-30"];
+    let text = center.lines(0, &days).join("\n");
+    assert!(text.starts_with("LAPORAN LAYANAN\nPusat Kontak\n1 – 30 November 2026\n"), "{text}");
+    assert!(text.contains("Tiket baru: 1 (periode sebelumnya 0)") && text.contains(&daemon.audit_head().unwrap().hash), "{text}");
+    let page = center.folder.path().join("november.html");
+    let figures = &center.json(&[&days[..], &["--json", "--html", page.to_str().unwrap()]].concat())[0];
+    assert_eq!((&figures["opened"], &figures["from"], &figures["days"][23]["opened"]), (&1.into(), &"2026-11-01".into(), &1.into()));
+    assert!(std::fs::read_to_string(&page).unwrap().contains("</svg>"));
+    let rights = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&page).unwrap().permissions());
+    assert_eq!(rights & 0o777, 0o600, "it names stakeholders and reporters' tickets");
+    center.lines(2, &["report", "--from", "2026-12-01", "--to", "2026-11-30"]);
+    center.lines(2, &["report", "--from", "kemarin"]);
+}
+
+#[test]
+fn a_letter_is_shown_filled_for_a_ticket_and_the_words_are_checked() {
+    let center = Center::new();
+    one_ticket(&center.daemon());
+    let shown = center.lines(0, &["templates", "show", "acknowledgement", "--ticket", "BANTUAN70-2026-000001", "--language", "en"]);
+    assert_eq!(shown[0], "Subject: [BANTUAN70-2026-000001] We have received your report");
+    assert!(shown.join("\n").contains("Pusat Kontak"), "{shown:?}");
+    center.lines(1, &["templates", "show", "acknowledgement", "--ticket", "BANTUAN70-2026-000009"]);
+    center.lines(2, &["templates", "show", "surat", "--ticket", "BANTUAN70-2026-000001"]);
+    assert_eq!(center.lines(0, &["templates", "check"]).len(), 1);
+    // A copy made of an older program warns; a field that no letter has is an error with its place.
+    let folder = center.folder.path().join("templates/id");
+    std::fs::create_dir_all(&folder).unwrap();
+    let config = center.folder.path().join("bantuan70.toml");
+    let with_dir = std::fs::read_to_string(&config).unwrap() + "templates_dir = \"templates\"\n";
+    std::fs::write(&config, with_dir).unwrap();
+    std::fs::write(folder.join("phrases.toml"), "[done]\nkata_lama = \"x\"\n").unwrap();
+    let lines = center.lines(0, &["templates", "check"]);
+    assert!(lines[0].starts_with("warning") && lines[0].contains("phrases.toml:2: done.kata_lama"), "{lines:?}");
+    std::fs::write(folder.join("reply.txt"), "Subject: {{ tag }} Halo\n\n{{ txt }}\n").unwrap();
+    let output = center.run(&["templates", "check"]);
+    assert_eq!(output.status.code(), Some(2));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("reply.txt:3:") && error.contains("'txt' is no field"), "{error}");
+}
+
+#[test]
 fn what_is_not_there_is_exit_1_and_what_is_mistyped_exit_2() {
     let center = Center::new();
     center.lines(1, &["ticket", "list"]);

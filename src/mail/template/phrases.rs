@@ -11,12 +11,15 @@ pub(super) struct Phrases {
     pub texts: BTreeMap<String, String>,
     /// The file that the last text came from, for errors.
     pub shown: PathBuf,
+    /// Texts of the centre that are not used, and why: a program that was upgraded may know other
+    /// keys than the copy was made of, and that must not keep it from starting.
+    pub warnings: Vec<TemplateError>,
 }
 
 impl Phrases {
     /// Reads every `phrases.toml`; a later file changes texts of the one before and adds none.
     pub fn read(files: &[File]) -> Result<Self, TemplateError> {
-        let mut phrases = Self { texts: BTreeMap::new(), shown: PathBuf::new() };
+        let mut phrases = Self { texts: BTreeMap::new(), shown: PathBuf::new(), warnings: Vec::new() };
         let mut is_first = true;
         for file in files.iter().filter(|file| file.is_phrases()) {
             let table: toml::Table = file.content.parse().map_err(|error: toml::de::Error| TemplateError {
@@ -27,10 +30,13 @@ impl Phrases {
             for (key, text) in flattened(file, table)? {
                 if let Some(known) = phrases.texts.get(&key) {
                     if arguments(known) != arguments(&text) {
-                        return Err(wrong(file, &key, "must hold the same {{ names }} as the text that it stands for"));
+                        let reason = "does not hold the same {{ names }} as the text that it stands for; the built-in text is used";
+                        phrases.warnings.push(wrong(file, &key, reason));
+                        continue;
                     }
                 } else if !is_first {
-                    return Err(wrong(file, &key, "is no phrase of this program"));
+                    phrases.warnings.push(wrong(file, &key, "is no phrase of this program and is not used"));
+                    continue;
                 }
                 phrases.texts.insert(key, text);
             }

@@ -135,13 +135,27 @@ fn f72_wrong_templates_are_refused_when_they_are_loaded() {
         ("id/reply.txt", "Subject: {{ tag }} a\n{{ text }}\n", "reply.txt:2:", "must be empty"),
         ("id/replay.txt", "Subject: {{ tag }} a\n\n{{ text }}\n", "replay.txt:", "no letter has this name"),
         ("id/receipt.txt", "Subject: {{ tag }} a\n\nhello\n", "receipt.txt:3:", "balas di atas garis ini"),
-        ("id/phrases.toml", "[state]\nnwe = \"x\"\n", "phrases.toml:2:", "is no phrase"),
-        ("id/phrases.toml", "[confirm]\nsigned = \"x\"\n", "phrases.toml:2:", "same {{ names }}"),
         ("id/phrases.toml", "[state\n", "phrases.toml:1:", ""),
     ] {
         let error = refused(&[(path, content)]);
         assert!(error.starts_with(place) && error.contains(reason), "{path} with {content:?} gave: {error}");
     }
+}
+
+#[test]
+fn a_copied_text_that_the_program_no_longer_knows_warns_and_the_built_in_one_is_used() {
+    let text = "[state]\nnwe = \"x\"\nnew = \"anyar\"\n\n[confirm]\nsigned = \"y\"\n";
+    let templates = with(&[("id/phrases.toml", text)]).unwrap();
+    let warnings: Vec<String> = templates.warnings().map(ToString::to_string).collect();
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(
+        warnings.iter().any(|warning| warning.contains("phrases.toml:2: state.nwe") && warning.contains("is no phrase")),
+        "{warnings:?}"
+    );
+    assert!(warnings.iter().any(|warning| warning.contains("phrases.toml:6: confirm.signed") && warning.contains("same {{ names }}")));
+    assert_eq!(templates.phrase(Language::Id, "state.new", &[]), "anyar");
+    assert!(templates.phrase(Language::Id, "confirm.signed", &[("label", "TLP:RED")]).contains("TLP:RED"));
+    assert_eq!(Templates::load(None).unwrap().warnings().count(), 0);
 }
 
 #[test]
