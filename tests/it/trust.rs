@@ -195,13 +195,15 @@ fn c1_a_look_alike_sent_before_does_not_silence_an_analyst() {
     play.bring("joko", "joko@kantor.example");
     play.writes("joko", &note("Situs kami diretas", "Halaman depan situs kami diganti orang."));
     let command = play.signed("ani", &note("Perintah", "!tiket BANTUAN70-2026-000001\n!valid\n"));
-    // The same Message-ID, From, Date and body, made unreadable as a signature.
+    // The same Message-ID, From, Date and body: made unreadable as a signature, and marked as a robot's.
     let text = String::from_utf8(command.clone()).unwrap();
+    let mime = "MIME-Version: 1.0\r\n";
     for (from, to) in [
-        ("Content-Type: multipart/signed", "Content-Type: multipart/mixed"),
-        ("MIME-Version: 1.0\r\n", "MIME-Version: 1.0\r\nFrom: maling@lain.example\r\n"),
+        ("Content-Type: multipart/signed", "Content-Type: multipart/mixed".to_owned()),
+        (mime, format!("{mime}From: maling@lain.example\r\n")),
+        (mime, format!("{mime}Auto-Submitted: auto-replied\r\n")),
     ] {
-        play.post(text.replacen(from, to, 1).as_bytes());
+        play.post(text.replacen(from, &to, 1).as_bytes());
     }
     assert_eq!(play.ticket(1).state, State::AwaitingReporter);
     let receipts = play.post(&command);

@@ -2,6 +2,9 @@
 
 use super::{PASSES, Play, TRUSTED, note, notice};
 use bantuan70::cli::demo::stage::{Actor, Note, Received};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::{SignedDuration, Timestamp};
 
 fn report() -> Note {
     note("Situs kami diretas", "Halaman depan situs kami diganti orang.")
@@ -59,7 +62,7 @@ fn p4_a_key_that_did_not_sign_the_mail_is_no_candidate() {
 
 #[test]
 fn p4_p10_a_signature_round_anothers_ciphertext_brings_no_key() {
-    let mut play = Play::new("");
+    let mut play = Play::at(Timestamp::now() + SignedDuration::from_mins(1), "");
     play.bring_with_key("joko", "joko@kantor.example");
     play.bring_with_key("siti", "siti@warga.example");
     let sealed = String::from_utf8(play.sealed("siti", &report())).unwrap();
@@ -67,11 +70,13 @@ fn p4_p10_a_signature_round_anothers_ciphertext_brings_no_key() {
     // Joko's mail carries and is signed by his key; its one signed part is siti's ciphertext.
     let gpg = crate::harness::gpg::Gpg::new();
     let key = gpg.new_key("Joko <joko@kantor.example>", "future-default");
-    let signed = gpg.sign_mime(
-        &key,
-        "From: joko@kantor.example\nMessage-ID: <r.1@kantor.example>\nSubject: x\nMIME-Version: 1.0",
-        entity.as_bytes(),
-    );
+    let keydata = STANDARD.encode(gpg.must(&["--export", &key], b"").out);
+    let lines: Vec<&str> = keydata.as_bytes().chunks(70).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    let autocrypt = format!("Autocrypt: addr=joko@kantor.example; keydata={}", lines.join("\n "));
+    let header = format!("From: joko@kantor.example\nMessage-ID: <r.1@kantor.example>\nSubject: x\n{autocrypt}\nMIME-Version: 1.0");
+    let signed = gpg.sign_mime(&key, &header, entity.as_bytes());
+    let opened = play.stage.daemon.bench().reader.prepare(&signed, play.stage.clock.now()).opened;
+    assert_eq!(opened.findings.carried_signer.as_ref().map(|signer| signer.0.as_str()), Some(key.as_str()), "{:?}", opened.damage);
     play.post(&signed);
     assert!(play.stage.daemon.store.candidate(&play.ticket(1).number, &bantuan70::model::Fingerprint(key)).unwrap().is_none());
     assert_eq!(protection(&replies(&mut play), "reply"), "signed");
