@@ -152,10 +152,11 @@ fn answers_of(text: &str) -> BTreeMap<&'static str, String> {
     answers
 }
 
-/// A question of the form and what stands after it: parted by a colon, a tab or both.
+/// A question of the form and what stands after it: parted by a colon, a tab or both; or the question
+/// alone on its line, whose answer stands below or in no cell of the table.
 fn question_of(line: &str) -> Option<(&'static str, &str)> {
     let line = line.trim().trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | ')' | '-' | '*' | '•' | ' ' | '\t'));
-    let (question, answer) = line.split_once([':', '\t'])?;
+    let (question, answer) = line.split_once([':', '\t']).unwrap_or((line, ""));
     let answer = answer.trim_start_matches([':', '\t', ' ']);
     let question = question.trim().trim_matches('*').trim().to_lowercase();
     let question = question.split(['(', '*']).next().unwrap_or_default().trim();
@@ -177,6 +178,11 @@ mod tests {
             "Nama pelapor:\nInstansi:\nNomor telepon: ........\nSistem terdampak:\nWaktu kejadian: (tanggal)\nUraian kejadian:\nDampak:\n";
         assert!(fields_of_form(blank).is_none());
         assert!(looks_like_form(blank));
+        // The rows of a table whose second column is empty.
+        let rows = "Nama pelapor\t\nInstansi\t\nNomor telepon\t\nSistem terdampak\t\nUraian kejadian\t\nDampak\t\n";
+        assert!(looks_like_form(rows) && fields_of_form(rows).is_none());
+        let below = "Nama pelapor\nBudi\nInstansi\nDinas X\nSistem terdampak\nsitus\nDampak\nmalu sekali\n";
+        assert_eq!(fields_of_form(below).unwrap().get("impact").map(String::as_str), Some("malu sekali"));
         assert!(!looks_like_form("Nama: Budi\nDampak: besar\n"));
     }
 }

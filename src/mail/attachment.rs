@@ -10,7 +10,9 @@ pub const NAME_BYTES_MAX: usize = 120;
 #[must_use]
 pub fn name_of(part: &Part<'_>, number: usize) -> (String, bool) {
     let typed = part.disposition.get("filename").or_else(|| part.content_type.get("name")).unwrap_or_default();
-    let several = part.disposition.all("filename").count() > 1;
+    let mut names = part.disposition.all("filename").chain(part.content_type.all("name"));
+    let several =
+        names.any(|other| field::decode_words(other) != field::decode_words(typed)) || part.disposition.all("filename").count() > 1;
     if typed.is_empty() {
         return (format!("part-{number}{}", extension_of(&part.media_type)), false);
     }
@@ -18,6 +20,19 @@ pub fn name_of(part: &Part<'_>, number: usize) -> (String, bool) {
     let safe = safe_name(&decoded);
     let is_changed = safe != decoded || several;
     if safe.is_empty() { (format!("part-{number}{}", extension_of(&part.media_type)), true) } else { (safe, is_changed) }
+}
+
+/// Every name that a part gives itself, for the analyst: another program may show another one (M9).
+#[must_use]
+pub fn all_names(part: &Part<'_>) -> String {
+    let mut names: Vec<String> = Vec::new();
+    for typed in part.disposition.all("filename").chain(part.content_type.all("name")) {
+        let name = safe_name(&field::decode_words(typed));
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names.join(", ")
 }
 
 /// A name that can be shown and written anywhere: the last component of a path, no controls, no

@@ -305,7 +305,8 @@ fn attachment(part: &Part<'_>, place: &Place<'_>, number: usize, budget: &mut Bu
     let content = body::content(part, budget);
     let (name, is_changed) = attachment::name_of(part, number);
     if is_changed {
-        budget.damage.push(Damage::new("odd-name", &name));
+        let names = attachment::all_names(part);
+        budget.damage.push(Damage::new("odd-name", if names.is_empty() { &name } else { &names }));
     }
     let sniffed = attachment::sniffed(&content);
     if attachment::is_disguised(&part.media_type, sniffed) {

@@ -153,6 +153,22 @@ fn p17_not_one_byte_comes_out_of_a_damaged_message() {
     assert_eq!((report.findings.is_decrypted, report.findings.is_for_others), (Some(false), false));
 }
 
+/// Sequoia hands out what is past its buffer, 25 MiB unless told otherwise, before the end is verified.
+#[test]
+fn p17_past_25_mib_too_no_byte_comes_out_before_all_is_verified() {
+    const BYTES: usize = 27 << 20;
+    let now = Timestamp::now();
+    let keyring = keyring(now);
+    let good = encrypted(&keyring, |message| literal(message, &vec![b'x'; BYTES]));
+    match decrypt(&good, &keyring, now, BYTES) {
+        Unsealed::Open { plaintext, .. } => assert_eq!(plaintext.len(), BYTES),
+        other => panic!("{other:?}"),
+    }
+    let mut flipped = good;
+    *flipped.last_mut().unwrap() ^= 1;
+    assert!(matches!(decrypt(&flipped, &keyring, now, BYTES), Unsealed::Damaged(_)));
+}
+
 #[test]
 fn p22_session_keys_are_tried_to_a_limit_and_passwords_never() {
     let now = Timestamp::now();

@@ -190,6 +190,23 @@ fn m24_a_reference_to_a_strangers_mail_changes_no_answer() {
 }
 
 #[test]
+fn m23_who_tries_numbers_learns_nothing_of_which_exist() {
+    let mut play = Play::new("");
+    play.bring("joko", "joko@kantor.example");
+    play.bring("maling", "maling@lain.example");
+    for _ in 0..2 {
+        play.writes("joko", &note("Situs kami diretas", "Halaman depan situs kami diganti orang."));
+    }
+    for number in [1, 2, 3, 4, 500, 999] {
+        let subject = format!("Re: [BANTUAN70-2026-{number:06}] Laporan");
+        let letters = play.writes("maling", &note(&subject, "Bagaimana perkembangannya?"));
+        assert!(kinds_to(&letters, "maling@lain.example").is_empty(), "{number}: {letters:?}");
+        assert!(kinds_to(&letters, "joko@kantor.example").is_empty(), "{number}: {letters:?}");
+    }
+    assert!(play.ticket(1).links.is_empty() || play.ticket(1).state == State::AwaitingReporter);
+}
+
+#[test]
 fn c1_a_look_alike_sent_before_does_not_silence_an_analyst() {
     let mut play = Play::new("");
     play.bring("joko", "joko@kantor.example");
