@@ -152,6 +152,7 @@ fn show(common: &Common, desk: &Desk, what: &Show) -> Outcome {
         ("message-id", cell(mail.message_id.as_ref())),
         ("bytes", mail.bytes.to_string()),
         ("sha256", page.sha256.clone()),
+        ("rules", page.rules_version.clone()),
         ("attempts", page.attempts.to_string()),
         ("came in by", page.places.join("; ")),
     ])?;

@@ -10,6 +10,7 @@ mod key;
 mod listing;
 mod mail;
 mod outbox;
+mod replay;
 mod report;
 mod retention;
 mod rules;

@@ -27,7 +27,7 @@ pub(super) struct Arguments {
     html: Option<PathBuf>,
 }
 
-fn day(text: &str) -> Result<Date, String> {
+pub(super) fn day(text: &str) -> Result<Date, String> {
     text.parse().map_err(|_| "a day is written as 2026-03-01".to_owned())
 }
 

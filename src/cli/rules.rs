@@ -1,7 +1,7 @@
 //! `bantuan70 rules`: validate the rules on disk, run their tests, list them, explain a message by
 //! them. Without a configuration the built-in rules are used.
 
-use super::{Common, Exit, Failure, Outcome, print};
+use super::{Common, Exit, Failure, Outcome, print, replay};
 use crate::config::Config;
 use crate::daemon::house;
 use crate::mail::read;
@@ -27,6 +27,14 @@ enum Verb {
     Test,
     /// List the rules
     List,
+    /// Show which stored reports the rules on disk would file otherwise; analysts' !kategori is the truth
+    Replay {
+        /// Only reports received on this day or later
+        #[arg(long, value_name = "DAY", value_parser = super::report::day)]
+        since: Option<jiff::civil::Date>,
+    },
+    /// Write the analysts' corrections as tests for a rule file; they hold personal data
+    ExportCorrections,
     /// Show which rules fired on raw messages and what each added
     Explain {
         /// Raw messages
@@ -47,6 +55,8 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
         Verb::Check => check(common, &set),
         Verb::Test => test(common, &set),
         Verb::List => list(common, &set),
+        Verb::Replay { since } => replay::replay(common, set, since),
+        Verb::ExportCorrections => replay::export(common),
         Verb::Explain { files, html, language } => {
             let language = Language::parse(&language).unwrap_or(Language::En);
             for file in &files {

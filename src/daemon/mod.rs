@@ -32,7 +32,7 @@ use tokio::task::JoinHandle;
 pub use intake::IntakeError;
 pub use retention::terms as retention_terms;
 pub use send::SendError;
-pub use setup::{SetupError, bench, house, keep_files_private, may_write, reader};
+pub use setup::{SetupError, bench, house, keep_files_private, keyring, may_write, reader};
 pub use tick::SYNC_LATE_AFTER;
 
 /// Intake stops below this much free space, so that what was taken in can still be decided (F60).

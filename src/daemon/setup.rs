@@ -112,7 +112,7 @@ fn people(config: &Config, store: Option<&Store>, now: Timestamp) -> Result<(Pol
 ///
 /// # Errors
 /// The first file that is wrong.
-pub(super) fn keyring(config: &Config, store: &Store, now: Timestamp) -> Result<Keyring, SetupError> {
+pub fn keyring(config: &Config, store: &Store, now: Timestamp) -> Result<Keyring, SetupError> {
     people(config, Some(store), now).map(|(_, keyring)| keyring)
 }
 

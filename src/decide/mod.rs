@@ -229,6 +229,7 @@ pub fn give_up(id: InboxId, raw_sha256: &str, reason: &str, world: &Snapshot, de
         because,
         quarantine: true,
         in_digest: false,
+        rules_version: String::new(),
     };
     work.effect(Effect::File(Box::new(filing)));
     work.finish()

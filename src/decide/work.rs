@@ -158,6 +158,7 @@ impl<'a> Work<'a> {
             because: because.clone(),
             quarantine: arrived.header_only.is_some(),
             in_digest,
+            rules_version: arrived.found.rules_version.clone(),
         };
         self.because(because);
         self.effect(Effect::File(Box::new(filing)));

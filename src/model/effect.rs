@@ -49,6 +49,9 @@ pub struct Filing {
     pub quarantine: bool,
     /// Named in the daily digest to analysts (filed without a ticket).
     pub in_digest: bool,
+    /// The set of rules that the category is from, by its hash; empty where none was asked.
+    #[serde(default)]
+    pub rules_version: String,
 }
 
 /// Indicators found in a message, refanged, sorted and unique (contract 6).

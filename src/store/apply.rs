@@ -125,7 +125,8 @@ impl Applying<'_> {
             .prepare_cached(
                 "UPDATE inbox SET state = 'decided', decided_at = :now, content_sha256 = :content, kind = :kind, ticket = :ticket,
                  from_address = :from, message_id = :message_id, subject = :subject, text = :text, language = :language,
-                 category = :category, because = :because, quarantine = :quarantine, in_digest = :in_digest
+                 category = :category, because = :because, quarantine = :quarantine, in_digest = :in_digest,
+                 rules_version = :rules_version
                  WHERE id = :id AND state = 'stored'",
             )?
             .execute(named_params! {
@@ -133,7 +134,7 @@ impl Applying<'_> {
                 ":ticket": filing.ticket.as_ref().map(|number| &number.0), ":from": filing.from.as_ref().map(|from| from.as_str()),
                 ":message_id": filing.message_id, ":subject": filing.subject, ":text": filing.text, ":language": filing.language.word(),
                 ":category": filing.category.word(), ":because": filing.because, ":quarantine": filing.quarantine,
-                ":in_digest": filing.in_digest, ":id": id.0,
+                ":in_digest": filing.in_digest, ":rules_version": filing.rules_version, ":id": id.0,
             })
             .context("file the mail")?;
         ensure!(changed == 1, "mail {id} is decided already");

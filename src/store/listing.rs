@@ -213,6 +213,8 @@ pub struct MailPage {
     pub sha256: String,
     /// How often the daemon began with it.
     pub attempts: u32,
+    /// The set of rules that filed it, by its hash; empty where that was not kept.
+    pub rules_version: String,
     /// Where it lay, and whether it was filed from there: `INBOX 7 12 filed`.
     pub places: Vec<String>,
 }

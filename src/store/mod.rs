@@ -9,6 +9,7 @@ mod decision;
 mod directory;
 mod failure;
 mod inbox;
+mod judged;
 mod ledger;
 mod listing;
 mod migrate;
@@ -26,6 +27,7 @@ pub use decision::{Deciding, WaitingMail};
 pub use directory::{CertificateRow, ContactRow, NewContact};
 pub use failure::{Unfit, is_busy, is_corrupt, is_full, is_refusal};
 pub use inbox::{Arrival, Released, Unfiled};
+pub use judged::{Judged, JudgedFilter};
 pub use listing::{
     ApprovalRow, AttachmentRow, ClockRow, DisseminationRow, MailFilter, MailPage, MailRow, MessageRow, OutboxRow, QuarantineRow,
     RecipientRow, TicketFilter, TicketPage, TicketRow, TimelineRow, View,

@@ -204,9 +204,16 @@ impl Store {
                 Ok(format!("{source} {validity} {uid} {state}"))
             })?;
             let places: Vec<String> = rows.collect::<Result<_, _>>().context("read where the mail lies")?;
-            db.prepare_cached(&format!("SELECT {MAIL_COLUMNS}, text, sha256, attempts FROM inbox WHERE id = ?1"))?
+            db.prepare_cached(&format!("SELECT {MAIL_COLUMNS}, text, sha256, attempts, rules_version FROM inbox WHERE id = ?1"))?
                 .query_row([id.0], |row| {
-                    Ok(MailPage { mail: mail_row(row, view)?, text: row.get(12)?, sha256: row.get(13)?, attempts: row.get(14)?, places })
+                    Ok(MailPage {
+                        mail: mail_row(row, view)?,
+                        text: row.get(12)?,
+                        sha256: row.get(13)?,
+                        attempts: row.get(14)?,
+                        rules_version: row.get(15)?,
+                        places,
+                    })
                 })
                 .optional()
                 .with_context(|| format!("read mail {id}"))

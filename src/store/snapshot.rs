@@ -363,7 +363,7 @@ fn timeline(db: &Connection, number: &TicketNumber) -> anyhow::Result<Vec<Timeli
 /// A decided mail with its verdict and its bytes.
 fn filed(db: &Connection, id: InboxId) -> anyhow::Result<Option<FiledMail>> {
     db.prepare_cached(
-        "SELECT kind, ticket, from_address, message_id, subject, text, language, category, because, quarantine, in_digest, content, received_at
+        "SELECT kind, ticket, from_address, message_id, subject, text, language, category, because, quarantine, in_digest, content, received_at, rules_version
          FROM inbox JOIN raw ON raw.inbox = inbox.id WHERE inbox.id = ?1 AND state = 'decided'",
     )?
     .query_row([id.0], |row| {
@@ -379,6 +379,7 @@ fn filed(db: &Connection, id: InboxId) -> anyhow::Result<Option<FiledMail>> {
             because: row.get(8)?,
             quarantine: row.get(9)?,
             in_digest: row.get(10)?,
+            rules_version: row.get(13)?,
         };
         Ok(FiledMail { id, filing, raw: row.get(11)?, received_at: row.get::<_, At>(12)?.0 })
     })

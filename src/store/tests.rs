@@ -69,6 +69,7 @@ fn opens(world: &Snapshot) -> Decision {
         because: String::new(),
         quarantine: false,
         in_digest: false,
+        rules_version: "0123456789abcdef".into(),
     };
     let opened = TicketEvent::Opened(Box::new(ticket(world)));
     let note = TicketEvent::Noted { text: "catatan".into() };

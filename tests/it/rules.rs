@@ -1,7 +1,13 @@
 //! Rules: the shipped set and its tests, the verbs, and what hostile or wrong rule files do.
 
+use crate::store::{arrival, opens, place, time};
+use bantuan70::model::Category;
+use bantuan70::model::effect::Effect;
+use bantuan70::model::snapshot::Question;
+use bantuan70::model::ticket::TicketEvent;
 use bantuan70::rules::syntax::Source;
 use bantuan70::rules::{RuleSet, selftest};
+use bantuan70::store::Store;
 
 fn set(text: &str) -> Result<RuleSet, String> {
     RuleSet::from_sources(vec![Source { name: "rules/x.toml".to_owned(), text: text.to_owned() }]).map_err(|error| error.to_string())
@@ -156,4 +162,79 @@ fn a_true_report_is_never_clear_spam() {
         let found = bantuan70::rules::assess(&rules, &selftest::mail(&test.parts()));
         assert!(test.category == "spam" || !found.is_clear_spam, "{} {}", test.category, test.text);
     }
+}
+
+/// A data directory whose one report was filed as phishing and corrected by an analyst to malware.
+fn corrected_center() -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("bantuan70.toml");
+    let data = folder.path().join("data");
+    std::fs::write(
+        &config,
+        format!(
+            "[center]\nname = \"Pusat\"\naddress = \"bantuan70@bssn.test\"\nticket_prefix = \"BANTUAN70\"\ndata_dir = \"{}\"\n",
+            data.display()
+        ),
+    )
+    .unwrap();
+    let store = Store::open(&data.join("bantuan70.db")).unwrap();
+    let now = time("2026-11-24T06:00:00Z");
+    let raw = "From: Budi <budi@dinas.go.test>\r\nTo: bantuan70@bssn.test\r\nSubject: lapor \"berkas\"\r\n\r\nSemua berkas server terkunci dan diminta tebusan.\r\n\u{1b}[2J\r\n";
+    let id = store.insert_mail(&[arrival(1, raw)], now).unwrap()[0];
+    store
+        .decide(id, &Question::default(), &place(), now, |world| {
+            let mut decision = opens(world, now);
+            let event = TicketEvent::CategorySet { to: Category::Malware };
+            decision.effects.push(Effect::Event {
+                ticket: world.next_ticket.clone(),
+                by: "ani@bssn.test".into(),
+                event,
+                detail: String::new(),
+            });
+            decision
+        })
+        .unwrap();
+    let config = config.display().to_string();
+    (folder, config)
+}
+
+#[test]
+fn replay_shows_what_would_be_filed_otherwise_and_measures_by_the_analysts_corrections() {
+    let (_folder, config) = corrected_center();
+    let (code, out, err) = run(&["--config", &config, "rules", "replay"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("phishing") && out.contains("malware") && out.contains("1 reports, 1 of them"), "{out}");
+    assert!(out.contains("of 1 that analysts corrected, 0 were filed right (0 %), now 1 (100 %)"), "{out}");
+    let (_, out, _) = run(&["--config", &config, "rules", "replay", "--json"]);
+    let lines: Vec<serde_json::Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&lines[0]["filed"], &lines[0]["now"], &lines[0]["corrected"]), (&"phishing".into(), &"malware".into(), &"malware".into()));
+    assert_eq!(lines[0]["rules_version"], "0123456789abcdef");
+    assert_eq!(lines[1]["right_now"], 1);
+    assert_eq!(run(&["--config", &config, "rules", "replay", "--since", "2026-12-01"]).0, 1, "no report is as young as that");
+}
+
+#[test]
+fn corrections_are_exported_as_tests_that_rule_files_take() {
+    let (folder, config) = corrected_center();
+    let (code, out, err) = run(&["--config", &config, "rules", "export-corrections"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.starts_with("# Koreksi") && out.contains("PERHATIAN") && out.contains("personal data"), "{out}");
+    assert!(!out.contains('\u{1b}'), "a terminal must not obey a reporter");
+    let dir = folder.path().join("rules");
+    std::fs::create_dir(&dir).unwrap();
+    for (name, text) in RuleSet::embedded_files() {
+        std::fs::write(dir.join(name), text).unwrap();
+    }
+    std::fs::write(dir.join("koreksi.toml"), &out).unwrap();
+    let set = RuleSet::load(&dir).unwrap();
+    let test = selftest::whole_tests(&set).find(|test| test.name.as_ref().is_some_and(|name| name.contains("ani@bssn.test"))).unwrap();
+    assert_eq!((test.category.as_str(), test.subject.as_str()), ("malware", "lapor \"berkas\""));
+    assert!(test.text.contains("diminta tebusan"), "{}", test.text);
+}
+
+#[test]
+fn a_decision_keeps_the_version_of_the_rules_it_was_made_with() {
+    let (_folder, config) = corrected_center();
+    let (_, out, _) = run(&["--config", &config, "mail", "show", "1"]);
+    assert!(out.contains("rules") && out.contains("0123456789abcdef"), "{out}");
 }

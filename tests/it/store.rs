@@ -102,6 +102,7 @@ pub(crate) fn filing(kind: MailKind, ticket: Option<&TicketNumber>) -> Box<Filin
         because: "rule phishing-1".into(),
         quarantine: false,
         in_digest: false,
+        rules_version: "0123456789abcdef".into(),
     })
 }
 
