@@ -187,7 +187,7 @@ pub(super) fn export(common: &Common) -> Outcome {
         }
         return Ok(Exit::Done);
     }
-    let text = toml::to_string(&Tests { test: &tests }).map_err(|error| Failure::service(format!("write TOML: {error}")))?;
+    let text = syntax::written(tests).map_err(|error| Failure::service(format!("write the tests: {error}")))?;
     print(format!("{HEAD}\n{text}"))?;
     Ok(Exit::Done)
 }
@@ -195,9 +195,4 @@ pub(super) fn export(common: &Common) -> Outcome {
 /// The file is read in terminals and editors too: what a reporter wrote commands neither.
 fn harmless(text: &str) -> String {
     escaped_lines(text).into_owned()
-}
-
-#[derive(Serialize)]
-struct Tests<'a> {
-    test: &'a [syntax::Test],
 }

@@ -241,6 +241,18 @@ pub struct Test {
     pub attachments: Vec<SampleAttachment>,
 }
 
+/// Tests as the text of a rule file.
+///
+/// # Errors
+/// None that a test of strings could cause.
+pub fn written(test: Vec<Test>) -> Result<String, String> {
+    #[derive(Serialize)]
+    struct Tests {
+        test: Vec<Test>,
+    }
+    toml::to_string(&Tests { test }).map_err(|error| error.to_string())
+}
+
 impl Test {
     /// Its mail.
     #[must_use]
