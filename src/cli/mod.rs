@@ -8,6 +8,7 @@ mod init;
 mod inspect;
 mod key;
 mod listing;
+mod log;
 mod mail;
 mod outbox;
 mod replay;

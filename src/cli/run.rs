@@ -48,6 +48,7 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
     });
     // What still blocks is in the store's hands and can be repeated.
     runtime.shutdown_timeout(std::time::Duration::from_millis(500));
+    super::log::finish();
     match outcome {
         Ok(()) => Ok(Exit::Done),
         Err(RunError::Store(error)) => Err(Failure::from(error)),
@@ -65,5 +66,5 @@ fn log_to_stderr() {
         tracing::error!(place, "panic");
     }));
     // A second call, as a test makes it, changes nothing.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).try_init();
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(super::log::Queued).with_ansi(false).try_init();
 }

@@ -16,7 +16,7 @@ use crate::model::snapshot::{Question, Snapshot};
 use crate::openpgp::keyring::Keyring;
 use crate::openpgp::open::{self, Opened};
 use crate::rules::{Assessment, RuleSet, assess};
-use crate::store::{Deciding, Place, Store, WaitingMail, is_busy, is_full};
+use crate::store::{Deciding, Place, Store, View, WaitingMail, is_busy, is_full};
 use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -190,7 +190,9 @@ impl std::error::Error for MustWait {}
 
 /// Handles one stored mail: counts the attempt, decides, commits.
 fn handle(store: &Store, bench: &Bench, key: &TokenKey, id: InboxId, now: Timestamp, commands: Commands) -> anyhow::Result<Decision> {
-    let waiting = store.begin_attempt(id, now).with_context(|| format!("count an attempt at mail {id}"))?;
+    let Some(waiting) = store.begin_attempts(&[id], now).with_context(|| format!("count an attempt at mail {id}"))?.pop() else {
+        return unread(store, bench, key, id, now);
+    };
     let attempt = catch_unwind(AssertUnwindSafe(|| decide_on(store, bench, key, &waiting, now, commands)));
     let reason = match attempt {
         Ok(Ok(decision)) => return Ok(decision),
@@ -208,6 +210,17 @@ fn handle(store: &Store, bench: &Bench, key: &TokenKey, id: InboxId, now: Timest
     let sha256 = crate::model::Sha256::of(&waiting.raw);
     let question = Question::default();
     store.decide(id, &question, &bench.place(), now, |world| decide::give_up(id, &sha256.0, &reason, world, bench.desk(key, now)))
+}
+
+/// A mail whose bytes in the database are not those that came: put aside like one that makes the program fail,
+/// so that a person hears of it.
+fn unread(store: &Store, bench: &Bench, key: &TokenKey, id: InboxId, now: Timestamp) -> anyhow::Result<Decision> {
+    let (place, reason) = (bench.place(), "its bytes in the database are damaged");
+    let view = View { time_zone: place.time_zone.clone(), now, center_address: bench.policy.center_address.to_string() };
+    let mail = store.mail_page(id, &view)?.with_context(|| format!("there is no mail {id}"))?;
+    anyhow::ensure!(mail.attempts >= ATTEMPTS_MAX, "mail {id}: {reason}, attempt {}", mail.attempts);
+    tracing::error!(inbox = id.0, reason, "put aside");
+    store.decide(id, &Question::default(), &place, now, |world| decide::give_up(id, &mail.sha256, reason, world, bench.desk(key, now)))
 }
 
 fn decide_on(

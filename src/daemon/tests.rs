@@ -4,6 +4,7 @@
 use super::alarm::Cause;
 use super::*;
 use crate::cli::demo::stage::{Actor, Note, Received, Setting, Stage};
+use crate::config::Source;
 use crate::model::letter::LetterState;
 use crate::store::{FILE_NAME, MailFilter, Store, View};
 use jiff::{SignedDuration, Timestamp};
@@ -284,4 +285,37 @@ async fn whatever_is_in_the_quarantine_is_told_to_analysts_in_one_digest() {
         assert!(told[0].text.contains(&format!("{} · ", row.id)), "{} is not in\n{}", row.id, told[0].text);
     }
     assert!(digests(stage.play().await.unwrap()).is_empty(), "once");
+}
+
+#[tokio::test]
+async fn f14_a_mail_whose_bytes_are_damaged_in_the_database_is_put_aside_and_told() {
+    let (folder, mut stage) = stage();
+    report(&mut stage);
+    report(&mut stage);
+    let Source::Maildir { path } = stage.daemon.config.intake.source.clone().unwrap() else { panic!("a maildir") };
+    let arrivals: Vec<crate::store::Arrival> = std::fs::read_dir(path.join("new"))
+        .unwrap()
+        .map(|entry| {
+            let path = entry.unwrap().path();
+            crate::store::Arrival {
+                source: stage.daemon.source(),
+                uid_validity: 0,
+                uid: path.file_name().unwrap().to_string_lossy().into_owned(),
+                raw: std::fs::read(&path).unwrap(),
+                header_only_bytes: None,
+                received_at: start(),
+            }
+        })
+        .collect();
+    let ids = stage.daemon.store.insert_mail(&arrivals, start()).unwrap();
+    let db = rusqlite::Connection::open(database(&folder)).unwrap();
+    db.execute_batch(&format!("DROP TRIGGER raw_is_fixed; UPDATE raw SET content = x'00' WHERE inbox = {};", ids[0])).unwrap();
+    for _ in 0..4 {
+        stage.daemon.take_in().await.unwrap();
+    }
+    let quarantine = stage.daemon.store.quarantine(&view(&stage)).unwrap();
+    assert_eq!((quarantine.len(), quarantine[0].id), (1, ids[0]));
+    let mails = stage.play().await.unwrap();
+    assert!(mails.iter().any(|mail| mail.to.as_str() == "ani@bssn.test" && mail.text.contains("damaged")), "an analyst knows");
+    assert!(mails.iter().any(|mail| mail.to.as_str() == "siti@warga.example"), "the other report went on");
 }

@@ -284,3 +284,19 @@ impl Plain<'_> {
         Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f75_both_families_are_tried_in_turn_and_few_of_each() {
+        let found = |text: &[&str]| in_turn(text.iter().map(|address| address.parse().unwrap()).collect());
+        let mixed = found(&["[2001:db8::1]:993", "[2001:db8::2]:993", "[2001:db8::3]:993", "192.0.2.1:993"]);
+        let shown: Vec<String> = mixed.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["[2001:db8::1]:993", "192.0.2.1:993", "[2001:db8::2]:993", "[2001:db8::3]:993"], "a dead IPv6 hides no IPv4");
+        assert_eq!(found(&["192.0.2.1:993", "192.0.2.2:993"]).len(), 2);
+        assert_eq!(found(&["192.0.2.1:993"; 40]).len(), ADDRESSES_MAX, "40 dead addresses are not 20 minutes");
+        assert!(found(&[]).is_empty());
+    }
+}

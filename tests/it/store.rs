@@ -561,3 +561,24 @@ fn acknowledgements_go_before_disseminations_and_wait_for_their_turn() {
     assert_eq!(kinds, [LetterKind::Acknowledgement, LetterKind::Notice, LetterKind::Dissemination]);
     assert_eq!(store.due_letters(later(30), 10).unwrap().len(), 4);
 }
+
+#[test]
+fn f44_a_letter_that_is_put_off_is_tried_less_and_less_often_and_given_up_in_its_time() {
+    use bantuan70::decide::retry::{Tried, settle};
+    use bantuan70::model::outcome::{Fault, SendOutcome};
+    let later = SendOutcome::Later { reason: "450 greylisted".to_owned(), fault: Fault::Letter };
+    let minutes = |attempts: u32| {
+        let tried = Tried { queued_at: start(), attempts, resends: 0 };
+        let next = settle(&letter(LetterKind::Acknowledgement, None, "f44"), tried, &later, start()).next_at.unwrap();
+        next.duration_since(start()).as_mins()
+    };
+    assert_eq!([0, 1, 2, 3, 4, 5, 50].map(minutes), [1, 5, 15, 60, 180, 360, 360]);
+    for (kind, hours) in [(LetterKind::Acknowledgement, 48), (LetterKind::Receipt, 24), (LetterKind::Dissemination, 120)] {
+        let state = |waited: i64| {
+            let tried = Tried { queued_at: start(), attempts: 9, resends: 0 };
+            let now = start().checked_add(jiff::SignedDuration::from_hours(waited)).unwrap();
+            settle(&letter(kind, None, "f44"), tried, &later, now).state
+        };
+        assert_eq!((state(hours - 1), state(hours)), (LetterState::Queued, LetterState::Failed), "{kind:?}");
+    }
+}

@@ -172,6 +172,17 @@ impl Center {
         Daemon { child: command.spawn().unwrap() }
     }
 
+    /// Starts the daemon with a stderr that takes not one byte: a full pipe that nobody reads. It ends with the pipe.
+    pub fn start_unheard(&self) -> (Daemon, std::io::PipeReader) {
+        use std::io::Write as _;
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        // As much as a pipe holds (pipe(7)).
+        writer.write_all(&[b'.'; 65_536]).unwrap();
+        let mut command = self.command(&["run"]);
+        command.stdout(Stdio::null()).stderr(writer);
+        (Daemon { child: command.spawn().unwrap() }, reader)
+    }
+
     /// All that daemons of this centre have logged.
     pub fn log(&self) -> String {
         fs::read_to_string(self.path("log")).unwrap_or_default()

@@ -103,6 +103,15 @@ fn f68_sigterm_ends_with_0_and_what_is_under_way_is_uncertain() {
 }
 
 #[test]
+fn f74_a_log_that_nobody_reads_holds_up_no_mail() {
+    let center = Center::new();
+    let (mut daemon, _pipe) = center.start_unheard();
+    center.open_ticket("satu@warga.example", "Situs diretas");
+    let (status, _) = daemon.terminate();
+    assert_eq!(status.code(), Some(0));
+}
+
+#[test]
 fn f72_broken_rules_on_sighup_leave_the_old_ones_in_force() {
     let center = Center::new();
     let daemon = center.start();
