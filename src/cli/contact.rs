@@ -1,6 +1,8 @@
 //! `bantuan70 contact`: the stakeholder directory. A contact is added unverified; who vouches for
 //! it says so with `verify`.
 
+mod export;
+
 use super::listing::{Desk, cell, escaped, not_found, open, print_fields, print_json, print_rows, who};
 use super::ticket::{address, words};
 use super::{Common, Exit, Failure, Outcome, print};
@@ -55,6 +57,11 @@ enum Verb {
         /// Say what would be done, and do nothing
         #[arg(long)]
         dry_run: bool,
+    },
+    /// Write all contacts to a CSV file that `import` reads, certificates beside it; verification is not carried over
+    Export {
+        /// The file to make; nothing is overwritten
+        file: PathBuf,
     },
     /// Take a contact out of the directory
     Remove {
@@ -143,6 +150,7 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
             Ok(Exit::Done)
         }
         Verb::Import { file, dry_run } => import(&desk, &file, dry_run),
+        Verb::Export { file } => export::run(&desk, &file),
         Verb::Remove { address } => {
             desk.store.remove_contact(&address, &who(), desk.view.now).map_err(Failure::from_refusal)?;
             print(format!("{address} is removed"))?;
@@ -152,7 +160,6 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
 }
 
 fn show(common: &Common, desk: &Desk, contact: Contact) -> Outcome {
-    let how = contact.verified_how.clone();
     let came_back = contact.bounced_because.clone();
     let is_verified = contact.is_verified(desk.view.now);
     let row = ContactRow::new(contact, &desk.view.time_zone);
@@ -162,7 +169,7 @@ fn show(common: &Common, desk: &Desk, contact: Contact) -> Outcome {
     }
     let verified = match (&row.verified_at, is_verified) {
         (None, _) => "no".to_owned(),
-        (Some(at), true) => format!("{at} ({})", how.unwrap_or_default()),
+        (Some(at), true) => format!("{at} ({})", row.verified_how.clone().unwrap_or_default()),
         (Some(at), false) => format!("{at}, aged out after 365 days: verify again"),
     };
     let came_back = row.bounced_at.as_ref().map_or_else(|| "no".to_owned(), |at| format!("{at} ({})", came_back.unwrap_or_default()));
@@ -216,7 +223,12 @@ struct Typed {
 impl Typed {
     /// The contact and its certificate, or one line on what is wrong with them.
     fn read(self, desk: &Desk) -> Result<(NewContact, Option<Certificate>), String> {
-        let labels = |what: &str, names: &[String]| names.iter().map(|name| field(what, name)).collect::<Result<Vec<_>, _>>();
+        let label = |what: &str, name: &str| match field(what, name)? {
+            // It stands between the names in a CSV file.
+            name if name.contains(';') => Err(format!("{what} '{name}' holds a semicolon")),
+            name => Ok(name),
+        };
+        let labels = |what: &str, names: &[String]| names.iter().map(|name| label(what, name)).collect::<Result<Vec<_>, _>>();
         let certificate = self.certificate.as_deref().map(|path| read_certificate(desk, path, &self.address)).transpose()?;
         let contact = NewContact {
             name: field("name", &self.name)?,
@@ -279,6 +291,8 @@ fn store_certificates<'a>(desk: &Desk, certificates: impl Iterator<Item = &'a Ce
     Ok(())
 }
 
+/// The columns of the CSV file; the first four must be there.
+const COLUMNS: &[&str] = &["name", "address", "kind", "organisation", "sectors", "groups", "language", "certificate"];
 /// A CSV file of more bytes is not read.
 const CSV_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -339,7 +353,6 @@ fn read_rows(desk: &Desk, file: &Path, bytes: &[u8]) -> Result<Vec<(u64, ReadRow
         .iter()
         .map(|heading| heading.trim().to_ascii_lowercase())
         .collect();
-    const COLUMNS: &[&str] = &["name", "address", "kind", "organisation", "sectors", "groups", "language", "certificate"];
     for required in COLUMNS.iter().take(4) {
         if !headings.iter().any(|heading| heading == required) {
             return Err(format!("{}: the first line names no column '{required}'", file.display()));
@@ -358,7 +371,7 @@ fn read_rows(desk: &Desk, file: &Path, bytes: &[u8]) -> Result<Vec<(u64, ReadRow
         }
         let value = |column: &str| {
             let index = headings.iter().position(|heading| heading == column);
-            index.and_then(|index| record.get(index)).map(without_guard).unwrap_or_default().to_owned()
+            index.and_then(|index| record.get(index)).map(export::without_guard).unwrap_or_default().to_owned()
         };
         rows.push((line, read_row(desk, folder, value)));
     }
@@ -379,12 +392,4 @@ fn read_row(desk: &Desk, folder: &Path, value: impl Fn(&str) -> String) -> ReadR
         certificate: (!certificate.is_empty()).then(|| folder.join(certificate)),
     };
     typed.read(desk)
-}
-
-/// A cell without the `'` that a careful export writes before what a spreadsheet would compute (M20).
-fn without_guard(cell: &str) -> &str {
-    match cell.strip_prefix('\'') {
-        Some(rest) if rest.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '|']) => rest,
-        _ => cell,
-    }
 }

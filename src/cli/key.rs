@@ -1,13 +1,15 @@
 //! `bantuan70 key`: the centre's own key, and the certificates of others in the directory. Secret
 //! parts are written to the key file alone and never printed.
 
+mod refresh;
+
 use super::listing::{database, escaped, not_found, print_fields, print_json, print_rows, who};
 use super::{Common, Exit, Failure, Outcome, print};
 use crate::config::{Config, Secret, private_length};
 use crate::model::{Address, Fingerprint};
 use crate::openpgp::certificate::CERTIFICATE_BYTES_MAX;
 use crate::openpgp::{Certificate, OwnKey, generate_own, renew};
-use crate::store::Store;
+use crate::store::{Store, View};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -44,6 +46,12 @@ enum Verb {
         #[arg(long, value_name = "ADDRESS", value_parser = super::ticket::address)]
         contact: Option<Address>,
     },
+    /// Bring stored certificates up to date from a file or a folder of files; another fingerprint waits for a person
+    Refresh {
+        /// A file, or a folder whose files are OpenPGP certificates
+        #[arg(value_name = "PATH")]
+        path: PathBuf,
+    },
     /// List the centre's key, those of the configuration, and the stored certificates
     List,
     /// Show one certificate
@@ -78,6 +86,10 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
             output => generate(&config, output, roll_over, now),
         },
         Verb::Import { files, contact } => import(&config, &files, contact.as_ref(), now),
+        Verb::Refresh { path } => {
+            let (time_zone, center_address) = (config.center.time_zone.clone(), config.center.address.to_string());
+            refresh::run(&store(&config)?, &path, &View { time_zone, now, center_address })
+        }
         Verb::List => {
             let rows: Vec<KeyRow> = known(&config, now)?.iter().map(|known| known.row(&config, now)).collect();
             print_rows(common, &rows, &["USE", "FINGERPRINT", "USER ID", "ENDS", "PROBLEMS"], |row| {
@@ -110,7 +122,7 @@ fn generate(config: &Config, output: Option<PathBuf>, keeps_old: bool, now: Time
         Failure::usage(format!("{}: openpgp.key_file is not set; set it, or name a file with --output", config.file.display()))
     })?;
     if file.exists() {
-        return Err(not_found(format!("{} is there already and stays as it is; move it away first", file.display())));
+        return Err(Failure::usage(format!("{} is there already and stays as it is; move it away first", file.display())));
     }
     let password = config.openpgp.password().map_err(|error| Failure::usage(error.to_string()))?;
     let made = generate_own(&config.center.name, &config.center.address, password.as_ref().map(Secret::expose), now)
@@ -188,7 +200,19 @@ fn import(config: &Config, files: &[PathBuf], contact: Option<&Address>, now: Ti
         }
         if let Some(address) = contact {
             let ends = certificate.expires_at(now);
+            let before = store.contact(address)?;
             store.pin_certificate(address, &fingerprint, ends, &who(), now).map_err(Failure::from_refusal)?;
+            if let Some(contact) = before {
+                if !refresh::names(&certificate, &contact) {
+                    let user_ids = escaped(&certificate.user_ids().join(", ")).into_owned();
+                    eprintln!("bantuan70: warning: {}: none of its user IDs names {address}: {user_ids}", path.display());
+                }
+                if contact.fingerprint.as_ref() != Some(&fingerprint) {
+                    eprintln!(
+                        "bantuan70: warning: {address} must be verified again, certificate included: 'contact verify {address} --how TEXT'"
+                    );
+                }
+            }
         }
         print(format_args!("{fingerprint} {}", escaped(certificate.user_ids().first().map_or("", String::as_str))))?;
     }

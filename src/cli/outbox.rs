@@ -47,7 +47,7 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
         Verb::List { state, all } => {
             let states = if all { LetterState::ALL.to_vec() } else { state };
             let rows = desk.store.outbox(&states, &desk.view)?;
-            print_rows(common, &rows, &["ID", "STATE", "KIND", "TO", "TICKET", "TRIES", "NEXT", "REASON"], |row| {
+            let exit = print_rows(common, &rows, &["ID", "STATE", "KIND", "TO", "TICKET", "TRIES", "NEXT", "REASON"], |row| {
                 let again = if row.resends > 0 { "sent again, possible duplicate; " } else { "" };
                 vec![
                     row.id.to_string(),
@@ -59,11 +59,27 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
                     cell(row.next_at.as_ref()),
                     format!("{again}{}", row.last_error.as_deref().unwrap_or_default()),
                 ]
-            })
+            })?;
+            if !common.json {
+                progress(&desk.store)?;
+            }
+            Ok(exit)
         }
         Verb::Retry { id } => change(&desk.store, id, "is due now", |store, id| store.retry(id, &who(), desk.view.now)),
         Verb::Cancel { id } => change(&desk.store, id, "is cancelled", |store, id| store.cancel(id, &who(), desk.view.now)),
     }
+}
+
+/// A line for each dissemination of which something has not left.
+fn progress(store: &Store) -> Result<(), Failure> {
+    for (number, by_state) in store.dissemination_progress()? {
+        let all: u32 = by_state.values().sum();
+        let sent = by_state.get(&LetterState::Sent).copied().unwrap_or_default();
+        let others = by_state.iter().filter(|(state, _)| **state != LetterState::Sent);
+        let others: String = others.map(|(state, count)| format!(", {count} {state}")).collect();
+        print(format_args!("{number}: {sent} of {all} sent{others}"))?;
+    }
+    Ok(())
 }
 
 fn change(store: &Store, id: i64, done: &str, f: impl FnOnce(&Store, OutboxId) -> anyhow::Result<()>) -> Outcome {

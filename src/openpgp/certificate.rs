@@ -40,6 +40,18 @@ impl Certificate {
         Ok(Self { cert })
     }
 
+    /// Reads every certificate of a file, at most 100.
+    ///
+    /// # Errors
+    /// Where there is none, one cannot be read, or one is a secret key.
+    pub fn read_all(bytes: &[u8]) -> Result<Vec<Self>, KeyError> {
+        let certs = all_certs(bytes)?;
+        if certs.iter().any(Cert::is_tsk) {
+            return Err(KeyError::new("it holds a secret key", "export the public part alone (gpg --export --armor)"));
+        }
+        Ok(certs.into_iter().map(|cert| Self { cert }).collect())
+    }
+
     pub(super) fn public_part_of(cert: &Cert) -> Self {
         Self { cert: cert.clone().strip_secret_key_material() }
     }

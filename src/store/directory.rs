@@ -46,6 +46,10 @@ pub struct ContactRow {
     pub verified_at: Option<String>,
     /// When mail to it last came back.
     pub bounced_at: Option<String>,
+    /// How: "call-back", "letter".
+    pub verified_how: Option<String>,
+    /// What keeps mail from being encrypted to the certificate besides its age; empty where nothing does.
+    pub unfit: String,
 }
 
 impl ContactRow {
@@ -65,6 +69,8 @@ impl ContactRow {
             expires_at: contact.expires_at.map(|time| local(time, zone)),
             verified_at: contact.verified_at.map(|time| local(time, zone)),
             bounced_at: contact.bounced_at.map(|time| local(time, zone)),
+            verified_how: contact.verified_how,
+            unfit: contact.unfit,
         }
     }
 }

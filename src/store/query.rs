@@ -153,6 +153,29 @@ impl Store {
         })
     }
 
+    /// How far each dissemination is of which a letter has not left: for each, its letters by state.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn dissemination_progress(&self) -> anyhow::Result<BTreeMap<DisseminationNumber, BTreeMap<LetterState, u32>>> {
+        self.read(|db| {
+            let mut statement = db.prepare_cached(
+                "SELECT dissemination, state, count(*) FROM outbox WHERE kind = 'dissemination' AND dissemination IN
+                     (SELECT dissemination FROM outbox WHERE kind = 'dissemination' AND state NOT IN ('sent', 'cancelled'))
+                 GROUP BY dissemination, state",
+            )?;
+            let rows = statement.query_map([], |row| {
+                Ok((DisseminationNumber(row.get(0)?), row.get::<_, Word<LetterState>>(1)?.0, row.get::<_, u32>(2)?))
+            })?;
+            let mut progress: BTreeMap<DisseminationNumber, BTreeMap<LetterState, u32>> = BTreeMap::new();
+            for row in rows {
+                let (number, state, count) = row.context("read how far disseminations are")?;
+                progress.entry(number).or_default().insert(state, count);
+            }
+            Ok(progress)
+        })
+    }
+
     /// `mail list`, newest last.
     ///
     /// # Errors

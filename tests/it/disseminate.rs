@@ -6,6 +6,7 @@ mod draft;
 mod drift;
 mod laws;
 mod log;
+mod queue;
 mod table;
 mod wire;
 

@@ -333,6 +333,108 @@ fn m20_a_csv_is_imported_as_a_whole_or_not_at_all() {
     center.lines(2, &["contact", "import", &file]);
 }
 
+/// What is exported comes in again as it was, and no spreadsheet computes any of it.
+#[test]
+fn m20_the_directory_goes_out_as_csv_and_comes_in_again_as_it_was() {
+    let center = Center::new();
+    let daemon = center.daemon();
+    let gpg = crate::harness::gpg::Gpg::new();
+    let key = gpg.new_key("Sari <sari@bank.test>", "future-default");
+    center.write("sari.asc", std::str::from_utf8(&gpg.export(&key)).unwrap());
+    let file = center.write(
+        "in.csv",
+        "name,address,kind,organisation,sectors,groups,language,certificate\n\"Sari, \"\"S.H.\"\"\",sari@bank.test,person,'=cmd|x,keuangan;energi,,en,sari.asc\n\
+         '@SOC,soc@bank.test,role,''=Bank,,'+grup,id,\n",
+    );
+    center.lines(0, &["contact", "import", &file]);
+    let without_numbers = |center: &Center| -> Vec<Value> {
+        let mut contacts = center.json(&["contact", "list", "--json"]);
+        for contact in &mut contacts {
+            contact.as_object_mut().unwrap().remove("id");
+        }
+        contacts
+    };
+    let before = without_numbers(&center);
+    assert_eq!(before.iter().filter(|contact| contact["fingerprint"] == key.as_str()).count(), 1);
+    let folder = std::path::Path::new(&file).parent().unwrap().join("out");
+    std::fs::create_dir(&folder).unwrap();
+    let out = folder.join("out.csv").to_str().unwrap().to_owned();
+    center.lines(0, &["contact", "export", &out]);
+    let text = std::fs::read_to_string(&out).unwrap();
+    assert_eq!(text.lines().count(), 3, "{text}");
+    for cell in text.lines().skip(1).flat_map(|line| line.split(',')) {
+        assert!(!cell.trim_start_matches('"').starts_with(['=', '+', '-', '@', '|']), "{cell}");
+    }
+    center.lines(0, &["contact", "export", &out]);
+    center.lines(0, &["contact", "remove", "sari@bank.test"]);
+    center.lines(2, &["contact", "export", &out]);
+    center.lines(0, &["contact", "remove", "soc@bank.test"]);
+    center.lines(0, &["contact", "import", &out]);
+    assert_eq!(without_numbers(&center), before);
+    drop(daemon);
+}
+
+/// A later end of the pinned certificate is taken; another certificate with her name is not.
+#[test]
+fn p4_a_refreshed_certificate_is_taken_and_another_one_waits_for_a_person() {
+    let center = Center::new();
+    let daemon = center.daemon();
+    let (gpg, forger) = (crate::harness::gpg::Gpg::new(), crate::harness::gpg::Gpg::new());
+    let key = gpg.new_key_until("Sari <sari@bank.test>", "future-default", "30d");
+    let file = center.write("sari.asc", std::str::from_utf8(&gpg.export(&key)).unwrap());
+    center.lines(
+        0,
+        &[
+            "contact",
+            "add",
+            "--name",
+            "Sari",
+            "--address",
+            "sari@bank.test",
+            "--kind",
+            "person",
+            "--organisation",
+            "Bank",
+            "--certificate",
+            &file,
+        ],
+    );
+    center.lines(0, &["contact", "verify", "sari@bank.test", "--how", "call-back"]);
+    let contact = |center: &Center| center.json(&["contact", "show", "sari@bank.test", "--json"]).remove(0);
+    let before = contact(&center);
+    assert_eq!((&before["verified_how"], &before["unfit"]), (&Value::from("call-back"), &Value::from("")));
+
+    let folder = std::path::Path::new(&file).parent().unwrap().join("keyring");
+    std::fs::create_dir(&folder).unwrap();
+    let path = folder.to_str().unwrap();
+    gpg.must(&["--quick-set-expire", &key, "2y"], b"");
+    gpg.must(&["--quick-set-expire", &key, "2y", "*"], b"");
+    std::fs::write(folder.join("a.asc"), gpg.export(&key)).unwrap();
+    let forged = forger.new_key("Sari <sari@bank.test>", "future-default");
+    std::fs::write(folder.join("b.asc"), forger.export(&forged)).unwrap();
+    std::fs::write(folder.join("c.asc"), forger.export(&forger.new_key("Orang <orang@lain.test>", "future-default"))).unwrap();
+    std::fs::write(folder.join("d.txt"), "no certificate").unwrap();
+    let told = center.lines(0, &["key", "refresh", path]);
+    assert_eq!(told.last().unwrap(), "1 brought up to date, 0 as they were, 1 wait for a person, 1 of nobody here");
+    assert!(told.iter().any(|line| line.starts_with(&forged) && line.contains("not taken")), "{told:?}");
+    let after = contact(&center);
+    assert!(after["expires_at"].as_str() > before["expires_at"].as_str(), "{before} {after}");
+    assert_eq!((&after["fingerprint"], &after["verified_at"]), (&Value::from(key.as_str()), &before["verified_at"]));
+    assert_eq!(
+        center.lines(0, &["key", "refresh", path]).last().unwrap(),
+        "0 brought up to date, 1 as they were, 1 wait for a person, 1 of nobody here"
+    );
+
+    // A person pins the other one: said that it must be verified anew, and it is not verified.
+    let output = center.run(&["key", "import", folder.join("b.asc").to_str().unwrap(), "--contact", "sari@bank.test"]);
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    assert!(complaint.contains("must be verified again"), "{complaint}");
+    assert_eq!(contact(&center)["verified_at"], Value::Null);
+    let output = center.run(&["key", "import", folder.join("c.asc").to_str().unwrap(), "--contact", "sari@bank.test"]);
+    assert!(String::from_utf8(output.stderr).unwrap().contains("none of its user IDs names sari@bank.test"));
+    drop(daemon);
+}
+
 #[test]
 fn m16_what_a_stranger_wrote_moves_no_terminal() {
     let center = Center::new();

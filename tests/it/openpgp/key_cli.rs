@@ -47,7 +47,7 @@ fn the_centres_key_is_made_once_and_its_secret_part_is_never_printed() {
     let secret = std::fs::read(center.path("center.key")).unwrap();
     assert_eq!(std::fs::metadata(center.path("center.key")).unwrap().permissions().mode() & 0o777, 0o600);
     let (exit, _, complaint) = center.run(&["generate"]);
-    assert_eq!(exit, 1, "{complaint}");
+    assert_eq!(exit, 2, "{complaint}");
     assert_eq!(std::fs::read(center.path("center.key")).unwrap(), secret);
     let (exit, exported, _) = center.run(&["export"]);
     assert_eq!(exit, 0);
