@@ -3,7 +3,7 @@
 use super::alarm::Cause;
 use super::clock::Watch;
 use super::{Daemon, pipeline, retention, setup};
-use crate::decide::{chief, due};
+use crate::decide::{chief, due, forecast};
 use crate::model::effect::MailKind;
 use crate::model::snapshot::Question;
 use crate::model::ticket::TicketNumber;
@@ -102,6 +102,19 @@ fn in_turn(mut open: Vec<TicketNumber>, turn: &AtomicUsize) -> Vec<TicketNumber>
     open
 }
 
+/// Certificates of contacts that end soon.
+fn forecast(daemon: &Daemon) -> anyhow::Result<()> {
+    let now = daemon.clock.now();
+    let bench = daemon.bench();
+    let (desk, place) = (bench.desk(&daemon.key, now), bench.place());
+    let until = now.checked_add(SignedDuration::from_hours(24 * forecast::AHEAD_DAYS))?;
+    for contacts in daemon.store.contacts_ending(now, until)?.chunks(forecast::CONTACTS_MAX) {
+        let question = forecast::ask(contacts, desk);
+        daemon.store.act("certificates", &question, &place, now, |world| forecast::certificates(contacts, world, desk))?;
+    }
+    Ok(())
+}
+
 /// Does one due thing. What fails, or makes the core panic, is named in the log and keeps nothing else from
 /// being done.
 fn due_thing(what: &str, work: impl FnOnce() -> anyhow::Result<()>) {
@@ -134,6 +147,7 @@ pub(super) async fn tick(daemon: &Daemon) -> anyhow::Result<()> {
                     daemon.store.act(&number.0, &question, &place, now, |world| due::dissemination(&number, world, desk)).map(|_| ())
                 });
             }
+            due_thing("certificates", || forecast(daemon));
             due_thing("new tickets", || {
                 if daemon.store.has_crowd()? {
                     let question = Question { asks_crowd: true, ..Question::default() };

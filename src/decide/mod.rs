@@ -9,6 +9,7 @@ pub mod chief;
 pub mod command;
 pub mod disseminate;
 pub mod due;
+pub mod forecast;
 pub mod letters;
 pub mod reply;
 pub mod report;

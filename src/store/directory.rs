@@ -109,6 +109,14 @@ impl Store {
         self.read(|db| select(db, "1 ORDER BY organisation, name, id", []))
     }
 
+    /// Contacts whose certificate ends after `now` and no later than `until`, the first to end first.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn contacts_ending(&self, now: Timestamp, until: Timestamp) -> anyhow::Result<Vec<Contact>> {
+        self.read(|db| select(db, "expires_at > ?1 AND expires_at <= ?2 ORDER BY expires_at, id", (at(now), at(until))))
+    }
+
     /// The contact with exactly this address.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 mod attacks;
 mod draft;
 mod drift;
+mod forecast;
 mod laws;
 mod log;
 mod queue;

@@ -35,6 +35,7 @@ words! {
         // To stakeholders.
         Dissemination = "dissemination",
         DisseminationReminder = "dissemination_reminder",
+        CertificateEnds = "certificate_ends",
     }
 }
 
@@ -215,6 +216,7 @@ impl TemplateName {
             ],
             Self::Dissemination => &[("label", Text), ("subject", Text), ("text", Text), ("dissemination", Text), ("ask", Text)],
             Self::DisseminationReminder => &[("dissemination", Text), ("label", Text), ("sent_at", Text)],
+            Self::CertificateEnds => &[("fingerprint", Text), ("ends", Text), ("days", Number)],
         }
     }
 

@@ -30,6 +30,7 @@ pub const EMBEDDED: &[(&str, &str)] = embedded![
     "digest_new.txt",
     "dissemination.txt",
     "dissemination_reminder.txt",
+    "certificate_ends.txt",
     "help.txt",
     "notice_approval.txt",
     "notice_event.txt",
