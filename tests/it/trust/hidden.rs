@@ -249,3 +249,28 @@ fn p20_an_analysts_captured_command_acts_for_the_analyst_alone_whoever_is_first(
         assert!(play.outgoing().iter().all(|raw| !tells(raw, CANARY)));
     }
 }
+
+#[test]
+fn p18_p19_a_captured_file_or_reply_is_shown_as_what_it_is() {
+    let mut play = Play::at(Timestamp::now() - SignedDuration::from_mins(5), "");
+    play.bring_with_key("joko", "joko@kantor.example");
+    play.bring("maling", "maling@lain.example");
+    let inline = String::from_utf8(by_gpg(&play, "joko@kantor.example", "f.1@kantor.example", CANARY)).unwrap();
+    let block = &inline[inline.find("-----BEGIN PGP").unwrap()..inline.find("-----END PGP MESSAGE-----").unwrap() + 25];
+    let with_file = |name: &str| Note {
+        enclosures: vec![(name.to_owned(), "application/octet-stream".to_owned(), block.as_bytes().to_vec())],
+        ..note("Situs kami diretas", "Halaman depan situs kami diganti orang. Log terlampir.")
+    };
+    assert!(!notice(&play.writes("joko", &with_file("log.txt.asc"))).contains("TEKS TERENKRIPSI YANG SAMA"));
+    let letters = play.writes("maling", &with_file("lain.txt.gpg"));
+    assert!(notice(&letters).contains("TEKS TERENKRIPSI YANG SAMA") && notice(&letters).contains("joko@kantor.example"));
+    assert_eq!(kinds_to(&letters, "maling@lain.example"), ["acknowledgement"], "what is in the file decides nothing");
+    // A reply with the tag inside joins joko's ticket; captured, it opens one without a reporter beside it.
+    let reply = play.sealed("joko", &Note { subject: "Re: [BANTUAN70-2026-000001] Log".to_owned(), ..secret() });
+    play.post(&reply);
+    assert_eq!(play.tickets(), 2);
+    let letters = play.post(&captured(&reply, "maling@lain.example"));
+    assert_eq!(kinds_to(&letters, "maling@lain.example"), [""; 0]);
+    let ticket = play.ticket(3);
+    assert_eq!((ticket.reporter, ticket.links.iter().map(ToString::to_string).collect()), (None, vec!["BANTUAN70-2026-000001".to_owned()]));
+}
