@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::daemon::pipeline::{Prepared, Reader};
 use crate::daemon::reader;
 use crate::mail::Mail;
-use crate::model::{document::missing, effect::MailKind};
+use crate::model::{Address, document::missing, effect::MailKind};
 use crate::openpgp::open::Findings;
 use crate::openpgp::{Keyring, OwnKey};
 use clap::Args;
@@ -79,7 +79,10 @@ fn describe(prepared: &Prepared) -> Value {
         "kind": recognised.kind,
         "because": recognised.because,
         "subject": mail.subject,
-        "from": mail.from.first().map(|from| from.address.as_ref().map_or(from.typed.as_str(), |address| address.as_str())),
+        "from": mail.writer().map(Address::as_str).or_else(|| {
+            let first = mail.from.first()?;
+            Some(first.address.as_ref().map_or(first.typed.as_str(), Address::as_str))
+        }),
         "language": found.language,
         "category": found.category,
         "score": found.score,

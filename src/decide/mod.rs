@@ -91,7 +91,7 @@ impl Arrived<'_> {
     /// The one sender of the mail.
     #[must_use]
     pub fn from(&self) -> Option<&Address> {
-        self.opened.mail.from_one()
+        self.opened.mail.writer()
     }
 
     /// The Message-ID that everybody saw: what is answered by it tells nothing of what was encrypted.
@@ -109,7 +109,7 @@ impl Arrived<'_> {
     /// The sender's display name, one line, at most 80 characters.
     #[must_use]
     pub fn from_name(&self) -> String {
-        self.opened.mail.from.first().map_or_else(String::new, |mailbox| mailbox.name.chars().take(80).collect())
+        self.opened.mail.writer_name().chars().take(80).collect()
     }
 
     /// The person whose address stands in From. Whether it is that person is another question.

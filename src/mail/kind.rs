@@ -112,7 +112,7 @@ fn kind_of(mail: &Mail, house: &House) -> (MailKind, String) {
     if let Some(because) = list(mail) {
         return (MailKind::List, because);
     }
-    if mail.from_one().is_some_and(|from| house.people.contains(from)) {
+    if mail.writer().is_some_and(|from| house.people.contains(from)) {
         return (MailKind::Analyst, "it comes from an analyst's address".to_owned());
     }
     if !thread::tags(&mail.subject, &house.ticket_prefix).is_empty() {
@@ -173,7 +173,7 @@ fn precedence(mail: &Mail) -> Option<String> {
 
 /// The local part of the sender, lower case, detail kept.
 fn sender_local(mail: &Mail) -> String {
-    mail.from.first().and_then(|from| from.address.as_ref()).map_or_else(String::new, |address| address.local().to_owned())
+    mail.writer().or_else(|| mail.from.first()?.address.as_ref()).map_or_else(String::new, |address| address.local().to_owned())
 }
 
 const BOUNCE_WORDS: &[&str] = &[
@@ -406,7 +406,7 @@ fn list(mail: &Mail) -> Option<String> {
 
 /// Why a report gets no acknowledgement by itself; `None` where it does.
 fn why_no_answer(mail: &Mail, house: &House) -> Option<Refusal> {
-    let Some(from) = mail.from_one() else {
+    let Some(from) = mail.writer() else {
         return Some(Refusal::held("there is not exactly one sender that can be written to"));
     };
     if let Some(word) = auto_submitted(mail) {

@@ -116,6 +116,26 @@ impl Mail {
         }
     }
 
+    /// Who wrote, for reading and answering: [`Mail::from_one`], and where a name with a comma was not
+    /// quoted ("Sulastri, S.E. <sulastri@dinas.go.id>", as offices write it) the one address that is
+    /// there. What acts or proves takes the strict reading.
+    #[must_use]
+    pub fn writer(&self) -> Option<&Address> {
+        match (self.from_fields, self.from.as_slice()) {
+            (1, [names @ .., last]) if names.iter().all(Mailbox::is_bare_name) => last.address.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The writer's name as it was meant, commas included.
+    #[must_use]
+    pub fn writer_name(&self) -> String {
+        let shown =
+            |mailbox: &'_ Mailbox| if mailbox.is_bare_name() { mailbox.typed.trim().to_owned() } else { mailbox.name.trim().to_owned() };
+        let names: Vec<String> = self.from.iter().map(shown).filter(|name| !name.is_empty()).collect();
+        if self.writer().is_some() { names.join(", ") } else { names.into_iter().next().unwrap_or_default() }
+    }
+
     /// The texts of attachments in which the sender could have stated a TLP mark: not of attached
     /// messages, which are somebody else's.
     pub fn stated_in_files(&self) -> impl Iterator<Item = &str> {
@@ -125,6 +145,13 @@ impl Mail {
     /// The values of all top-level fields of that name, in their order.
     pub fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value.as_str())
+    }
+}
+
+impl Mailbox {
+    /// Words before an unquoted comma: no address, and nothing that could be one.
+    fn is_bare_name(&self) -> bool {
+        self.address.is_none() && !self.typed.contains(['@', '<', '>', '"'])
     }
 }
 

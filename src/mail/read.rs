@@ -126,6 +126,8 @@ fn fill_fields(mail: &mut Mail, budget: &mut Budget) {
     }
     if mail.from_fields == 0 {
         budget.note("no-from", "there is no From field");
+    } else if mail.from_one().is_none() && mail.writer().is_some() {
+        budget.note("unquoted-comma", "a comma in the name of From is not quoted");
     } else if mail.from_one().is_none() {
         budget.note("odd-from", "not exactly one From with one mailbox that can be written to");
     }

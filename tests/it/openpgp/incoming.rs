@@ -139,6 +139,7 @@ fn p3_p28_whoever_is_not_one_sender_does_not_command() {
         ("two From", "From: eve@evil.example\r\nFrom: analyst1@bssn.test\r\n"),
         ("two From, the other way", "From: analyst1@bssn.test\r\nFrom: eve@evil.example\r\n"),
         ("two mailboxes", "From: analyst1@bssn.test, eve@evil.example\r\n"),
+        ("a comma that is not quoted", "From: Ani, S.Kom. <analyst1@bssn.test>\r\n"),
         ("a space before the colon", "From : eve@evil.example\r\nFrom: analyst1@bssn.test\r\n"),
         ("two Content-Type", "From: analyst1@bssn.test\r\nContent-Type: text/plain\r\n"),
     ] {
