@@ -1,6 +1,7 @@
 //! `bantuan70 key`: the centre's own key, and the certificates of others in the directory. Secret
 //! parts are written to the key file alone and never printed.
 
+mod announce;
 mod refresh;
 
 use super::listing::{database, escaped, not_found, print_fields, print_json, print_rows, who};
@@ -52,6 +53,12 @@ enum Verb {
         #[arg(value_name = "PATH")]
         path: PathBuf,
     },
+    /// Tell every verified contact of the centre's renewed or next certificate, signed with the present key
+    Announce {
+        /// The next key or its certificate; absent: the centre's own as it is
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
     /// List the centre's key, those of the configuration, and the stored certificates
     List,
     /// Show one certificate
@@ -86,6 +93,13 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
             output => generate(&config, output, roll_over, now),
         },
         Verb::Import { files, contact } => import(&config, &files, contact.as_ref(), now),
+        Verb::Announce { file } => {
+            let certificate = match file {
+                Some(file) => next_certificate(&config, &file, now)?,
+                None => own_key(&config, now)?.certificate(),
+            };
+            announce::run(&config, &store(&config)?, &certificate, now)
+        }
         Verb::Refresh { path } => {
             let (time_zone, center_address) = (config.center.time_zone.clone(), config.center.address.to_string());
             refresh::run(&store(&config)?, &path, &View { time_zone, now, center_address })
@@ -250,6 +264,17 @@ fn key_file(config: &Config) -> Result<(&Path, Vec<u8>), Failure> {
     let path = config.openpgp.key_file.as_deref().ok_or_else(|| wrong("is not set; the centre has no key"))?;
     private_length(path).map_err(|reason| wrong(&format!("cannot be used: {reason}")))?;
     Ok((path, read_limited(path).map_err(Failure::usage)?))
+}
+
+/// The certificate in a file, or the public part of the key in it.
+fn next_certificate(config: &Config, path: &Path, now: Timestamp) -> Result<Certificate, Failure> {
+    let bytes = read_limited(path).map_err(Failure::usage)?;
+    if let Ok(certificate) = Certificate::read(&bytes) {
+        return Ok(certificate);
+    }
+    let password = config.openpgp.password().map_err(|error| Failure::usage(error.to_string()))?;
+    let own = OwnKey::read(&bytes, password.as_ref().map(Secret::expose), now);
+    own.map(|own| own.certificate()).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
 }
 
 fn own_key(config: &Config, now: Timestamp) -> Result<OwnKey, Failure> {

@@ -1,13 +1,15 @@
-//! Certificates of contacts that end soon: told to the chiefs, and to each contact in words that
-//! carry nothing, once for each threshold, whatever restarts lie between.
+//! News of keys to contacts, in words that carry nothing else. Certificates that end soon are told to
+//! the chiefs and to each contact, once for each threshold, whatever restarts lie between; the
+//! centre's own next certificate is announced.
 
 use super::Desk;
 use super::letters::{list, set, text};
 use super::work::{DAEMON, Work};
-use crate::mail::template::{Field, TemplateName};
+use crate::mail::template::{Field, Fields, TemplateName};
+use crate::model::Fingerprint;
 use crate::model::contact::Contact;
 use crate::model::effect::{Decision, Effect};
-use crate::model::letter::{AutoSubmitted, Letter, LetterKind, Protection};
+use crate::model::letter::{AutoSubmitted, Enclosure, Letter, LetterKind, Protection};
 use crate::model::policy::Person;
 use crate::model::snapshot::{Question, Snapshot};
 use crate::model::ticket::AtReporter;
@@ -88,14 +90,18 @@ pub fn certificates(contacts: &[Contact], world: &Snapshot, desk: Desk<'_>) -> D
     work.finish()
 }
 
-/// Nothing of any matter stands in it, so that it may go in the clear, signed.
 fn to_contact(contact: &Contact, due: &Due, ends: String, message_id: String, work: &Work<'_>) -> Letter {
-    let language = contact.language.of_answer();
     let mut fields = work.fields(None);
     text(&mut fields, "fingerprint", contact.fingerprint.as_ref().map_or("", |print| print.0.as_str()));
     text(&mut fields, "ends", ends);
     set(&mut fields, "days", Field::Number(due.threshold));
-    let rendered = work.desk.templates.render(TemplateName::CertificateEnds, language, &fields);
+    notice(contact, TemplateName::CertificateEnds, &fields, message_id, work)
+}
+
+/// A letter about keys alone. Nothing of any matter stands in it, so that it may go in the clear, signed.
+fn notice(contact: &Contact, template: TemplateName, fields: &Fields, message_id: String, work: &Work<'_>) -> Letter {
+    let language = contact.language.of_answer();
+    let rendered = work.desk.templates.render(template, language, fields);
     Letter {
         kind: LetterKind::Notice,
         to: contact.address.clone(),
@@ -118,5 +124,49 @@ fn to_contact(contact: &Contact, due: &Due, ends: String, message_id: String, wo
         encloses_certificate: false,
         held_because: None,
         not_before: None,
+    }
+}
+
+/// The centre's own certificate as it is from now on, or will be next.
+#[derive(Debug, Clone)]
+pub struct News {
+    pub fingerprint: Fingerprint,
+    pub ends: Option<Timestamp>,
+    pub enclosure: Enclosure,
+}
+
+impl News {
+    /// The same contact is told of the same certificate once, however often it is announced.
+    fn message_id(&self, contact: &Contact, desk: Desk<'_>) -> String {
+        let ends = self.ends.map_or_else(String::new, |at| at.to_string());
+        let cause = format!("announced\0{}\0{ends}\0{}", self.fingerprint, contact.address);
+        desk.key.message_id(LetterKind::Notice.word(), &cause, desk.policy.center_address.domain())
+    }
+
+    /// The question of which of these were told before.
+    #[must_use]
+    pub fn ask(&self, contacts: &[Contact], desk: Desk<'_>) -> Question {
+        Question { references: contacts.iter().map(|contact| self.message_id(contact, desk)).collect(), ..Question::default() }
+    }
+
+    /// A signed letter to each contact that was not told yet, the certificate attached.
+    #[must_use]
+    pub fn tell(&self, contacts: &[Contact], world: &Snapshot, desk: Desk<'_>) -> Decision {
+        let mut work = Work::new(desk, world, format!("announced\0{}", self.fingerprint));
+        let ends = |at: Timestamp| at.to_zoned_datetime(desk.policy.time_zone.clone()).strftime("%Y-%m-%d").to_string();
+        for contact in contacts {
+            let message_id = self.message_id(contact, desk);
+            if world.letters.iter().any(|letter| letter.message_id == message_id) {
+                continue;
+            }
+            let mut fields = work.fields(None);
+            text(&mut fields, "fingerprint", self.fingerprint.0.as_str());
+            text(&mut fields, "ends", self.ends.map_or_else(|| "-".to_owned(), ends));
+            let mut letter = notice(contact, TemplateName::KeyAnnouncement, &fields, message_id, &work);
+            letter.enclosures.push(self.enclosure.clone());
+            work.queue(letter, AtReporter::No);
+        }
+        work.effect(Effect::Audit { by: DAEMON.to_owned(), what: "announced".to_owned(), detail: self.fingerprint.0.clone() });
+        work.finish()
     }
 }

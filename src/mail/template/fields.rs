@@ -36,6 +36,7 @@ words! {
         Dissemination = "dissemination",
         DisseminationReminder = "dissemination_reminder",
         CertificateEnds = "certificate_ends",
+        KeyAnnouncement = "key_announcement",
     }
 }
 
@@ -137,6 +138,7 @@ impl TemplateName {
             Self::Reply | Self::Analysis | Self::Rejection => &[("text", Text)],
             Self::Closing | Self::Survey | Self::SurveyAgain | Self::CannotDecrypt => &[],
             Self::Reminder => &[("missing", List), ("days", Number)],
+            Self::KeyAnnouncement => &[("fingerprint", Text), ("ends", Text)],
             Self::NoticeNew => &[
                 ("from", Text),
                 ("from_name", Text),

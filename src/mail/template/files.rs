@@ -31,6 +31,7 @@ pub const EMBEDDED: &[(&str, &str)] = embedded![
     "dissemination.txt",
     "dissemination_reminder.txt",
     "certificate_ends.txt",
+    "key_announcement.txt",
     "help.txt",
     "notice_approval.txt",
     "notice_event.txt",

@@ -58,3 +58,39 @@ async fn after_a_long_sleep_only_the_nearest_threshold_is_told() {
     assert_eq!(to(&mails, RINA).len(), 1);
     assert!(to(&mails, RINA)[0].text.contains("7 hari"));
 }
+
+/// The next key is announced by the present one to who is vouched for, once.
+#[tokio::test]
+async fn the_centres_next_certificate_is_announced_in_mail_that_the_present_key_signs() {
+    let mut hall = Hall::new("");
+    hall.contact(RINA, ContactKind::Person, None, true);
+    hall.contact("asing@bank.example", ContactKind::Person, None, false);
+    let folder = tempfile::tempdir().unwrap();
+    let next = Actor::with_key("Pusat", "bantuan70@bssn.test", hall.now()).unwrap();
+    let file = folder.path().join("next.asc");
+    std::fs::write(&file, next.certificate().unwrap()).unwrap();
+    let announce = |hall: &Hall| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_bantuan70"))
+            .args(["key", "announce", file.to_str().unwrap(), "--config", hall.stage.config_file.to_str().unwrap()])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(announce(&hall).starts_with("1 of 1 verified contacts"));
+    hall.stage.wait(1);
+    let mails = hall.play().await;
+    assert_eq!(mails.len(), 1);
+    let mail = to(&mails, RINA)[0];
+    assert_eq!(mail.protection, "signed");
+    assert!(mail.text.contains(&next.fingerprint.as_ref().unwrap().0), "{}", mail.text);
+    // What is attached is that certificate, and the present key signed round it.
+    let bench = hall.stage.daemon.bench();
+    let opened = bantuan70::openpgp::open::open(bantuan70::mail::read::read(&mail.raw), &bench.reader.keyring, hall.now(), 1 << 20);
+    let present = bench.reader.keyring.own().unwrap().fingerprint();
+    assert_ne!(Some(&present), next.fingerprint.as_ref());
+    assert!(opened.signed_text.unwrap().signers().contains(&present));
+    let attached = &opened.mail.attachments[0];
+    assert_eq!(bantuan70::openpgp::Certificate::read(&attached.content).unwrap().fingerprint(), next.fingerprint.unwrap());
+    assert!(announce(&hall).starts_with("0 of 1 verified contacts"));
+}
