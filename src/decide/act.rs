@@ -19,7 +19,7 @@ use crate::model::policy::Person;
 use crate::model::ticket::{AtReporter, Ticket, TicketEvent, TicketNumber};
 use crate::openpgp::open::{Refusal, SignedText};
 
-pub use answer::{facts, local};
+pub use answer::{facts, local, running};
 pub use change::reopen_ticket;
 
 /// Refusals answered one by one in a day (contract 5, ATTACKS C15).
@@ -51,7 +51,12 @@ fn proof(arrived: &Arrived<'_>, person: &Person, work: &Work<'_>) -> Result<Sign
         return Err(reasons);
     };
     let Some(signed) = signed.by(&person.fingerprint) else {
-        let signers = signed.signers().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        // Whose key it was tells apart a mixed-up key ring and a forgery.
+        let owner = |signer: &crate::model::Fingerprint| match desk.policy.people.iter().find(|other| other.fingerprint == *signer) {
+            Some(owner) => format!("{signer} ({})", owner.name),
+            None => signer.to_string(),
+        };
+        let signers = signed.signers().iter().map(owner).collect::<Vec<_>>().join(", ");
         return Err(vec![desk.say("refused.other_signer", &[("signer", &signers), ("expected", &person.fingerprint.0)])]);
     };
     if let Some((mail, at)) = work.world.seen_signatures.get(signed.key()) {
@@ -86,6 +91,8 @@ fn refuse(arrived: &Arrived<'_>, person: &Person, reasons: Vec<String>, mut work
         let template = if told < REFUSALS_A_DAY {
             list(&mut fields, "reasons", reasons);
             text(&mut fields, "seen", report::one_line(&arrived.opened.mail.subject));
+            let date = arrived.opened.mail.header_values("Date").next().map(|date| report::one_line(&date)).unwrap_or_default();
+            text(&mut fields, "dated", date);
             TemplateName::Refusal
         } else {
             letters::set(&mut fields, "count", Field::Number(i64::from(told)));
@@ -305,9 +312,7 @@ fn run(job: &mut Job<'_>, work: &mut Work<'_>) -> Result<Vec<String>, Vec<String
     if order.lines.is_empty() && order.text.trim().is_empty() {
         wrong.push(work.desk.say("refused.empty", &[]));
     }
-    if !wrong.is_empty() {
-        return Err(wrong);
-    }
+    // The rest is tried all the same: whoever mends the mail wants to know of everything at once.
     let mut results = Vec::new();
     for line in &order.lines {
         let Ok(command) = &line.command else { continue };
@@ -357,8 +362,14 @@ fn one(command: &Command, job: &mut Job<'_>, work: &mut Work<'_>) -> Result<Stri
         Command::Request(documents) => speech::request(documents, job, work),
         Command::Reject => speech::reject(job, work),
         Command::Analysis => speech::analysis(job, work),
-        Command::Category(to) => change::set(job, work, TicketEvent::CategorySet { to: *to }, to.word()),
-        Command::Priority(to) => change::set(job, work, TicketEvent::PrioritySet { to: *to }, to.word()),
+        Command::Category(to) => {
+            let shown = work.desk.word("category", to.word());
+            change::set(job, work, TicketEvent::CategorySet { to: *to }, to.word(), &shown)
+        }
+        Command::Priority(to) => {
+            let shown = work.desk.word("priority", to.word());
+            change::set(job, work, TicketEvent::PrioritySet { to: *to }, to.word(), &shown)
+        }
         Command::Tlp(to) => change::tlp(*to, job, work),
         Command::Clear => change::clear(job, work),
         Command::Assign(to) => change::assign(to.as_ref(), job, work),

@@ -71,9 +71,12 @@ pub const KNOWN: &[Known] = &[
     known("catat", "note", "", |a, _| bare(a, Command::Note)),
     known("balas", "reply", "", |a, _| bare(a, Command::Reply)),
     known("valid", "valid", "", |a, _| bare(a, Command::Valid)),
-    known("lengkapi", "request", "[identity form asset_info topology vulnerability_info impact_analysis other]", |a, _| {
-        a.split_whitespace().map(Document::parse).collect::<Option<_>>().map(Command::Request)
-    }),
+    known(
+        "lengkapi",
+        "request",
+        "[identitas|identity formulir|form aset|asset_info topologi|topology kerentanan|vulnerability_info dampak|impact_analysis lainnya|other]",
+        |a, _| a.split([' ', ',']).filter(|word| !word.is_empty()).map(document).collect::<Option<_>>().map(Command::Request),
+    ),
     known("tolak", "reject", "", |a, _| bare(a, Command::Reject)),
     known("analisis", "analysis", "", |a, _| bare(a, Command::Analysis)),
     known("kategori", "category", "web_defacement|phishing|malware|data_misuse|ddos|illegal_access|vulnerability|other|spam", |a, _| {
@@ -135,6 +138,20 @@ fn bare(arguments: &str, command: Command) -> Option<Command> {
 /// An address, with or without the brackets and `mailto:` that clients put round it.
 fn address(text: &str) -> Option<Address> {
     Address::parse(text.trim().trim_start_matches('<').trim_end_matches('>').trim_start_matches("mailto:"))
+}
+
+/// A document by the contract's word or as it is called in Indonesian.
+fn document(text: &str) -> Option<Document> {
+    match text.trim().to_lowercase().as_str() {
+        "identitas" | "ktp" => Some(Document::Identity),
+        "formulir" => Some(Document::Form),
+        "aset" => Some(Document::AssetInfo),
+        "topologi" => Some(Document::Topology),
+        "kerentanan" => Some(Document::VulnerabilityInfo),
+        "dampak" => Some(Document::ImpactAnalysis),
+        "lainnya" | "lain" | "pendukung" => Some(Document::Other),
+        other => Document::parse(other),
+    }
 }
 
 fn priority(text: &str) -> Option<Priority> {
@@ -454,6 +471,18 @@ mod tests {
         let order = order("\u{feff}\n !VALID\n\u{a0}!prioritas tinggi\n\nTerima kasih,\nkami periksa.\n");
         assert_eq!(order.commands().cloned().collect::<Vec<_>>(), [Command::Valid, Command::Priority(Priority::High)]);
         assert_eq!(order.text, "Terima kasih,\nkami periksa.");
+    }
+
+    #[test]
+    fn documents_have_indonesian_names_too() {
+        let order = order("!lengkapi identitas, formulir topology dampak\n");
+        let expected = [Document::Identity, Document::Form, Document::Topology, Document::ImpactAnalysis].into();
+        assert_eq!(order.commands().cloned().collect::<Vec<_>>(), [Command::Request(expected)]);
+        assert!(matches!(order_of("!lengkapi paspor"), Some(Err(Fault::Arguments(_)))));
+    }
+
+    fn order_of(text: &str) -> Option<Result<Command, Fault>> {
+        order(text).lines.into_iter().next().map(|line| line.command)
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::work::Work;
 use crate::mail::Mail;
 use crate::mail::template::{Field, Fields, TemplateName};
 use crate::model::letter::{AutoSubmitted, Enclosure, Letter, LetterKind, Protection};
-use crate::model::policy::{Person, Policy};
+use crate::model::policy::{Calendar, Person, Policy};
 use crate::model::ticket::{AtReporter, Ticket, TicketNumber};
 use crate::model::{Address, Document, Language, Tlp};
 use jiff::SignedDuration;
@@ -70,6 +70,11 @@ impl Work<'_> {
         text(&mut fields, "center_address", policy.center_address.as_str());
         text(&mut fields, "number", ticket.map_or_else(String::new, ToString::to_string));
         text(&mut fields, "tag", ticket.map_or_else(String::new, TicketNumber::tag));
+        // Begun hours are promised whole.
+        let hours = |term: std::time::Duration| Field::Number(i64::try_from(term.as_secs().div_ceil(3_600)).unwrap_or(i64::MAX));
+        set(&mut fields, "verification_hours", hours(policy.sla_verification));
+        set(&mut fields, "analysis_hours", hours(policy.sla_analysis));
+        set(&mut fields, "in_working_hours", Field::Flag(policy.calendar != Calendar::Continuous));
         fields
     }
 

@@ -46,6 +46,14 @@ pub struct Desk<'a> {
 }
 
 impl Desk<'_> {
+    /// The everyday word for one of the contract's words, in the centre's language.
+    #[must_use]
+    pub fn word(&self, kind: &str, word: &str) -> String {
+        let key = format!("{kind}.{word}");
+        let found = self.templates.phrase(self.policy.language, &key, &[]);
+        if found == format!("?{key}?") { word.to_owned() } else { found }
+    }
+
     /// A phrase in the centre's language.
     #[must_use]
     pub fn say(&self, key: &str, arguments: &[(&str, &str)]) -> String {
@@ -56,6 +64,8 @@ impl Desk<'_> {
             .map(|(name, value)| match *name {
                 "clock" => (*name, phrase(&format!("clock_name.{value}"), &[])),
                 "kind" => (*name, phrase(&format!("letter_kind.{value}"), &[])),
+                "state" => (*name, self.word("state", value)),
+                "channel" => (*name, self.word("channel", value)),
                 _ => (*name, (*value).to_owned()),
             })
             .collect();

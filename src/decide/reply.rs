@@ -171,6 +171,8 @@ fn notice(arrived: &Arrived<'_>, number: &TicketNumber, attention: Vec<String>, 
     let lines: Vec<String> = attention.into_iter().chain(report::warnings(arrived, work)).collect();
     text(&mut fields, "attention", lines.join("\n"));
     text(&mut fields, "state", ticket.state.word());
+    list(&mut fields, "form", arrived.form.iter().map(|(name, value)| format!("{name}: {}", one_line(value))));
+    text(&mut fields, "clock", super::act::running(&ticket, work));
     list(&mut fields, "commands", super::letters::commands(&["!balas", "!valid", "!lengkapi", "!catat", "!status"]));
     let enclosures = report::enclosures(arrived.opened);
     work.notify(number, TemplateName::NoticeFollowup, &fields, &enclosures, arrived.from());

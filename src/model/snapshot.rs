@@ -102,6 +102,17 @@ pub struct TimelineLine {
     pub detail: String,
 }
 
+/// A message of a ticket as `!status` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spoken {
+    pub at: Timestamp,
+    /// Who wrote; behind an arrow, to whom we wrote.
+    pub from: String,
+    pub subject: String,
+    /// What was newly written, cut.
+    pub text: String,
+}
+
 /// The answer.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
@@ -143,6 +154,10 @@ pub struct Snapshot {
     pub mail: Option<FiledMail>,
     /// The last 50 events of the ticket that the question names, oldest first.
     pub timeline: Vec<TimelineLine>,
+    /// The last messages of that ticket's conversation, oldest first.
+    pub conversation: Vec<Spoken>,
+    /// A line for each file that stays with that ticket.
+    pub attachments: Vec<String>,
     /// Open tickets, the newest first.
     pub open_tickets: Vec<Ticket>,
     /// The lines of new tickets that wait to be told together, with the time of each, oldest first.
@@ -180,6 +195,8 @@ impl Snapshot {
             mail: None,
             timeline: Vec::new(),
             open_tickets: Vec::new(),
+            conversation: Vec::new(),
+            attachments: Vec::new(),
             ledger: None,
             crowd: Vec::new(),
             is_first_letter: true,

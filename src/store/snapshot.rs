@@ -6,7 +6,7 @@ use super::row::{At, Word};
 use super::{Place, at, directory, ledger, query};
 use crate::model::dissemination::{Dissemination, DisseminationNumber, DisseminationState};
 use crate::model::effect::Filing;
-use crate::model::snapshot::{Counters, FiledMail, OurLetter, Question, SeenPlaintext, Snapshot, TimelineLine};
+use crate::model::snapshot::{Counters, FiledMail, OurLetter, Question, SeenPlaintext, Snapshot, Spoken, TimelineLine};
 use crate::model::ticket::{State, Ticket, TicketNumber};
 use crate::model::{Address, Fingerprint, InboxId};
 use anyhow::Context as _;
@@ -20,6 +20,11 @@ const REFERENCES_MAX: usize = 100;
 const TICKETS_MAX: usize = 100;
 /// What `!status` shows of a ticket's history.
 const TIMELINE_LINES_MAX: i64 = 50;
+/// Messages that `!status` shows, and characters of each: a page is read, a book is exported.
+const SPOKEN_MAX: i64 = 10;
+const SPOKEN_CHARS_MAX: usize = 2_000;
+/// Files that `!status` names.
+const ATTACHMENTS_MAX: i64 = 100;
 
 /// Tickets of this long make a crowd.
 const CROWDED_WITHIN: SignedDuration = SignedDuration::from_mins(5);
@@ -123,6 +128,8 @@ pub(super) fn take(
     }
     if let Some(number) = &question.timeline {
         world.timeline = timeline(db, number)?;
+        world.conversation = conversation(db, number)?;
+        world.attachments = attachments(db, number)?;
     }
     if question.asks_crowd {
         world.crowd = crowd(db)?;
@@ -358,6 +365,40 @@ fn timeline(db: &Connection, number: &TicketNumber) -> anyhow::Result<Vec<Timeli
         Ok(TimelineLine { at: row.get::<_, At>(0)?.0, event: row.get(1)?, by: row.get(2)?, detail: row.get(3)? })
     })?;
     rows.collect::<Result<_, _>>().with_context(|| format!("read the history of {number}"))
+}
+
+/// What was said with the reporter and others last, notices and receipts left out: oldest first.
+fn conversation(db: &Connection, number: &TicketNumber) -> anyhow::Result<Vec<Spoken>> {
+    let mut statement = db.prepare_cached(
+        "SELECT at, sender, subject, text FROM (
+             SELECT decided_at AS at, coalesce(from_address, '-') AS sender, subject, text FROM inbox
+             WHERE ticket = ?1 AND state = 'decided' AND kind IN ('report', 'reply')
+             UNION ALL
+             SELECT queued_at, '→ ' || to_address, json_extract(letter, '$.subject'), json_extract(letter, '$.text') FROM outbox
+             WHERE ticket = ?1 AND kind IN ('request', 'reply', 'analysis', 'rejection')
+             ORDER BY at DESC LIMIT ?2) ORDER BY at",
+    )?;
+    let rows = statement.query_map((&number.0, SPOKEN_MAX), |row| {
+        let text: String = row.get(3)?;
+        Ok(Spoken {
+            at: row.get::<_, At>(0)?.0,
+            from: row.get(1)?,
+            subject: row.get(2)?,
+            text: text.chars().take(SPOKEN_CHARS_MAX).collect(),
+        })
+    })?;
+    rows.collect::<Result<_, _>>().with_context(|| format!("read what was said on {number}"))
+}
+
+/// The files of a ticket, one a line.
+fn attachments(db: &Connection, number: &TicketNumber) -> anyhow::Result<Vec<String>> {
+    let mut statement =
+        db.prepare_cached("SELECT name, media_type, bytes, sha256 FROM attachment WHERE ticket = ?1 ORDER BY id LIMIT ?2")?;
+    let rows = statement.query_map((&number.0, ATTACHMENTS_MAX), |row| {
+        let (name, media_type, bytes, sha256): (String, String, i64, String) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        Ok(format!("{name} · {media_type} · {bytes} B · {sha256}"))
+    })?;
+    rows.collect::<Result<_, _>>().with_context(|| format!("read the files of {number}"))
 }
 
 /// A decided mail with its verdict and its bytes.

@@ -1,13 +1,15 @@
 //! What an analyst asks: the state of a ticket, open tickets, the commands.
 
 use super::Job;
-use crate::decide::letters::{list, words};
+use crate::decide::letters::{list, text};
+use crate::decide::report;
 use crate::decide::work::Work;
 use crate::decide::{chief, disseminate};
 use crate::mail::template::TemplateName;
 use crate::model::clock::ClockState;
 use crate::model::ticket::Ticket;
-use crate::model::{Address, Tlp};
+use crate::model::{Address, Document, Tlp};
+use std::collections::BTreeSet;
 
 /// A moment as people in the centre read it.
 #[must_use]
@@ -19,30 +21,57 @@ pub(super) fn status(job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, S
     let ticket = job.ticket(work)?;
     let mut fields = work.fields(Some(&ticket.number));
     list(&mut fields, "facts", facts(&ticket, work));
-    let timeline = work.world.timeline.iter().map(|line| format!("{} {} {} {}", local(line.at, work), line.by, line.event, line.detail));
+    let event = |word: &str| work.desk.word("event_name", word);
+    let timeline =
+        work.world.timeline.iter().map(|line| format!("{} · {} · {}\n{}", local(line.at, work), line.by, event(&line.event), line.detail));
     list(&mut fields, "timeline", timeline);
+    let messages = work
+        .world
+        .conversation
+        .iter()
+        .map(|one| format!("{} · {} · {}\n{}", local(one.at, work), one.from, one.subject, one.text.trim_end()));
+    list(&mut fields, "messages", messages);
+    list(&mut fields, "attachments", work.world.attachments.iter().cloned());
     let recipients: Vec<String> = work.disseminations_of(&ticket.number).flat_map(|one| disseminate::recipient_lines(one, work)).collect();
     list(&mut fields, "recipients", recipients);
     job.answer = Some((TemplateName::Status, fields));
     Ok(work.desk.say("done.status", &[]))
 }
 
+/// The running clocks of a ticket with their ends, on one line.
+#[must_use]
+pub fn running(ticket: &Ticket, work: &Work<'_>) -> String {
+    let running = ticket.clocks.iter().filter(|clock| clock.met_at.is_none() && clock.paused_at.is_none());
+    let line = |clock: &crate::model::clock::Clock| {
+        clock.due_at.map(|due| work.desk.say("receipt.clock", &[("clock", clock.name.word()), ("due", &local(due, work))]))
+    };
+    running.filter_map(line).collect::<Vec<_>>().join("; ")
+}
+
 /// What a ticket is, a fact a line.
 #[must_use]
 pub fn facts(ticket: &Ticket, work: &Work<'_>) -> Vec<String> {
+    let desk = work.desk;
+    let fact = |key: &str, value: &str| desk.say(&format!("fact.{key}"), &[("value", if value.is_empty() { "-" } else { value })]);
+    let documents = |documents: &BTreeSet<Document>| {
+        documents.iter().map(|document| desk.word("document", document.word())).collect::<Vec<_>>().join(", ")
+    };
     let mut facts = vec![
-        format!("state: {}", ticket.state),
-        format!("category: {}", ticket.category),
-        format!("priority: {}", ticket.priority),
-        format!("tlp: {}", ticket.tlp.map_or("-", Tlp::word)),
-        format!("subject: {}", ticket.subject),
-        format!("reporter: {}", ticket.reporter.as_ref().map_or("-", Address::as_str)),
-        format!("assignee: {}", ticket.assignee.as_ref().map_or("-", Address::as_str)),
-        format!("missing: {}", words(&ticket.missing()).join(", ")),
+        fact("state", &desk.word("state", ticket.state.word())),
+        fact("category", &desk.word("category", ticket.category.word())),
+        fact("priority", &desk.word("priority", ticket.priority.word())),
+        fact("tlp", &ticket.tlp.map_or_else(String::new, Tlp::label)),
+        fact("subject", &ticket.subject),
+        fact("reporter", ticket.reporter.as_ref().map_or("", Address::as_str)),
+        fact("assignee", ticket.assignee.as_ref().map_or("", Address::as_str)),
+        fact("documents", &documents(&ticket.documents)),
+        fact("missing", &documents(&ticket.missing())),
     ];
-    for clock in &ticket.clocks {
+    facts.extend(ticket.form.iter().map(|(name, value)| format!("{name}: {}", report::one_line(value))));
+    for clock in ticket.clocks.iter().filter(|clock| clock.due_at.is_some() || clock.met_at.is_some()) {
         let due = clock.due_at.map_or_else(String::new, |due| format!(", {}", local(due, work)));
-        facts.push(format!("{}: {}{due}", clock.name, clock.state(work.desk.now)));
+        let state = desk.word("clock_state", clock.state(desk.now).word());
+        facts.push(format!("{}: {state}{due}", desk.say("clock.named", &[("clock", clock.name.word())])));
     }
     facts
 }
@@ -60,6 +89,7 @@ pub(super) fn open_list(filter: &str, job: &mut Job<'_>, work: &Work<'_>) -> Str
         .collect();
     let count = lines.len().to_string();
     let mut fields = work.fields(None);
+    text(&mut fields, "heading", work.desk.say("done.list_heading", &[("count", &count), ("filter", filter.trim())]));
     list(&mut fields, "facts", lines);
     job.answer = Some((TemplateName::Status, fields));
     work.desk.say("done.listed", &[("count", &count)])
@@ -71,7 +101,7 @@ const LIST_LINES_MAX: usize = 200;
 pub(super) fn fits(ticket: &Ticket, word: &str, job: &Job<'_>, work: &Work<'_>) -> bool {
     let of_category = word.strip_prefix("kategori:").or_else(|| word.strip_prefix("category:"));
     match (word, of_category) {
-        (_, Some(name)) => ticket.category.word() == name,
+        (_, Some(name)) => ticket.category.word() == name || work.desk.word("category", ticket.category.word()).to_lowercase() == name,
         ("saya" | "mine" | "me", _) => ticket.assignee.as_ref() == Some(&job.person.address),
         ("baru" | "new", _) => ticket.touched_at.is_none(),
         ("terlambat" | "late", _) => is_late(ticket, work),
@@ -83,7 +113,10 @@ pub(super) fn list_line(ticket: &Ticket, work: &Work<'_>) -> String {
     let due = ticket.clocks.iter().filter(|clock| clock.met_at.is_none()).filter_map(|clock| clock.due_at).min();
     let assignee = ticket.assignee.as_ref().map_or("-", Address::local);
     let due = due.map_or_else(|| "-".to_owned(), |due| local(due, work));
-    format!("{} · {} · {} · {} · {assignee} · {due} · {}", ticket.number, ticket.state, ticket.category, ticket.priority, ticket.subject)
+    let desk = work.desk;
+    let state = desk.word("state", ticket.state.word());
+    let (category, priority) = (desk.word("category", ticket.category.word()), desk.word("priority", ticket.priority.word()));
+    format!("{} · {state} · {category} · {priority} · {assignee} · {due}\n{}", ticket.number, ticket.subject)
 }
 
 /// The figures of the last seven days, as the chief receives them.

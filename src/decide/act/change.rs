@@ -16,10 +16,11 @@ use crate::model::ticket::{AtReporter, Channel, Service, State, Ticket, TicketEv
 use crate::model::{Address, InboxId, Tlp};
 use command::Command;
 
-pub(super) fn set(job: &Job<'_>, work: &mut Work<'_>, event: TicketEvent, word: &str) -> Result<String, String> {
+/// `word` stands in the history, `shown` in the receipt.
+pub(super) fn set(job: &Job<'_>, work: &mut Work<'_>, event: TicketEvent, word: &str, shown: &str) -> Result<String, String> {
     let number = job.number(work)?;
     work.event(&number, job.by(), event, word);
-    Ok(work.desk.say("done.set", &[("value", word)]))
+    Ok(work.desk.say("done.set", &[("value", shown)]))
 }
 
 pub(super) fn tlp(mark: Tlp, job: &Job<'_>, work: &mut Work<'_>) -> Result<String, String> {
@@ -27,7 +28,7 @@ pub(super) fn tlp(mark: Tlp, job: &Job<'_>, work: &mut Work<'_>) -> Result<Strin
     if job.order.commands().any(|command| matches!(command, Command::Disseminate(_))) {
         return Ok(work.desk.say("done.dissemination_mark", &[("mark", &mark.label())]));
     }
-    set(job, work, TicketEvent::TlpSet { to: mark }, mark.word())
+    set(job, work, TicketEvent::TlpSet { to: mark }, mark.word(), &mark.label())
 }
 
 pub(super) fn clear(job: &Job<'_>, work: &Work<'_>) -> Result<String, String> {

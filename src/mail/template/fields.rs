@@ -121,8 +121,16 @@ impl Fields {
 }
 
 /// Given to every template; number and tag are empty where no ticket is concerned.
-const COMMON: &[(&str, Shape)] =
-    &[("center_name", Shape::Text), ("center_address", Shape::Text), ("number", Shape::Text), ("tag", Shape::Text)];
+const COMMON: &[(&str, Shape)] = &[
+    ("center_name", Shape::Text),
+    ("center_address", Shape::Text),
+    ("number", Shape::Text),
+    ("tag", Shape::Text),
+    // The terms of the service standard, as `[sla]` sets them.
+    ("verification_hours", Shape::Number),
+    ("analysis_hours", Shape::Number),
+    ("in_working_hours", Shape::Flag),
+];
 
 impl TemplateName {
     /// The declared fields, the common ones first.
@@ -169,6 +177,8 @@ impl TemplateName {
                 ("trust", Text),
                 ("attention", Text),
                 ("state", Text),
+                ("form", List),
+                ("clock", Text),
                 ("commands", List),
             ],
             Self::NoticeEvent => &[("what", Text), ("facts", List), ("text", Text), ("commands", List)],
@@ -190,9 +200,11 @@ impl TemplateName {
             Self::Receipt => {
                 &[("results", List), ("is_refused", Flag), ("state", Text), ("next", List), ("sent", List), ("outer_differs", Text)]
             }
-            Self::Refusal => &[("reasons", List), ("seen", Text)],
+            Self::Refusal => &[("reasons", List), ("seen", Text), ("dated", Text)],
             Self::RefusalSummary => &[("count", Number)],
-            Self::Status => &[("facts", List), ("timeline", List), ("recipients", List)],
+            Self::Status => {
+                &[("heading", Text), ("facts", List), ("messages", List), ("attachments", List), ("timeline", List), ("recipients", List)]
+            }
             Self::Help => &[("commands", List)],
             Self::Digest => &[("lines", List), ("quarantine", List)],
             Self::DigestNew => &[("lines", List)],

@@ -27,11 +27,13 @@ fn ticket() -> Fields {
         .text("center_address", "bantuan70@bssn.test")
         .text("number", "BANTUAN70-2026-000123")
         .text("tag", "[BANTUAN70-2026-000123]")
+        .number("verification_hours", 24)
+        .number("analysis_hours", 72)
 }
 
 /// Every text field filled with its own name, every list with some words.
 fn filled(name: TemplateName) -> Fields {
-    let texts = name.fields().skip(4).filter(|(_, shape)| *shape == Shape::Text);
+    let texts = name.fields().skip(7).filter(|(_, shape)| *shape == Shape::Text);
     let fields = texts.fold(ticket(), |fields, (field, _)| fields.text(field, field));
     let lists = name.fields().filter(|(_, shape)| *shape == Shape::List);
     lists.fold(fields, |fields, (field, _)| fields.list(field, ["identity", "form", "other"]))
@@ -61,10 +63,20 @@ fn every_declared_field_is_documented() {
     let page = include_str!("../../../templates/README.md");
     for name in TemplateName::ALL {
         let row = page.lines().find(|line| line.starts_with(&format!("| `{name}` |"))).unwrap_or_else(|| panic!("{name} has no row"));
-        for (field, _) in name.fields().skip(4) {
+        for (field, _) in name.fields().skip(7) {
             assert!(row.contains(&format!("`{field}`")), "{name}: {field} is not in the table");
         }
     }
+}
+
+#[test]
+fn letters_promise_the_terms_that_the_configuration_sets() {
+    let templates = Templates::load(None).unwrap();
+    let fields = ticket().number("verification_hours", 8).number("analysis_hours", 40).flag("in_working_hours", true);
+    let letter = |language| templates.render(TemplateName::Acknowledgement, language, &fields).text;
+    assert!(letter(Language::Id).contains("8 jam kerja.") && letter(Language::Id).contains("40 jam kerja."), "{}", letter(Language::Id));
+    assert!(letter(Language::En).contains("8 working hours.") && letter(Language::En).contains("40 working hours."));
+    assert!(!letter(Language::Id).contains("24 jam"));
 }
 
 #[test]
