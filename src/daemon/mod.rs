@@ -214,19 +214,19 @@ impl Daemon {
     /// Waits for the end, and ends all where one task ends before: a daemon that looks alive and takes in
     /// no mail is worse than one that is started again.
     async fn watch_over(&self, mut tasks: Vec<Task>) -> Result<(), RunError> {
-        let fallen = tokio::select! {
-            // Asked first: tasks end too when they are told to.
-            biased;
+        let ended = tokio::select! {
             () = self.stopped() => None,
             name = first_to_end(&mut tasks) => Some(name),
         };
+        // A task that was told to end has not fallen.
+        let fallen = ended.filter(|_| !self.is_stopping());
         if let Some(name) = fallen {
             tracing::error!(task = name, "a task ended by itself; the daemon stops, to be started again");
             self.stop();
         }
         setup::tell_systemd(&[sd_notify::NotifyState::Stopping]);
         let deadline = tokio::time::Instant::now() + STOP_WITHIN;
-        for Task { name, handle } in tasks.iter_mut().filter(|task| Some(task.name) != fallen) {
+        for Task { name, handle } in tasks.iter_mut().filter(|task| Some(task.name) != ended) {
             match tokio::time::timeout_at(deadline, &mut *handle).await {
                 // An open attempt is found as `sending` at the next start and becomes uncertain.
                 Err(_) => handle.abort(),

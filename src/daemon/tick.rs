@@ -82,6 +82,10 @@ pub(super) async fn watch_standing(daemon: &Daemon, watch: &Watch) -> anyhow::Re
     }
     match pipeline::clock_behind(&daemon.store, now)? {
         Some(behind) => {
+            let pulled = daemon.blocking(move |daemon| daemon.store.pull_in_letters(now)).await?;
+            if pulled > 0 {
+                tracing::warn!(letters = pulled, "letters were put off by a clock that went back; they are due now");
+            }
             let reason = format!("{} s; set the clock, or where it is right, restart with --accept-clock", behind.as_secs());
             daemon.alarm(Cause::ClockBehind, &reason).await;
         }

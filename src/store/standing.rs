@@ -17,6 +17,9 @@ pub const UNACCOUNTED: &str = "unaccounted";
 /// A person said that the host's clock is right, though the log knows later times.
 const CLOCK_ACCEPTED: &str = "clock_accepted";
 
+/// No step of trying again is longer.
+const PUT_OFF_MAX: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
+
 /// One row of the standing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
@@ -232,6 +235,22 @@ impl Store {
                 .query_row([&sha256.0], |row| row.get(0).map(InboxId))
                 .optional()
                 .context("look for the bytes of a message")
+        })
+    }
+
+    /// For a clock that went back: letters whose time lies more than a day ahead were put off by it and are due now
+    /// (ATTACKS F44). Gives how many there were.
+    ///
+    /// # Errors
+    /// Where it cannot be committed.
+    pub fn pull_in_letters(&self, now: Timestamp) -> anyhow::Result<usize> {
+        let Ok(latest) = now.checked_add(PUT_OFF_MAX) else { return Ok(0) };
+        self.write_if(|tx| {
+            let pulled = tx
+                .prepare_cached("UPDATE outbox SET next_at = ?1 WHERE state IN ('queued', 'uncertain') AND next_at > ?2")?
+                .execute((at(now), at(latest)))
+                .context("pull in letters")?;
+            Ok((pulled, if pulled > 0 { Changed::Yes } else { Changed::No }))
         })
     }
 
