@@ -255,11 +255,14 @@ struct Laid {
 impl Laid {
     fn new(store: &Store, bench: &Bench, waiting: &WaitingMail, now: Timestamp) -> anyhow::Result<Self> {
         let prepared = bench.reader.prepare(&waiting.raw, now);
-        let question = decide::ask(&prepared.arrived(waiting.id, waiting.received_at, waiting.header_only_bytes), &bench.policy);
+        let mut question = decide::ask(&prepared.arrived(waiting.id, waiting.received_at, waiting.header_only_bytes), &bench.policy);
         let promoted = match question.mail {
             Some(id) => store.raw(id)?.map(|raw| (id, bench.reader.prepare(&raw, now))),
             None => None,
         };
+        if let Some((_, mail)) = &promoted {
+            question.acknowledged = mail.opened.mail.from_one().cloned();
+        }
         let (id, received_at, header_only) = (waiting.id, waiting.received_at, waiting.header_only_bytes);
         Ok(Self { id, received_at, header_only, prepared, question, promoted, now })
     }

@@ -451,6 +451,7 @@ pub fn ask(signed: &SignedText, policy: &Policy, question: &mut Question) {
             Command::Approve(number, _) | Command::Cancel(number) => question.disseminations.push(number.clone()),
             Command::Disseminate(targets) => question.targets.extend(targets.iter().cloned()),
             Command::Promote(id) => question.mail = Some(*id),
+            Command::Register(_, address) => question.acknowledged.clone_from(address),
             Command::List(_) => question.open_tickets = OPEN_TICKETS_MAX,
             Command::Report => question.ledger = Some(Wanted::LastDays(REPORT_DAYS)),
             _ => {}

@@ -300,6 +300,22 @@ pub fn one_line(subject: &str) -> String {
     subject.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect()
 }
 
+/// Whether the address of a registered report is acknowledged: not the house itself, and not past the
+/// limit of a sender (contract 2). The number stands in the receipt in any case.
+fn answer_registered(address: &crate::model::Address, work: &Work<'_>) -> Answer {
+    let (desk, policy) = (work.desk, work.desk.policy);
+    let is_house = address.without_detail() == policy.center_address
+        || policy.person(address).is_some()
+        || policy.internal_units.iter().any(|unit| unit.address == *address);
+    if is_house {
+        return Answer::None(desk.say("ack.house", &[]));
+    }
+    if work.world.counters.acks_to_sender >= policy.ack_per_sender_per_day {
+        return Answer::None(desk.say("ack.sender_limit", &[("limit", &policy.ack_per_sender_per_day.to_string())]));
+    }
+    Answer::Now
+}
+
 /// A report that came by another channel, written down by an analyst (contract 5, `!catatkan`).
 pub fn register(
     channel: Channel,
@@ -321,16 +337,20 @@ pub fn register(
     ticket.reporter = address.cloned();
     ticket.participants = address.cloned().into_iter().collect();
     ticket.language = language_for(found.language, work.desk.policy.language);
-    ticket.state = if address.is_some() { State::AwaitingReporter } else { State::New };
+    let answer = address.map(|address| answer_registered(address, work));
+    let is_asked = matches!(answer, Some(Answer::Now));
+    ticket.state = if is_asked { State::AwaitingReporter } else { State::New };
     ticket.assignee = None;
     let missing = ticket.missing();
     let subject = ticket.subject.clone();
     work.event(&number, by, TicketEvent::Opened(Box::new(ticket)), subject);
     work.event(&number, by, TicketEvent::Noted { text: report.to_owned() }, one_line(report));
-    if address.is_some() {
-        acknowledge(&number, Answer::Now, About::Open, work);
-        let detail = words(&missing).join(", ");
-        work.event(&number, by, TicketEvent::DocumentsAsked { documents: missing }, detail);
+    if let Some(answer) = answer {
+        acknowledge(&number, answer, About::Open, work);
+        if is_asked {
+            let detail = words(&missing).join(", ");
+            work.event(&number, by, TicketEvent::DocumentsAsked { documents: missing }, detail);
+        }
     }
     // Whoever wrote it down has the receipt; the others hear of it as of any other ticket (contract 8).
     let what = work.desk.say("event.registered", &[("channel", channel.word()), ("by", by)]);

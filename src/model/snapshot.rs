@@ -21,6 +21,8 @@ pub struct Question {
     pub disseminations: Vec<DisseminationNumber>,
     /// The sender as it counts for limits.
     pub sender: Option<Address>,
+    /// Whom an acknowledgement would go to, where that is not the sender: `!catatkan ADDRESS`, `!angkat`.
+    pub acknowledged: Option<Address>,
     /// The person whose refusals of today count.
     pub person: Option<Address>,
     /// Each good signature of the mail, one for each signer.

@@ -115,13 +115,15 @@ pub(super) fn take(
     for target in &question.targets {
         world.targets.insert(target.clone(), directory::named(db, target)?);
     }
+    if let Some(to) = question.acknowledged.as_ref().or(question.sender.as_ref()) {
+        world.is_first_letter = !db
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM outbox WHERE to_mailbox = ?1)")?
+            .query_row([to.as_counted().as_str()], |row| row.get(0))
+            .context("look for earlier letters")?;
+    }
     if let Some(sender) = &question.sender {
         world.contact = directory::by_address(db, sender)?;
         world.awaited_of_sender = awaited_of(db, sender)?;
-        world.is_first_letter = !db
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM outbox WHERE to_mailbox = ?1)")?
-            .query_row([sender.as_counted().as_str()], |row| row.get(0))
-            .context("look for earlier letters")?;
     }
     if let Some(id) = question.mail {
         world.mail = filed(db, id)?;
@@ -320,7 +322,7 @@ fn counters(db: &Connection, question: &Question, place: &Place, now: Timestamp)
     const COUNTED: &str = "kind = 'acknowledgement' AND state NOT IN ('held', 'cancelled')";
     let ago = |hours: i64| at(now.saturating_sub(SignedDuration::from_hours(hours)).unwrap_or(now));
     let mut counters = Counters::default();
-    if let Some(sender) = &question.sender {
+    if let Some(sender) = question.acknowledged.as_ref().or(question.sender.as_ref()) {
         counters.acks_to_sender = db
             .prepare_cached(&format!("SELECT count(*) FROM outbox WHERE to_mailbox = ?1 AND {COUNTED} AND queued_at > ?2"))?
             .query_row((sender.as_counted().as_str(), ago(24)), |row| row.get(0))?;

@@ -45,6 +45,7 @@ stories! {
     one_sender_writes_too_often,
     a_clock_warns_once,
     a_colleague_answers,
+    a_registered_address_has_the_limits_of_a_sender,
     a_merged_ticket_is_closed_and_reopened,
     what_is_wrong_is_told_at_once,
     many_reports_at_once,

@@ -181,6 +181,10 @@ pub(super) fn promote(id: InboxId, job: &mut Job<'_>, work: &mut Work<'_>) -> Re
     let (Some(filed), Some(promoted)) = (&work.world.mail, job.arrived.promoted) else {
         return Err(work.desk.say("refused.no_such_mail", &[("mail", &id.to_string())]));
     };
+    // It moves no ticket that is named, so what is signed must name this centre (contract 5, ATTACKS C3).
+    if job.target.is_none() && !command::names_center(job.signed, work.desk.policy) {
+        return Err(work.desk.say("refused.names_no_center", &[("address", work.desk.policy.center_address.as_str())]));
+    }
     // One mail and one new ticket a command mail: the snapshot holds one of each.
     if filed.id != id || work.ticket(&work.world.next_ticket).is_some() {
         return Err(work.desk.say("refused.one_new_ticket", &[]));
