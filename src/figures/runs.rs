@@ -17,7 +17,8 @@ pub fn runs(history: &History, until: Timestamp, policy: &Policy) -> Vec<Clock> 
     for happened in history.events.iter().take_while(|happened| happened.at < until) {
         let TicketEvent::ClockSet { clock } = &happened.event else { continue };
         match runs.iter_mut().rev().find(|run| run.name == clock.name) {
-            Some(run) if run.started_at == clock.started_at => {
+            // What was met and runs again was started anew, be it in the same minute.
+            Some(run) if run.started_at == clock.started_at && (run.met_at.is_none() || clock.met_at.is_some()) => {
                 if clock.paused_at.is_some() {
                     run.paused_at = run.paused_at.or(clock.paused_at);
                 } else if run.paused_at.is_some() {
