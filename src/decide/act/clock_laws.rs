@@ -214,7 +214,7 @@ impl<'p> Play<'p> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn what_is_reckoned_anew_is_what_is_stored_and_each_threshold_is_told_once((calendar, zone) in calendars(), steps in steps()) {
