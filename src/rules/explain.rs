@@ -279,7 +279,8 @@ impl Explanation {
     pub fn html(&self, language: Language, title: &str) -> String {
         let words = words(language);
         let mut out = format!(
-            "<!doctype html><html lang=\"{}\"><meta charset=\"utf-8\"><title>{}</title><style>{STYLE}</style><h1>{}</h1><p>{}</p>",
+            "<!doctype html><html lang=\"{}\"><meta charset=\"utf-8\">\
+             <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"><title>{}</title><style>{STYLE}</style><h1>{}</h1><p>{}</p>",
             if matches!(language, Language::Id) { "id" } else { "en" },
             escaped(title),
             escaped(title),

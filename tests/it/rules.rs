@@ -119,7 +119,7 @@ fn an_explanation_names_rules_words_places_and_what_would_have_changed_it() {
     assert!(!text.contains("[phishing-named]"), "a denied word counts nothing: {text}");
     let (_, html, _) = run(&["rules", "explain", "--html", "--language", "id", path]);
     assert!(html.contains("<mark class=\"malware\"") && html.contains("skor"), "{html}");
-    assert!(!html.contains("<script"), "{html}");
+    assert!(!html.contains("<script") && html.contains("default-src 'none'"), "{html}");
     let (_, json, _) = run(&["rules", "explain", "--json", path]);
     let object: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(object["assessment"]["category"], "malware");
