@@ -291,3 +291,48 @@ async fn surreptitious_forwarding_shows_in_what_we_signed() {
     assert_eq!(meant.len(), 2, "{meant:?}");
     assert!(meant.contains(&rina.key) && meant.contains(&own), "{meant:?}");
 }
+
+/// As Thunderbird, K-9 and gpg read it: the true subject stands in the header of what was encrypted,
+/// and in the text for who sees that alone; outside stand tag, label and neutral words. No recipient
+/// learns of another, neither outside nor inside.
+#[tokio::test]
+async fn d5_d6_a_client_that_reads_protected_headers_shows_the_true_subject() {
+    let mut hall = Hall::new("");
+    let rina = Recipient::on(&mut hall, RINA, ContactKind::Person);
+    let eve = Recipient::on(&mut hall, "eve@lain.example", ContactKind::Role);
+    let bench = hall.stage.daemon.bench();
+    let own = bench.reader.keyring.own().unwrap();
+    rina.gpg.import(&own.armored());
+    eve.gpg.import(&own.armored());
+    let text = format!("!tlp AMBER\n!diseminasi {RINA}, eve@lain.example\nUntuk bantuan70@bssn.test.");
+    hall.command_with("ani", Note { subject: "Celah pada gerbang".to_owned(), text, ..Note::default() });
+    let sent = hall.play().await;
+    for (who, address, other, other_key) in [(&rina, RINA, "eve@lain.example", &eve.key), (&eve, "eve@lain.example", RINA, &rina.key)] {
+        let raw = String::from_utf8(to(&sent, address)[0].raw.clone()).unwrap();
+        let (header, body) = raw.split_once("\r\n\r\n").unwrap();
+        let outside = super::wire::field(header, "subject");
+        assert!(outside.ends_with("[TLP:AMBER] Diseminasi informasi"), "{outside}");
+        for hidden in ["Celah", "Cc:", "Bcc:", "Comment:", "Version: Gnu", "Autocrypt:", other] {
+            assert!(!raw.contains(hidden), "{hidden} outside");
+        }
+        let message = &body[body.find("-----BEGIN PGP").unwrap()..body.find("-----END PGP MESSAGE-----").unwrap()];
+        let run = who.gpg.decrypt(format!("{message}-----END PGP MESSAGE-----\n").as_bytes());
+        assert_eq!(run.good_signer().as_deref(), Some(own.fingerprint().0.as_str()), "{}", run.status);
+        let inside = String::from_utf8(run.out).unwrap();
+        let (head, rest) = inside.split_once("\r\n\r\n").unwrap();
+        let kind = super::wire::field(head, "content-type");
+        assert!(kind.contains("protected-headers=\"v1\"") && kind.contains("hp=\"cipher\""), "{kind}");
+        let subject = super::wire::field(head, "subject");
+        assert!(subject.ends_with("TLP:AMBER Celah pada gerbang"), "{subject}");
+        assert!(super::wire::field(head, "to").contains(address), "{head}");
+        let readable = super::wire::readings(rest.as_bytes());
+        assert!(readable.contains("Perihal: Celah pada gerbang"), "{readable}");
+        assert!(!inside.contains(other) && !readable.contains(other), "{other} inside");
+        // Nor by the keys that open it.
+        let super::wire::Seen::Encrypted(keys) = super::wire::look(raw.as_bytes()) else { panic!("{raw}") };
+        assert_eq!(keys.len(), 2);
+        let listed = String::from_utf8(who.gpg.must(&["--with-colons", "--list-keys"], b"").out).unwrap();
+        assert!(keys.iter().any(|key| listed.contains(key.as_str())), "{keys:?} in {listed}");
+        assert!(keys.iter().all(|key| !other_key.ends_with(key.as_str())));
+    }
+}
