@@ -16,6 +16,7 @@ use openpgp::armor;
 use openpgp::serialize::stream::padding::padme;
 use openpgp::serialize::stream::{Armorer, Encryptor, LiteralWriter, Message, Signer};
 use openpgp::types::HashAlgorithm;
+use std::borrow::Cow;
 use std::io::Write as _;
 use std::sync::Arc;
 
@@ -124,9 +125,15 @@ pub(super) fn fit_own(keyring: &Keyring, now: Timestamp) -> Result<&OwnKey, Held
 }
 
 /// The recipient's certificate, fit to encrypt to at `now` (ATTACKS P30).
-pub(super) fn fit_recipient(letter: &Letter, recipient: &Fingerprint, keyring: &Keyring, now: Timestamp) -> Result<Certificate, Held> {
-    let own = keyring.own().filter(|own| own.fingerprint() == *recipient).map(OwnKey::certificate);
-    let Some(certificate) = own.or_else(|| keyring.get(recipient).cloned()) else {
+pub(super) fn fit_recipient<'k>(
+    letter: &Letter,
+    recipient: &Fingerprint,
+    keyring: &'k Keyring,
+    now: Timestamp,
+) -> Result<Cow<'k, Certificate>, Held> {
+    let own = keyring.own().filter(|own| own.fingerprint() == *recipient).map(|own| Cow::Owned(own.certificate()));
+    // Borrowed: what was verified of a certificate once is remembered in it, and would be lost with a copy.
+    let Some(certificate) = own.or_else(|| keyring.get(recipient).map(Cow::Borrowed)) else {
         return Err(Held::new(format!("no certificate {recipient} for {} is here", letter.to)));
     };
     match certificate.problems(now).as_slice() {
