@@ -141,7 +141,7 @@ impl Reading<'_> {
         config.retention.identity_documents =
             self.parsed("retention.identity_documents", file.retention.identity_documents, value::duration)?;
         config.retention.messages = self.parsed("retention.messages", file.retention.messages, value::duration)?;
-        config.metrics_listen = self.parsed("metrics.listen", file.metrics.listen, |text| loopback(text))?;
+        config.metrics_listen = self.parsed("metrics.listen", file.metrics.listen, loopback)?;
         Ok(config)
     }
 

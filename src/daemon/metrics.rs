@@ -87,7 +87,7 @@ async fn serve(daemon: &Daemon, listener: &TcpListener) {
 async fn answer(daemon: &Daemon, mut stream: TcpStream) -> std::io::Result<()> {
     let request = tokio::time::timeout(CLIENT_WITHIN, question(&mut stream)).await.unwrap_or_else(|_| Ok(Vec::new()))?;
     let (status, body) = match asked(&request) {
-        Asked::Figures => match daemon.blocking(|daemon| page(daemon)).await {
+        Asked::Figures => match daemon.blocking(page).await {
             Ok(page) => ("200 OK", page),
             Err(error) => {
                 tracing::error!(error = format!("{error:#}"), "no figures");

@@ -91,7 +91,7 @@ async fn an_alarm_is_told_once_again_after_a_day_and_when_it_is_over() {
     let daemon = Daemon::new(config, store, bench, clock.clone()).unwrap();
     let letters = |daemon: &Daemon| {
         let view = View { time_zone: jiff::tz::TimeZone::UTC, now: start(), center_address: String::new() };
-        daemon.store.outbox(&LetterState::ALL, &view).unwrap().len()
+        daemon.store.outbox(LetterState::ALL, &view).unwrap().len()
     };
     daemon.alarm(Cause::Token, "token_command ended with 1").await;
     assert_eq!(letters(&daemon), 1);

@@ -91,7 +91,7 @@ fn refuse(arrived: &Arrived<'_>, person: &Person, reasons: Vec<String>, mut work
         let template = if told < REFUSALS_A_DAY {
             list(&mut fields, "reasons", reasons);
             text(&mut fields, "seen", report::one_line(&arrived.opened.mail.subject));
-            let date = arrived.opened.mail.header_values("Date").next().map(|date| report::one_line(&date)).unwrap_or_default();
+            let date = arrived.opened.mail.header_values("Date").next().map(report::one_line).unwrap_or_default();
             text(&mut fields, "dated", date);
             TemplateName::Refusal
         } else {

@@ -53,7 +53,7 @@ fn bounce(number: usize, original: &str) -> Vec<u8> {
 
 fn letters(stage: &Stage) -> BTreeMap<String, usize> {
     let mut letters = BTreeMap::new();
-    for row in stage.daemon.store.outbox(&LetterState::ALL, &view(stage)).unwrap() {
+    for row in stage.daemon.store.outbox(LetterState::ALL, &view(stage)).unwrap() {
         *letters.entry(format!("{} {}", row.kind.word(), row.state.word())).or_default() += 1;
     }
     letters

@@ -162,8 +162,8 @@ fn one(place: usize, at: Timestamp, now: Timestamp, policy: &Policy, chance: &mu
     let mut until = |from: Timestamp, least: usize, most: usize| hours(from, (least + chance.below(most - least)) as i64);
     // Most bring documents within two days; verification and analysis are mostly in time.
     let came = until(at, 0, 40);
-    let verified = if place % 41 == 0 { until(came, 25, 31) } else { until(came, 1, 20) };
-    let analysed = if place % 31 == 0 { until(verified, 73, 90) } else { until(verified, 4, 60) };
+    let verified = if place.is_multiple_of(41) { until(came, 25, 31) } else { until(came, 1, 20) };
+    let analysed = if place.is_multiple_of(31) { until(verified, 73, 90) } else { until(verified, 4, 60) };
     let closed = until(analysed, 12, 160);
     let surveyed = hours(closed, 24);
     let answered = until(surveyed, 2, 60);
@@ -171,8 +171,8 @@ fn one(place: usize, at: Timestamp, now: Timestamp, policy: &Policy, chance: &mu
         (0..9).map(|element| if chance.below(100) < 42 + element * 4 { 4 } else { 3 - u8::from(chance.percent(14)) }).collect();
     // What waits is of the last days: a centre where old tickets lie has other troubles.
     let is_recent = now.duration_since(at).as_hours() < 8 * 24;
-    let (to, waits) = (Address::parse(person).unwrap(), is_recent && place % 9 == 0);
-    let is_lazy = is_recent && place % 13 == 0;
+    let (to, waits) = (Address::parse(person).unwrap(), is_recent && place.is_multiple_of(9));
+    let is_lazy = is_recent && place.is_multiple_of(13);
     let steps: Vec<(Timestamp, Box<dyn FnOnce(&mut Writer<'_>)>)> = vec![
         (
             came,
@@ -214,7 +214,7 @@ fn one(place: usize, at: Timestamp, now: Timestamp, policy: &Policy, chance: &mu
                     330 => "Jawaban cepat, tetapi istilahnya masih banyak yang asing bagi kami.",
                     _ => "",
                 };
-                if place % 3 == 0 {
+                if place.is_multiple_of(3) {
                     writer.then(answered, TicketEvent::SurveyAnswered { answers: marks, comment: comment.to_owned() });
                 }
             }),
@@ -283,7 +283,7 @@ fn dissemination(serial: u32, begins: Timestamp, now: Timestamp, chance: &mut Ch
         ticket: TicketNumber(format!("BANTUAN70-2026-{:06}", 4_200 + serial)),
         author: Address::parse("ani@bssn.test").unwrap(),
         state: if waits { DisseminationState::AwaitingApproval } else { DisseminationState::Sent },
-        tlp: if serial % 3 == 0 { Tlp::Amber } else { Tlp::Green },
+        tlp: if serial.is_multiple_of(3) { Tlp::Amber } else { Tlp::Green },
         lowered: false,
         subject: String::new(),
         text: String::new(),

@@ -74,7 +74,7 @@ impl Day {
         while self.written < due.min(TICKETS) {
             self.report();
         }
-        if minute % 30 == 0 && minute > 60 {
+        if minute.is_multiple_of(30) && minute > 60 {
             self.work();
         }
         if minute % 60 == 20 && minute > 120 {
