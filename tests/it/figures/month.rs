@@ -139,6 +139,9 @@ fn stuck(id: i64, kind: LetterKind, to: &str, state: LetterState, because: &str,
     StuckLetter { id, kind, to: to.to_owned(), ticket: None, state, because: because.to_owned(), queued_at }
 }
 
+/// What happens at one moment of a made-up month.
+type Happening = Box<dyn FnOnce(&mut Writer<'_>)>;
+
 fn one(place: usize, at: Timestamp, now: Timestamp, policy: &Policy, chance: &mut Chance) -> History {
     let mut ticket = blank(&format!("BANTUAN70-2026-{:06}", 4_120 + place), at);
     let categories = [
@@ -173,7 +176,7 @@ fn one(place: usize, at: Timestamp, now: Timestamp, policy: &Policy, chance: &mu
     let is_recent = now.duration_since(at).as_hours() < 8 * 24;
     let (to, waits) = (Address::parse(person).unwrap(), is_recent && place.is_multiple_of(9));
     let is_lazy = is_recent && place.is_multiple_of(13);
-    let steps: Vec<(Timestamp, Box<dyn FnOnce(&mut Writer<'_>)>)> = vec![
+    let steps: Vec<(Timestamp, Happening)> = vec![
         (
             came,
             Box::new(move |writer| {

@@ -80,6 +80,7 @@ fn p9_p17_the_answer_is_the_same_whatever_was_encrypted_and_whether_it_opens() {
     let damaged = String::from_utf8(by_gpg(&play, "joko@kantor.example", "d.1@kantor.example", empty)).unwrap();
     let line = damaged.split("\r\n").find(|line| line.len() == 64).unwrap().to_owned();
     let flipped: String = line.chars().rev().collect();
+    let number = regex::Regex::new("BANTUAN70-2026-[0-9]{6}").unwrap();
     let mut texts = Vec::new();
     for (id, raw) in [
         ("c.1", by_gpg(&play, "joko@kantor.example", "c.1@kantor.example", complete)),
@@ -90,7 +91,6 @@ fn p9_p17_the_answer_is_the_same_whatever_was_encrypted_and_whether_it_opens() {
         let letters = play.post(&raw);
         assert_eq!(kinds_to(&letters, "joko@kantor.example"), ["acknowledgement"], "{id}");
         let letter = letters.iter().find(|letter| letter.to.as_str() == "joko@kantor.example").unwrap();
-        let number = regex::Regex::new("BANTUAN70-2026-[0-9]{6}").unwrap();
         texts.push(number.replace_all(&format!("{}\n{}", letter.subject, letter.text), "N").into_owned());
     }
     for text in &texts[1..] {
