@@ -97,6 +97,7 @@ fn describe(prepared: &Prepared) -> Value {
         "indicators": found.indicators,
         "attachments": attachments_of(mail),
         "documents": prepared.documents,
+        "evidence": prepared.evidence,
         "form": prepared.form,
         "missing": missing(&prepared.documents),
         "new_text": mail.text.new,

@@ -68,6 +68,7 @@ impl Reader {
             found,
             documents: documents.set(),
             attachment_documents: documents.files,
+            evidence: documents.documents,
             form: documents.form,
             bounces,
             opened,
@@ -113,6 +114,8 @@ pub struct Prepared {
     pub found: Assessment,
     pub documents: BTreeSet<Document>,
     pub attachment_documents: Vec<Option<Document>>,
+    /// Which attachment or which words each document was told by.
+    pub evidence: BTreeMap<Document, String>,
     pub form: BTreeMap<String, String>,
     pub bounces: Vec<Bounce>,
 }
@@ -130,6 +133,7 @@ impl Prepared {
             found: &self.found,
             documents: self.documents.clone(),
             attachment_documents: self.attachment_documents.clone(),
+            evidence: self.evidence.clone(),
             form: self.form.clone(),
             bounces: self.bounces.clone(),
             header_only,

@@ -373,7 +373,7 @@ fn one_of(mut numbers: Vec<TicketNumber>) -> Binding {
 const NUMBERS_MAX: usize = 20;
 
 /// Different ticket numbers in a text, in the order of their first appearance, at most
-/// [`NUMBERS_MAX`]; plain ASCII only, letter case aside (ATTACKS M22).
+/// `NUMBERS_MAX`; plain ASCII only, letter case aside (ATTACKS M22).
 #[must_use]
 pub fn numbers_in(text: &str, prefix: &str) -> Vec<TicketNumber> {
     let upper = text.to_ascii_uppercase();
@@ -400,7 +400,7 @@ pub fn numbers_in(text: &str, prefix: &str) -> Vec<TicketNumber> {
 }
 
 /// Dissemination numbers in a text, each once, in the order of their first appearance, at most
-/// [`NUMBERS_MAX`].
+/// `NUMBERS_MAX`.
 #[must_use]
 pub fn disseminations_in(text: &str) -> Vec<DisseminationNumber> {
     let mut numbers: Vec<DisseminationNumber> = Vec::new();

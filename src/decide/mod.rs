@@ -87,6 +87,8 @@ pub struct Arrived<'a> {
     pub documents: BTreeSet<Document>,
     /// For each attachment of the mail, in its order, which document it is.
     pub attachment_documents: Vec<Option<Document>>,
+    /// Which attachment or which words each document was told by.
+    pub evidence: BTreeMap<Document, String>,
     /// The fields of the service form, where it is filled in.
     pub form: BTreeMap<String, String>,
     /// What a delivery report says, a value for each recipient.

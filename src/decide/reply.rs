@@ -165,6 +165,7 @@ fn notice(arrived: &Arrived<'_>, number: &TicketNumber, attention: Vec<String>, 
     text(&mut fields, "subject", one_line(&mail.subject));
     text(&mut fields, "text", &mail.text.new);
     list(&mut fields, "documents", words(&arrived.documents));
+    list(&mut fields, "evidence", report::evidence_lines(arrived, work));
     list(&mut fields, "missing", words(&ticket.missing()));
     list(&mut fields, "attachments", report::attachment_lines(arrived.opened));
     text(&mut fields, "trust", trust::words(arrived, Some(&ticket), work));

@@ -19,7 +19,7 @@ use acknowledge::{About, Answer, acknowledge, answer, language_of};
 use notice::notice_new;
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use notice::{attachment_lines, enclosure, enclosures};
+pub use notice::{attachment_lines, enclosure, enclosures, evidence_lines};
 
 /// Tickets of one sender in a day before more of its mail is joined, in daily acknowledgements.
 const FLOOD_FACTOR: u32 = 10;

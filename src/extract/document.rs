@@ -23,6 +23,9 @@ pub struct File<'a> {
     pub text: Option<&'a str>,
 }
 
+/// The evidence of a service form that stands in the text of the mail.
+pub const FORM_IN_TEXT: &str = "filled in in the text";
+
 /// What was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
@@ -48,7 +51,7 @@ pub fn find(new_text: &str, files: &[File<'_>]) -> Found {
     let mut found = Found { files: vec![None; files.len()], ..Found::default() };
     if let Some(form) = fields_of_form(new_text) {
         found.form = form;
-        found.documents.insert(Document::Form, "the service form, filled in in the text".to_owned());
+        found.documents.insert(Document::Form, FORM_IN_TEXT.to_owned());
     }
     let new_text = new_text.get(..new_text.floor_char_boundary(LOOK_BYTES_MAX)).unwrap_or_default();
     let mut unnamed: Vec<usize> = Vec::new();

@@ -3,11 +3,12 @@
 use crate::decide::letters::{self, list, text, words};
 use crate::decide::work::Work;
 use crate::decide::{Arrived, trust};
+use crate::extract::document::FORM_IN_TEXT;
 use crate::mail::template::TemplateName;
-use crate::model::Language;
 use crate::model::effect::Effect;
 use crate::model::letter::Enclosure;
 use crate::model::ticket::TicketNumber;
+use crate::model::{Document, Language};
 use crate::openpgp::open::Opened;
 
 /// Attachments that one notice carries: each analyst gets a copy of its own.
@@ -65,6 +66,7 @@ pub(super) fn notice_new(arrived: &Arrived<'_>, number: &TicketNumber, told: &st
     text(&mut fields, "tlp", ticket.tlp.map_or_else(String::new, crate::model::Tlp::label));
     list(&mut fields, "documents", words(&ticket.documents));
     list(&mut fields, "missing", words(&ticket.missing()));
+    list(&mut fields, "evidence", evidence_lines(arrived, &work));
     list(&mut fields, "indicators", indicator_lines(arrived));
     list(&mut fields, "attachments", attachment_lines(arrived.opened));
     text(&mut fields, "trust", trust::words(arrived, None, work));
@@ -120,4 +122,15 @@ pub fn attachment_lines(opened: &Opened) -> impl Iterator<Item = String> + '_ {
 fn attachment_line(attachment: &crate::mail::Attachment) -> String {
     let name = if attachment.name.is_empty() { "-" } else { &attachment.name };
     format!("{name} · {} · {} B · {}", attachment.media_type, attachment.content.len(), attachment.sha256)
+}
+
+/// `identity: foto KTP.jpg`, a line for each document that the mail brings: which attachment or which
+/// words it was told by. The first word is the contract's; the template has it in the reader's language.
+#[must_use]
+pub fn evidence_lines(arrived: &Arrived<'_>, work: &Work<'_>) -> Vec<String> {
+    let line = |(document, evidence): (&Document, &String)| {
+        let told = if evidence == FORM_IN_TEXT { work.desk.say("notice.form_in_text", &[]) } else { super::one_line(evidence) };
+        format!("{}: {told}", document.word())
+    };
+    arrived.evidence.iter().map(line).collect()
 }
