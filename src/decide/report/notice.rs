@@ -66,7 +66,7 @@ pub(super) fn notice_new(arrived: &Arrived<'_>, number: &TicketNumber, told: &st
     text(&mut fields, "tlp", ticket.tlp.map_or_else(String::new, crate::model::Tlp::label));
     list(&mut fields, "documents", words(&ticket.documents));
     list(&mut fields, "missing", words(&ticket.missing()));
-    list(&mut fields, "evidence", evidence_lines(arrived, &work));
+    list(&mut fields, "evidence", evidence_lines(arrived, work));
     list(&mut fields, "indicators", indicator_lines(arrived));
     list(&mut fields, "attachments", attachment_lines(arrived.opened));
     text(&mut fields, "trust", trust::words(arrived, None, work));
