@@ -133,14 +133,14 @@ fn c8_p7_p9_good_commands_act_in_each_form_and_the_receipt_is_encrypted() {
     // P7: what stands outside the boundaries is neither shown nor parsed.
     let (id, mail) = center.signed(1, "perintah", None, &format!("!tiket {one}\n!kategori malware\n"));
     let mail = String::from_utf8(mail).unwrap().replacen("--=_sig\r\n", "!tutup\r\n--=_sig\r\n", 1) + "!tutup\r\n";
-    center.ask(1, (id, mail.into_bytes())).says(&["!kategori malware → malware"]);
+    center.ask(1, (id, mail.into_bytes())).says(&["!kategori malware → perangkat perusak"]);
 
     // Encrypted and signed, RFC 3156 §6.2 (combined) and §6.1 (signed inside).
     let recipients = [center.fingerprint.as_str()];
     let (id, wanted) = (fresh_id(), entity(1, None, &format!("!tiket {one}\n!kategori phishing\n")));
     let header = analyst_header(1, "...", &id);
     let combined = center.gpg.encrypt_sign_mime(Some(&center.analysts[0]), &recipients, &header, wanted.as_bytes());
-    center.ask(1, (id, combined)).says(&["!kategori phishing → phishing"]);
+    center.ask(1, (id, combined)).says(&["!kategori phishing → pengelabuan"]);
     let (id, wanted) = (fresh_id(), entity(1, None, &format!("!tiket {one}\n!prioritas kritis\n")));
     let header = analyst_header(1, "...", &id);
     let inside = center.gpg.sign_mime(&center.analysts[0], "MIME-Version: 1.0", wanted.as_bytes());
