@@ -3,8 +3,8 @@
 
 use super::{Common, Exit, Failure, Outcome, print};
 use crate::config::Config;
+use crate::daemon::clock::Clock;
 use crate::store::{FILE_NAME, Store, View};
-use jiff::Timestamp;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -20,8 +20,9 @@ pub(super) struct Desk {
 pub(super) fn open(common: &Common) -> Result<Desk, Failure> {
     let config = common.load()?;
     let store = Store::open_read(&database(&config))?;
-    let view =
-        View { time_zone: config.center.time_zone.clone(), now: Timestamp::now(), center_address: config.center.address.to_string() };
+    // The daemon's time, in whole seconds: what `outbox retry` makes due now is due for a daemon of the same second.
+    let now = Clock::System.now();
+    let view = View { time_zone: config.center.time_zone.clone(), now, center_address: config.center.address.to_string() };
     Ok(Desk { config, store, view })
 }
 
