@@ -2,6 +2,7 @@
 //! it says so with `verify`.
 
 mod export;
+mod import;
 
 use super::listing::{Desk, cell, escaped, not_found, open, print_fields, print_json, print_rows, who};
 use super::ticket::{address, words};
@@ -12,14 +13,9 @@ use crate::openpgp::Certificate;
 use crate::openpgp::certificate::CERTIFICATE_BYTES_MAX;
 use crate::store::{ContactRow, NewContact};
 use clap::{Args, Subcommand};
-use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-/// A directory of more rows is no directory of people.
-const ROWS_MAX: usize = 100_000;
-/// More wrong rows than this are not listed one by one.
-const PROBLEMS_MAX: usize = 50;
 /// Characters of a name, an organisation, a label.
 const FIELD_CHARS_MAX: usize = 200;
 
@@ -50,11 +46,16 @@ enum Verb {
         #[arg(long, value_name = "TEXT", default_value = "not said")]
         how: String,
     },
-    /// Add contacts from a CSV file; one wrong row, and none is added
+    /// Bring the directory up to what a CSV file says; one wrong row, and nothing is done
+    ///
+    /// Prints what becomes of each row, field by field: new, changed (before and after), unchanged. A
+    /// contact that the file does not name stays as it is, and so does what a column that is not there,
+    /// an empty language or an empty certificate would say. Where name, kind or certificate change, the
+    /// contact must be verified again.
     Import {
         /// Columns name, address, kind, organisation, and where wanted sectors, groups (names with ; between), language, certificate (a file)
         file: PathBuf,
-        /// Say what would be done, and do nothing
+        /// Print the same and do nothing
         #[arg(long)]
         dry_run: bool,
     },
@@ -149,7 +150,7 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
             print(format!("{address} is verified"))?;
             Ok(Exit::Done)
         }
-        Verb::Import { file, dry_run } => import(&desk, &file, dry_run),
+        Verb::Import { file, dry_run } => import::run(common, &desk, &file, dry_run),
         Verb::Export { file } => export::run(&desk, &file),
         Verb::Remove { address } => {
             desk.store.remove_contact(&address, &who(), desk.view.now).map_err(Failure::from_refusal)?;
@@ -289,107 +290,4 @@ fn store_certificates<'a>(desk: &Desk, certificates: impl Iterator<Item = &'a Ce
         super::key::keep(&desk.store, certificate.clone(), desk.view.now)?;
     }
     Ok(())
-}
-
-/// The columns of the CSV file; the first four must be there.
-const COLUMNS: &[&str] = &["name", "address", "kind", "organisation", "sectors", "groups", "language", "certificate"];
-/// A CSV file of more bytes is not read.
-const CSV_BYTES_MAX: usize = 16 * 1024 * 1024;
-
-fn import(desk: &Desk, file: &Path, dry_run: bool) -> Outcome {
-    let bytes = read_limited(file, CSV_BYTES_MAX).map_err(Failure::usage)?;
-    let known: BTreeSet<Address> = desk.store.contacts()?.into_iter().map(|contact| contact.address).collect();
-    let mut rows = read_rows(desk, file, &bytes).map_err(Failure::usage)?;
-    let mut seen = BTreeSet::new();
-    let (mut contacts, mut certificates) = (Vec::new(), Vec::new());
-    let (mut additions, mut problems) = (Vec::new(), Vec::new());
-    let mut already = 0_usize;
-    for (line, row) in rows.drain(..) {
-        match row {
-            Err(problem) => problems.push(format!("line {line}: {problem}")),
-            Ok((contact, _)) if !seen.insert(contact.address.clone()) => {
-                problems.push(format!("line {line}: {} stands twice", contact.address))
-            }
-            Ok((contact, _)) if known.contains(&contact.address) => {
-                already += 1;
-                print(format!("line {line}: {} is in the directory already and stays as it is", contact.address))?;
-            }
-            Ok((contact, certificate)) => {
-                additions.push(format!(
-                    "line {line}: {} {} ({}, {})",
-                    if dry_run { "would add" } else { "adds" },
-                    contact.address,
-                    contact.kind,
-                    escaped(&contact.organisation)
-                ));
-                contacts.push(contact);
-                certificates.extend(certificate);
-            }
-        }
-    }
-    if !problems.is_empty() {
-        problems.iter().take(PROBLEMS_MAX).try_for_each(|problem| print(format!("FAIL {}", escaped(problem))))?;
-        return Err(not_found(format!("{}: {} wrong rows, nothing was added", file.display(), problems.len())));
-    }
-    additions.iter().try_for_each(print)?;
-    if !dry_run && !contacts.is_empty() {
-        store_certificates(desk, certificates.iter())?;
-        desk.store.add_contacts(&contacts, &who(), desk.view.now).map_err(Failure::from_refusal)?;
-    }
-    let done = if dry_run { "would be added" } else { "added" };
-    print(format!("{} contacts {done}, {already} were there already", contacts.len()))?;
-    Ok(Exit::Done)
-}
-
-type ReadRow = Result<(NewContact, Option<Certificate>), String>;
-
-fn read_rows(desk: &Desk, file: &Path, bytes: &[u8]) -> Result<Vec<(u64, ReadRow)>, String> {
-    // What spreadsheets write before UTF-8.
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(bytes);
-    let headings: Vec<String> = reader
-        .headers()
-        .map_err(|error| format!("{}: {error}", file.display()))?
-        .iter()
-        .map(|heading| heading.trim().to_ascii_lowercase())
-        .collect();
-    for required in COLUMNS.iter().take(4) {
-        if !headings.iter().any(|heading| heading == required) {
-            return Err(format!("{}: the first line names no column '{required}'", file.display()));
-        }
-    }
-    if let Some(unknown) = headings.iter().find(|heading| !COLUMNS.contains(&heading.as_str())) {
-        return Err(format!("{}: unknown column '{}': known are {}", file.display(), escaped(unknown), COLUMNS.join(", ")));
-    }
-    let folder = file.parent().unwrap_or_else(|| Path::new(""));
-    let mut rows = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(|error| format!("{}: {error}", file.display()))?;
-        let line = record.position().map_or(0, csv::Position::line);
-        if rows.len() >= ROWS_MAX {
-            return Err(format!("{} has more than {ROWS_MAX} rows", file.display()));
-        }
-        let value = |column: &str| {
-            let index = headings.iter().position(|heading| heading == column);
-            index.and_then(|index| record.get(index)).map(export::without_guard).unwrap_or_default().to_owned()
-        };
-        rows.push((line, read_row(desk, folder, value)));
-    }
-    Ok(rows)
-}
-
-fn read_row(desk: &Desk, folder: &Path, value: impl Fn(&str) -> String) -> ReadRow {
-    let list = |column: &str| value(column).split(';').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
-    let (typed_address, typed_language, certificate) = (value("address"), value("language"), value("certificate"));
-    let typed = Typed {
-        name: value("name"),
-        address: Address::parse(&typed_address).ok_or_else(|| format!("'{}' is not a mail address", escaped(&typed_address)))?,
-        kind: kind(&value("kind"))?,
-        organisation: value("organisation"),
-        sectors: list("sectors"),
-        groups: list("groups"),
-        language: if typed_language.is_empty() { Language::Id } else { language(&typed_language)? },
-        certificate: (!certificate.is_empty()).then(|| folder.join(certificate)),
-    };
-    typed.read(desk)
 }

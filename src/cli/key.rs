@@ -235,18 +235,23 @@ fn import(config: &Config, files: &[PathBuf], contact: Option<&Address>, now: Ti
 
 /// Stores a certificate together with what was known of it: an older copy undoes no revocation.
 pub(super) fn keep(store: &Store, certificate: Certificate, now: Timestamp) -> Result<Certificate, Failure> {
-    let fingerprint = certificate.fingerprint();
-    let known = store.certificate(&fingerprint)?.and_then(|row| Certificate::read(&row.bytes).ok());
-    let certificate = match known {
-        Some(known) => known.merged(certificate),
-        None => certificate,
-    };
-    store.put_certificate_with(&fingerprint, &certificate.binary(), certificate.expires_at(now), &unfit(&certificate, now), now)?;
+    let certificate = merged(store, certificate)?;
+    let (fingerprint, ends) = (certificate.fingerprint(), certificate.expires_at(now));
+    store.put_certificate_with(&fingerprint, &certificate.binary(), ends, &unfit(&certificate, now), now)?;
     Ok(certificate)
 }
 
+/// A certificate together with what is stored of it.
+pub(super) fn merged(store: &Store, certificate: Certificate) -> Result<Certificate, Failure> {
+    let known = store.certificate(&certificate.fingerprint())?.and_then(|row| Certificate::read(&row.bytes).ok());
+    Ok(match known {
+        Some(known) => known.merged(certificate),
+        None => certificate,
+    })
+}
+
 /// What keeps mail from being encrypted to a certificate besides its age, which is kept as a time.
-fn unfit(certificate: &Certificate, now: Timestamp) -> String {
+pub(super) fn unfit(certificate: &Certificate, now: Timestamp) -> String {
     let has_ended = certificate.expires_at(now).is_some_and(|ends| ends <= now);
     if has_ended { String::new() } else { certificate.problems(now).join(", ") }
 }

@@ -30,6 +30,23 @@ pub struct NewContact {
     pub expires_at: Option<Timestamp>,
 }
 
+/// A contact that stands in the directory, and what it is to become; the address stays.
+#[derive(Debug, Clone)]
+pub struct ChangedContact {
+    pub before: Contact,
+    pub after: NewContact,
+}
+
+impl ChangedContact {
+    /// Whoever vouched for a contact vouched for its name, for its being a person or a role, and for
+    /// its certificate. What of it changes is vouched for anew.
+    #[must_use]
+    pub fn keeps_verification(&self) -> bool {
+        let Self { before, after } = self;
+        before.name == after.name && before.kind == after.kind && before.fingerprint == after.fingerprint
+    }
+}
+
 /// A contact as listings show it (contract 11).
 #[derive(Debug, Clone, Serialize)]
 pub struct ContactRow {
@@ -93,12 +110,15 @@ impl Store {
         self.write(|tx| add(tx, contact, by, now))
     }
 
-    /// Adds all of these in one commit, or none.
+    /// Adds and changes all of these in one commit, or none.
     ///
     /// # Errors
-    /// As for [`Store::add_contact`].
-    pub fn add_contacts(&self, contacts: &[NewContact], by: &str, now: Timestamp) -> anyhow::Result<()> {
-        self.write(|tx| contacts.iter().try_for_each(|contact| add(tx, contact, by, now).map(|_| ())))
+    /// As for [`Store::add_contact`]; where a contact is no longer as it was when the change was planned.
+    pub fn take_contacts(&self, new: &[NewContact], changed: &[ChangedContact], by: &str, now: Timestamp) -> anyhow::Result<()> {
+        self.write(|tx| {
+            new.iter().try_for_each(|contact| add(tx, contact, by, now).map(drop))?;
+            changed.iter().try_for_each(|change| replace(tx, change, by, now))
+        })
     }
 
     /// All contacts, by organisation and name.
@@ -312,13 +332,45 @@ fn add(tx: &Transaction<'_>, contact: &NewContact, by: &str, now: Timestamp) -> 
     )
     .context("store the contact")?;
     let id = tx.last_insert_rowid();
+    label(tx, id, contact)?;
+    note(tx, now, by, "added", contact.address.as_str(), contact.fingerprint.as_ref().map_or("no certificate", |f| f.0.as_str()))?;
+    Ok(id)
+}
+
+/// Sectors and groups, each once.
+fn label(tx: &Transaction<'_>, id: i64, contact: &NewContact) -> anyhow::Result<()> {
     let labels = contact.sectors.iter().map(|name| ("sector", name)).chain(contact.groups.iter().map(|name| ("group", name)));
     for (kind, name) in labels {
         tx.execute("INSERT INTO contact_label (contact, kind, name) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING", (id, kind, name.trim()))
             .context("store a label of the contact")?;
     }
-    note(tx, now, by, "added", contact.address.as_str(), contact.fingerprint.as_ref().map_or("no certificate", |f| f.0.as_str()))?;
-    Ok(id)
+    Ok(())
+}
+
+fn replace(tx: &Transaction<'_>, change: &ChangedContact, by: &str, now: Timestamp) -> anyhow::Result<()> {
+    let ChangedContact { before, after } = change;
+    let there = by_address(tx, &before.address)?;
+    // The end of the certificate may have been brought up to date with its bytes just now.
+    let as_planned = there.is_some_and(|there| {
+        Contact { expires_at: None, unfit: String::new(), ..there } == Contact { expires_at: None, unfit: String::new(), ..before.clone() }
+    });
+    ensure!(as_planned && before.address == after.address, "{} was changed meanwhile; look again and repeat", before.address);
+    tx.execute(
+        "UPDATE contact SET name = :name, kind = :kind, organisation = :organisation, language = :language,
+             fingerprint = :fingerprint, expires_at = :expires_at,
+             verified_at = CASE WHEN :keeps THEN verified_at END, verified_how = CASE WHEN :keeps THEN verified_how END
+         WHERE id = :id",
+        named_params! {
+            ":name": after.name, ":kind": after.kind.word(), ":organisation": after.organisation, ":language": after.language.word(),
+            ":fingerprint": after.fingerprint.as_ref().map(|fingerprint| &fingerprint.0), ":expires_at": after.expires_at.map(at),
+            ":keeps": change.keeps_verification(), ":id": before.id,
+        },
+    )
+    .context("change the contact")?;
+    tx.execute("DELETE FROM contact_label WHERE contact = ?1", [before.id]).context("take the labels of the contact off")?;
+    label(tx, before.id, after)?;
+    let detail = if change.keeps_verification() { "" } else { "to be verified again" };
+    note(tx, now, by, "changed", after.address.as_str(), detail)
 }
 
 fn note(tx: &Transaction<'_>, now: Timestamp, by: &str, what: &str, thing_id: &str, detail: &str) -> anyhow::Result<()> {

@@ -24,7 +24,7 @@ mod tests;
 
 pub use audit::{AuditHead, AuditReport};
 pub use decision::{Deciding, WaitingMail};
-pub use directory::{CertificateRow, ContactRow, NewContact};
+pub use directory::{CertificateRow, ChangedContact, ContactRow, NewContact};
 pub use failure::{Unfit, is_busy, is_corrupt, is_full, is_refusal};
 pub use inbox::{Arrival, Released, Unfiled};
 pub use judged::{Judged, JudgedFilter};

@@ -307,14 +307,14 @@ fn m20_a_csv_is_imported_as_a_whole_or_not_at_all() {
         "\u{feff}Name,Address,Kind,Organisation,Sectors,Groups\r\n\"Sari, S.H.\",sari@bank.test,person,'=Bank,keuangan; energi,\r\nSOC,soc@bank.test,role,Bank,,\r\n",
     );
     let lines = center.lines(0, &["contact", "import", &good, "--dry-run"]);
-    assert_eq!(lines.last().unwrap(), "2 contacts would be added, 0 were there already");
+    assert_eq!(lines.last().unwrap(), "2 new, 0 changed, 0 unchanged: nothing was done");
     assert_eq!(center.lines(0, &["contact", "list"]), [""; 0]);
     center.lines(0, &["contact", "import", &good]);
     let contacts = center.json(&["contact", "list", "--json"]);
     let sari = contacts.iter().find(|contact| contact["address"] == "sari@bank.test").unwrap();
     assert_eq!((&sari["name"], &sari["organisation"]), (&Value::from("Sari, S.H."), &Value::from("=Bank")));
     assert_eq!(sari["sectors"], serde_json::json!(["energi", "keuangan"]));
-    assert_eq!(center.lines(0, &["contact", "import", &good]).last().unwrap(), "0 contacts added, 2 were there already");
+    assert_eq!(center.lines(0, &["contact", "import", &good]).last().unwrap(), "0 new, 0 changed, 2 unchanged: done");
 
     for (name, wrong) in [
         ("address", "name,address,kind,organisation\nA,a@b.test,person,B\nC,not an address,person,B\n"),
@@ -331,6 +331,94 @@ fn m20_a_csv_is_imported_as_a_whole_or_not_at_all() {
     }
     let file = center.write("wrong.csv", "name,adress,kind,organisation\n");
     center.lines(2, &["contact", "import", &file]);
+}
+
+/// The table of `--dry-run` names each difference, and the import does exactly that: what the file leaves
+/// open stays, and whoever was vouched for under another name, kind or certificate must be verified again.
+#[test]
+fn a_csv_shows_each_difference_first_and_then_does_exactly_that() {
+    let center = Center::new();
+    let daemon = center.daemon();
+    let gpg = crate::harness::gpg::Gpg::new();
+    let key = gpg.new_key_until("Sari <sari@bank.test>", "future-default", "90d");
+    let certificate = center.write("sari.asc", std::str::from_utf8(&gpg.export(&key)).unwrap());
+    let before = center.write(
+        "before.csv",
+        "name,address,kind,organisation,sectors,groups,language,certificate\nSari,sari@bank.test,person,Bank,keuangan;energi,grup,en,sari.asc\n\
+         SOC,soc@bank.test,role,Bank,keuangan,,,\nTono,tono@pln.test,person,PLN,energi,,,\nLama,lama@pln.test,role,PLN,,,,\n",
+    );
+    center.lines(0, &["contact", "import", &before]);
+    for address in ["sari@bank.test", "soc@bank.test", "tono@pln.test", "lama@pln.test"] {
+        center.lines(0, &["contact", "verify", address, "--how", "call-back"]);
+    }
+    // A later end of the same certificate; no column of groups; no language.
+    gpg.must(&["--quick-set-expire", &key, "2y"], b"");
+    gpg.must(&["--quick-set-expire", &key, "2y", "*"], b"");
+    std::fs::write(&certificate, gpg.export(&key)).unwrap();
+    let after = center.write(
+        "after.csv",
+        "name,address,kind,organisation,sectors,language,certificate\nSari,sari@bank.test,person,Bank Mandala,KEUANGAN,,sari.asc\n\
+         SOC,soc@bank.test,person,Bank,keuangan,en,\nTono,tono@pln.test,person,PLN,energi,,\nBaru,baru@pln.test,role,PLN,energi,,\n",
+    );
+    let snapshot = |center: &Center| center.json(&["contact", "list", "--json"]);
+    let was = snapshot(&center);
+    let dry = center.lines(0, &["contact", "import", &after, "--dry-run"]);
+    assert_eq!(snapshot(&center), was, "--dry-run does nothing");
+    assert_eq!(dry.last().unwrap(), "1 new, 2 changed, 1 unchanged: nothing was done");
+    let squeezed: Vec<String> = dry.iter().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    let day = |at: &Value| at.as_str().unwrap()[..10].to_owned();
+    let sari = was.iter().find(|contact| contact["address"] == "sari@bank.test").unwrap();
+    for line in [
+        "2 sari@bank.test changed organisation Bank Bank Mandala",
+        "2 sari@bank.test changed sectors energi; keuangan KEUANGAN",
+        &format!("2 sari@bank.test changed certificate ends {} ", day(&sari["expires_at"])),
+        "3 soc@bank.test changed kind role person",
+        "3 soc@bank.test changed language id en",
+        &format!("3 soc@bank.test changed verified {} (call-back) no: verify again", day(&sari["verified_at"])),
+        "4 tono@pln.test unchanged",
+        "5 baru@pln.test new Baru · role · PLN · energi · id",
+    ] {
+        assert!(squeezed.iter().any(|shown| shown.starts_with(line)), "{line}:\n{}", dry.join("\n"));
+    }
+    assert_eq!(squeezed.len(), 1 + 3 + 3 + 1 + 1 + 1, "{squeezed:?}");
+    // The same for a program.
+    let objects = center.json(&["contact", "import", &after, "--dry-run", "--json"]);
+    assert_eq!(objects[1]["fields"][0], serde_json::json!({ "field": "kind", "before": "role", "after": "person" }));
+
+    let done = center.lines(0, &["contact", "import", &after]);
+    assert_eq!(done[..done.len() - 1], dry[..dry.len() - 1]);
+    let now = snapshot(&center);
+    let one = |address: &str| now.iter().find(|contact| contact["address"] == address).unwrap();
+    let sari = one("sari@bank.test");
+    assert_eq!(
+        (&sari["organisation"], &sari["sectors"], &sari["groups"]),
+        (&"Bank Mandala".into(), &["KEUANGAN"].into(), &["grup"].into())
+    );
+    assert_eq!(
+        (&sari["language"], &sari["fingerprint"], &sari["verified_at"]),
+        (&"en".into(), &key.as_str().into(), &was[0]["verified_at"])
+    );
+    assert!(
+        sari["expires_at"].as_str() > was.iter().find(|contact| contact["address"] == "sari@bank.test").unwrap()["expires_at"].as_str()
+    );
+    let soc = one("soc@bank.test");
+    assert_eq!(
+        (&soc["kind"], &soc["language"], &soc["verified_at"], &soc["verified_how"]),
+        (&"person".into(), &"en".into(), &Value::Null, &Value::Null)
+    );
+    for address in ["tono@pln.test", "lama@pln.test"] {
+        assert_eq!(Some(one(address)), was.iter().find(|contact| contact["address"] == address), "named by nothing, or nothing new");
+    }
+    assert_eq!(one("baru@pln.test")["verified_at"], Value::Null);
+    // Done once, it has nothing more to do; another certificate is pinned and must be vouched for.
+    assert_eq!(center.lines(0, &["contact", "import", &after]).last().unwrap(), "0 new, 0 changed, 4 unchanged: done");
+    let other = gpg.new_key("Sari <sari@bank.test>", "future-default");
+    std::fs::write(&certificate, gpg.export(&other)).unwrap();
+    let told = center.lines(0, &["contact", "import", &after]).join("\n");
+    assert!(told.contains(&key) && told.contains(&other) && told.contains("no: verify again"), "{told}");
+    let sari = center.json(&["contact", "show", "sari@bank.test", "--json"]).remove(0);
+    assert_eq!((&sari["fingerprint"], &sari["verified_at"]), (&other.as_str().into(), &Value::Null));
+    assert_eq!(daemon.audit_verify().unwrap().problems, [""; 0]);
 }
 
 /// What is exported comes in again as it was, and no spreadsheet computes any of it.

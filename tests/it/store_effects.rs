@@ -179,11 +179,12 @@ fn a_target_names_contacts_by_address_name_sector_or_group() {
     let folder = tempfile::tempdir().unwrap();
     let store = open_store(folder.path());
     store
-        .add_contacts(
+        .take_contacts(
             &[
                 contact("Sari", "sari@bank.test", &["keuangan"], &["perbankan"]),
                 contact("Tono", "tono@pln.test", &["energi", "Keuangan"], &[]),
             ],
+            &[],
             "test",
             start(),
         )
@@ -193,7 +194,9 @@ fn a_target_names_contacts_by_address_name_sector_or_group() {
     let seen = world(&store, &question, 1);
     let named: Vec<Vec<&str>> = targets.iter().map(|target| seen.targets[*target].iter().map(|one| one.name.as_str()).collect()).collect();
     assert_eq!(named, [vec!["Sari"], vec!["Tono"], vec!["Sari", "Tono"], vec!["Sari"], vec![], vec![]]);
-    assert!(store.add_contacts(&[contact("A", "a@b.test", &[], &[]), contact("S", "sari@bank.test", &[], &[])], "test", start()).is_err());
+    assert!(
+        store.take_contacts(&[contact("A", "a@b.test", &[], &[]), contact("S", "sari@bank.test", &[], &[])], &[], "test", start()).is_err()
+    );
     assert_eq!(store.contacts().unwrap().len(), 2, "one known address, and none is added");
 }
 

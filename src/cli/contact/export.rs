@@ -15,7 +15,7 @@ pub(super) fn run(desk: &Desk, file: &Path) -> Outcome {
     let failed = |error: &dyn std::fmt::Display| Failure::service(format!("write {}: {error}", file.display()));
     let folder = file.parent().unwrap_or_else(|| Path::new(""));
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-    writer.write_record(super::COLUMNS).map_err(|error| failed(&error))?;
+    writer.write_record(super::import::COLUMNS).map_err(|error| failed(&error))?;
     let contacts = desk.store.contacts()?;
     let mut beside = Vec::new();
     for contact in &contacts {
