@@ -5,7 +5,7 @@ use super::alarm::Cause;
 use super::metrics::Counters;
 use super::{Daemon, wait};
 use crate::config::{Login as ConfigLogin, Target};
-use crate::decide::disseminate;
+use crate::decide::disseminate::{self, Agreed};
 use crate::decide::retry::{self, Tried};
 use crate::mail::write::Center;
 use crate::model::dissemination::DisseminationState;
@@ -18,11 +18,12 @@ use crate::wire::smtp::Connection;
 use crate::wire::{Timeouts, WireError};
 use anyhow::Context as _;
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// Letters taken from the outbox at a time: few, so that an acknowledgement that comes while a
-/// dissemination of thousands goes out waits for no more than these.
-const BATCH: usize = 20;
+/// Letters of one round, in which the certificates are read once and the manifest of a dissemination is
+/// compared once with what was agreed to: few, so that what changes is seen within seconds.
+const ROUND: usize = 20;
 /// How often the outbox is looked at without being told: a CLI `outbox retry` is seen within 5 s (contract 1).
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// A connection that was idle this long is asked whether it lives before a letter is begun on it.
@@ -39,13 +40,15 @@ pub(super) struct Sender {
     way: Option<Way>,
     backoff: wait::Backoff,
     used_at: tokio::time::Instant,
+    /// The dissemination of which letters leave in this round: the manifest of thousands is not hashed for each.
+    agreed: Option<Arc<Agreed>>,
     /// How often the machine had slept when the connection was last used.
     sleeps: u64,
 }
 
 impl Sender {
     pub(super) fn new() -> Self {
-        Self { way: None, backoff: wait::Backoff::new(), used_at: tokio::time::Instant::now(), sleeps: 0 }
+        Self { way: None, backoff: wait::Backoff::new(), used_at: tokio::time::Instant::now(), agreed: None, sleeps: 0 }
     }
 
     /// Sends until told to stop.
@@ -91,24 +94,33 @@ impl Sender {
         Ok(sent)
     }
 
-    /// One batch; gives how many letters were attempted or held.
+    /// One round; gives how many letters were attempted or held. Each letter is chosen when the one before
+    /// it has left, so that an acknowledgement waits for no more than one of a dissemination.
     async fn round(&mut self, daemon: &Daemon) -> Result<usize, SendError> {
         daemon.refresh_certificates().await.map_err(SendError::Store)?;
-        let now = daemon.clock.now();
-        let due = daemon.blocking(move |daemon| daemon.store.due_letters(now, BATCH)).await.map_err(SendError::Store)?;
+        self.agreed = None;
         let mut done = 0;
-        for id in due {
+        for _ in 0..ROUND {
             if daemon.is_stopping() {
                 break;
             }
-            done += usize::from(self.one(daemon, id).await?);
+            let now = daemon.clock.now();
+            let due = daemon.blocking(move |daemon| daemon.store.due_letters(now, 1)).await.map_err(SendError::Store)?;
+            let Some(id) = due.first() else { break };
+            done += usize::from(self.one(daemon, *id).await?);
         }
         Ok(done)
     }
 
     /// One letter, from rung O1 or O2 to where the attempt leads. `false`: it was no longer due.
     async fn one(&mut self, daemon: &Daemon, id: OutboxId) -> Result<bool, SendError> {
-        let (queued, sealed, bytes) = match daemon.blocking(move |daemon| ready(daemon, id)).await {
+        let mut agreed = self.agreed.take();
+        let made = daemon.blocking(move |daemon| Ok((ready(daemon, id, &mut agreed), agreed))).await;
+        let made = made.and_then(|(made, agreed)| {
+            self.agreed = agreed;
+            made
+        });
+        let (queued, sealed, bytes) = match made {
             Ok(Ready::Sealed(queued, sealed, bytes)) => (queued, sealed, bytes),
             Ok(Ready::Held) => return Ok(true),
             Ok(Ready::Gone) => return Ok(false),
@@ -250,7 +262,7 @@ enum Bytes {
 }
 
 /// Seals a letter; bytes that were sealed before are checked again (F48).
-fn ready(daemon: &Daemon, id: OutboxId) -> anyhow::Result<Ready> {
+fn ready(daemon: &Daemon, id: OutboxId, agreed: &mut Option<Arc<Agreed>>) -> anyhow::Result<Ready> {
     let queued = daemon.store.letter(id)?;
     if !matches!(queued.state, LetterState::Queued | LetterState::Uncertain) {
         return Ok(Ready::Gone);
@@ -258,33 +270,39 @@ fn ready(daemon: &Daemon, id: OutboxId) -> anyhow::Result<Ready> {
     let bench = daemon.bench();
     let now = daemon.clock.now();
     // What was uncertain, failed or under way when its dissemination was cancelled does not leave after all.
-    let dissemination = match &queued.letter.dissemination {
-        Some(number) => daemon.store.dissemination_state(number)?,
-        None => None,
-    };
-    if dissemination.as_ref().is_some_and(|one| one.state == DisseminationState::Cancelled) {
-        daemon.store.cancel(id, "bantuan70", now)?;
-        return Ok(Ready::Held);
+    if let Some(number) = &queued.letter.dissemination {
+        if daemon.store.dissemination_status(number)? == Some(DisseminationState::Cancelled) {
+            daemon.store.cancel(id, "bantuan70", now)?;
+            return Ok(Ready::Held);
+        }
+        if agreed.as_ref().is_none_or(|one| one.number() != number) {
+            *agreed = daemon.store.dissemination_state(number)?.and_then(Agreed::new).map(Arc::new);
+        }
     }
     let contact = daemon.store.contact(&queued.letter.to)?;
-    if let Some(because) = disseminate::why_held(&queued.letter, dissemination.as_ref(), contact.as_ref(), bench.desk(&daemon.key, now)) {
-        hold(daemon, id, &queued, &because)?;
-        return Ok(Ready::Held);
-    }
+    let desk = bench.desk(&daemon.key, now);
+    let letter = match disseminate::leaving(&queued.letter, agreed.as_deref(), contact.as_ref(), desk) {
+        Ok(letter) => letter,
+        Err(because) => {
+            hold(daemon, id, &queued, &because)?;
+            return Ok(Ready::Held);
+        }
+    };
     let center = Center { name: bench.policy.center_name.clone(), address: bench.policy.center_address.clone() };
     let keyring = keyring_for(daemon, &queued, &bench.reader.keyring)?;
     let fresh = || {
-        let sealed = seal(&queued.letter, &center, &keyring, now)?;
+        let sealed = seal(&letter, &center, &keyring, now)?;
         let bytes = Bytes::Fresh(sealed.bytes().to_vec());
         Ok((sealed, bytes))
     };
     let sealed: Result<(SealedMail, Bytes), Held> = match &queued.sealed {
         None => fresh(),
-        Some(bytes) => match recheck(bytes.clone(), &queued.letter, &center, &keyring, now) {
+        Some(bytes) => match recheck(bytes.clone(), &letter, &center, &keyring, now) {
             Err(held) if held.may_reseal => fresh(),
             other => other.map(|sealed| (sealed, Bytes::Stored)),
         },
     };
+    drop(letter);
     match sealed {
         Ok((sealed, bytes)) => Ok(Ready::Sealed(Box::new(queued), sealed, bytes)),
         Err(held) => {

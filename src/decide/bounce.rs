@@ -90,17 +90,15 @@ fn is_first(what: &str, letter: &OurLetter, work: &mut Work<'_>) -> bool {
 pub fn tell(letter: &OurLetter, because: &str, work: &mut Work<'_>) {
     let Some(ticket) = &letter.ticket else { return };
     if letter.kind == LetterKind::Dissemination
-        && let Some(mut dissemination) = letter.dissemination.as_ref().and_then(|number| work.dissemination(number)).cloned()
+        && let Some(mut one) = letter.dissemination.as_ref().and_then(|number| work.addressed(number, &letter.to))
     {
-        let now = work.desk.now;
-        for recipient in dissemination.recipients.iter_mut().filter(|recipient| recipient.address == letter.to) {
-            if matches!(recipient.state, RecipientState::Queued | RecipientState::Sent) {
-                recipient.state = RecipientState::Bounced;
-                recipient.at = now;
-                because.clone_into(&mut recipient.because);
-            }
+        if matches!(one.recipient.state, RecipientState::Queued | RecipientState::Sent) {
+            one.recipient.state = RecipientState::Bounced;
+            one.recipient.at = work.desk.now;
+            because.clone_into(&mut one.recipient.because);
         }
-        work.set_dissemination(dissemination, DAEMON, because);
+        one.note_progress();
+        work.set_addressed(one, DAEMON, because);
     }
     let matters = !matches!(letter.kind, LetterKind::Notice | LetterKind::Receipt | LetterKind::Report | LetterKind::Survey);
     if matters && work.ticket(ticket).is_some() {

@@ -23,7 +23,7 @@ use preview::{held_words, request_approval};
 use std::collections::BTreeSet;
 
 pub use confirm::{Word, answered, confirm_by_hand, unconfirmed};
-pub use leave::{note_progress, why_held};
+pub use leave::{Agreed, leaving, reminder};
 pub use preview::recipient_lines;
 
 /// `!diseminasi`: the text and attachments of the mail become a dissemination.

@@ -3,14 +3,14 @@
 
 use super::letters::{self, list, text, words};
 use super::work::{DAEMON, Work};
-use super::{Desk, act};
+use super::{Desk, act, disseminate};
 use crate::mail::template::{Field, TemplateName};
 use crate::model::calendar::{self, BREACH};
 use crate::model::clock::Clock;
 use crate::model::clock::ClockName;
 use crate::model::dissemination::{Dissemination, DisseminationNumber, DisseminationState, RecipientState};
 use crate::model::effect::{Decision, Effect};
-use crate::model::letter::{AutoSubmitted, LetterKind};
+use crate::model::letter::LetterKind;
 use crate::model::policy::Person;
 use crate::model::snapshot::{Question, Snapshot};
 use crate::model::ticket::{AtReporter, Service, State, Ticket, TicketEvent, TicketNumber};
@@ -205,8 +205,8 @@ fn remind(mut dissemination: Dissemination, work: &mut Work<'_>) {
     if !due.is_empty() {
         let addresses: Vec<String> =
             due.iter().filter_map(|index| dissemination.recipients.get(*index)).map(|recipient| recipient.address.to_string()).collect();
-        for index in due {
-            reminder(&dissemination, index, work);
+        for recipient in due.into_iter().filter_map(|index| dissemination.recipients.get(index)) {
+            disseminate::reminder(recipient, &dissemination, work);
         }
         let arguments = [("number", dissemination.number.0.clone()), ("recipients", addresses.join(", "))];
         let arguments: Vec<(&str, &str)> = arguments.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -220,46 +220,6 @@ fn remind(mut dissemination: Dissemination, work: &mut Work<'_>) {
         work.set_dissemination(dissemination, DAEMON, what.clone());
         work.notify_event(&ticket, what, silent, "", None);
     }
-}
-
-/// A reminder carries the number and the label, nothing of the matter; still it goes as the mail
-/// that it reminds of went, for the outer subject of one sealed mail is as neutral as the other's.
-fn reminder(dissemination: &Dissemination, index: usize, work: &mut Work<'_>) {
-    let Some(recipient) = dissemination.recipients.get(index) else { return };
-    let mut fields = work.fields(Some(&dissemination.ticket));
-    text(&mut fields, "dissemination", dissemination.number.to_string());
-    text(&mut fields, "label", dissemination.tlp.label());
-    text(&mut fields, "sent_at", recipient.sent_at.map_or_else(String::new, |at| act::local(at, work)));
-    let rendered = work.desk.templates.render(TemplateName::DisseminationReminder, recipient.language, &fields);
-    let message_id = work.next_message_id(LetterKind::Reminder.word());
-    let neutral = work.desk.say("outer.dissemination", &[]);
-    let protection = recipient.fingerprint.as_ref().map_or(crate::model::letter::Protection::Signed, |fingerprint| {
-        crate::model::letter::Protection::Sealed { recipient: fingerprint.clone() }
-    });
-    let letter = crate::model::letter::Letter {
-        kind: LetterKind::Reminder,
-        to: recipient.address.clone(),
-        to_name: recipient.name.clone(),
-        ticket: Some(dissemination.ticket.clone()),
-        dissemination: Some(dissemination.number.clone()),
-        in_reply_to: recipient.message_id.clone(),
-        references: recipient.message_id.clone().into_iter().collect(),
-        subject: rendered.subject,
-        outer_subject: format!("{} [{}] {neutral}", dissemination.ticket.tag(), dissemination.tlp.label()),
-        text: rendered.text,
-        html: rendered.html,
-        enclosures: Vec::new(),
-        auto_submitted: AutoSubmitted::Generated,
-        protection,
-        tlp: Some(dissemination.tlp),
-        language: recipient.language,
-        token: work.token(&message_id),
-        message_id,
-        encloses_certificate: false,
-        held_because: None,
-        not_before: None,
-    };
-    work.queue(letter, AtReporter::No);
 }
 
 /// What the digest of a day needs to know: whether it went out before.

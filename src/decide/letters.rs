@@ -1,6 +1,7 @@
 //! Letters as the core makes them: who gets which words, under which subject, with which
 //! protection. The words themselves are templates.
 
+use super::Desk;
 use super::work::Work;
 use crate::mail::Mail;
 use crate::mail::template::{Field, Fields, TemplateName};
@@ -60,11 +61,11 @@ pub struct Speech {
     pub auto_submitted: AutoSubmitted,
 }
 
-impl Work<'_> {
+impl Desk<'_> {
     /// The fields that every template has.
     #[must_use]
     pub fn fields(&self, ticket: Option<&TicketNumber>) -> Fields {
-        let policy = self.desk.policy;
+        let policy = self.policy;
         let mut fields = Fields::new();
         text(&mut fields, "center_name", &policy.center_name);
         text(&mut fields, "center_address", policy.center_address.as_str());
@@ -76,6 +77,20 @@ impl Work<'_> {
         set(&mut fields, "analysis_hours", hours(policy.sla_analysis));
         set(&mut fields, "in_working_hours", Field::Flag(policy.calendar != Calendar::Continuous));
         fields
+    }
+
+    /// The address token of a letter, where addresses can carry one.
+    #[must_use]
+    pub fn token(&self, message_id: &str) -> Option<String> {
+        self.policy.plus_addresses.then(|| self.key.digits("address", message_id))
+    }
+}
+
+impl Work<'_> {
+    /// The fields that every template has.
+    #[must_use]
+    pub fn fields(&self, ticket: Option<&TicketNumber>) -> Fields {
+        self.desk.fields(ticket)
     }
 
     /// The protection of a fixed letter, which carries nothing of the report.
@@ -215,7 +230,7 @@ impl Work<'_> {
     /// The address token of a letter, where addresses can carry one.
     #[must_use]
     pub fn token(&self, message_id: &str) -> Option<String> {
-        self.desk.policy.plus_addresses.then(|| self.desk.key.digits("address", message_id))
+        self.desk.token(message_id)
     }
 
     /// When an acknowledgement may go out: at once, or when its turn comes (contract 2: past the

@@ -54,6 +54,12 @@ impl Desk<'_> {
         if found == format!("?{key}?") { word.to_owned() } else { found }
     }
 
+    /// A moment as people in the centre read it.
+    #[must_use]
+    pub fn local(&self, at: Timestamp) -> String {
+        at.to_zoned_datetime(self.policy.time_zone.clone()).strftime("%Y-%m-%d %H:%M %Z").to_string()
+    }
+
     /// A phrase in the centre's language.
     #[must_use]
     pub fn say(&self, key: &str, arguments: &[(&str, &str)]) -> String {

@@ -2,7 +2,7 @@
 //! again, and who must hear of it (ATTACKS F30 to F45).
 
 use super::work::{DAEMON, Work};
-use super::{Desk, bounce, disseminate};
+use super::{Desk, bounce};
 use crate::model::Address;
 use crate::model::dissemination::{DisseminationNumber, RecipientState};
 use crate::model::effect::Decision;
@@ -78,7 +78,8 @@ const fn patience(kind: LetterKind) -> SignedDuration {
 pub fn ask(letter: &Letter) -> Question {
     Question {
         tickets: letter.ticket.iter().cloned().collect(),
-        disseminations: letter.dissemination.iter().cloned().collect(),
+        addressed: letter.dissemination.clone().map(|number| (number, letter.to.clone())),
+        skips_disseminations: true,
         ..Question::default()
     }
 }
@@ -130,35 +131,30 @@ fn sent(letter: &Letter, work: &mut Work<'_>) {
 
 /// The mail to this recipient left at that time.
 pub fn sent_to(number: &DisseminationNumber, to: &Address, sent_at: Timestamp, work: &mut Work<'_>) {
-    let Some(mut dissemination) = work.dissemination(number).cloned() else { return };
-    let now = work.desk.now;
-    for recipient in dissemination.recipients.iter_mut().filter(|recipient| recipient.address == *to) {
-        if matches!(recipient.state, RecipientState::Queued | RecipientState::Held) {
-            recipient.state = RecipientState::Sent;
-            recipient.at = now;
-            recipient.sent_at = Some(sent_at);
-            recipient.because.clear();
-        }
+    let Some(mut one) = work.addressed(number, to) else { return };
+    let recipient = &mut one.recipient;
+    if matches!(recipient.state, RecipientState::Queued | RecipientState::Held) {
+        recipient.state = RecipientState::Sent;
+        recipient.at = work.desk.now;
+        recipient.sent_at = Some(sent_at);
+        recipient.because.clear();
     }
-    disseminate::note_progress(&mut dissemination);
-    let what = work.desk.say("dissemination.sent_to", &[("number", &dissemination.number.0), ("to", to.as_str())]);
-    work.set_dissemination(dissemination, DAEMON, what);
+    one.note_progress();
+    let what = work.desk.say("dissemination.sent_to", &[("number", &number.0), ("to", to.as_str())]);
+    work.set_addressed(one, DAEMON, what);
 }
 
 fn not_sent(letter: &Letter, state: LetterState, what: &str, work: &mut Work<'_>) {
     if state == LetterState::Held
-        && let Some(mut dissemination) = letter.dissemination.as_ref().and_then(|number| work.dissemination(number)).cloned()
+        && let Some(mut one) = letter.dissemination.as_ref().and_then(|number| work.addressed(number, &letter.to))
     {
-        let now = work.desk.now;
-        for recipient in dissemination.recipients.iter_mut().filter(|recipient| recipient.address == letter.to) {
-            if recipient.state == RecipientState::Queued {
-                recipient.state = RecipientState::Held;
-                recipient.at = now;
-                what.clone_into(&mut recipient.because);
-            }
+        if one.recipient.state == RecipientState::Queued {
+            one.recipient.state = RecipientState::Held;
+            one.recipient.at = work.desk.now;
+            what.clone_into(&mut one.recipient.because);
         }
-        disseminate::note_progress(&mut dissemination);
-        work.set_dissemination(dissemination, DAEMON, what);
+        one.note_progress();
+        work.set_addressed(one, DAEMON, what);
     }
     // A notice about a notice that could not be sent would itself not be sent.
     if matches!(letter.kind, LetterKind::Notice | LetterKind::Receipt | LetterKind::Report) {

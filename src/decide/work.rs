@@ -2,7 +2,7 @@
 //! that the second command of a mail sees what the first one did.
 
 use super::{Arrived, Desk};
-use crate::model::dissemination::{Dissemination, DisseminationNumber};
+use crate::model::dissemination::{Addressed, Dissemination, DisseminationNumber};
 use crate::model::effect::{Decision, Effect, Filing, MailKind};
 use crate::model::letter::{Letter, LetterKind};
 use crate::model::policy::Person;
@@ -21,6 +21,7 @@ pub struct Work<'a> {
     pub world: &'a Snapshot,
     tickets: BTreeMap<TicketNumber, Ticket>,
     disseminations: BTreeMap<DisseminationNumber, Dissemination>,
+    addressed: Option<Addressed>,
     decision: Decision,
     /// What our identifiers are derived from: the mail's hash, or the name of the due thing.
     cause: String,
@@ -36,6 +37,7 @@ impl<'a> Work<'a> {
             world,
             tickets: world.tickets.clone(),
             disseminations: world.disseminations.clone(),
+            addressed: world.addressed.clone(),
             decision: Decision::default(),
             cause,
             letters: 0,
@@ -81,6 +83,28 @@ impl<'a> Work<'a> {
         self.disseminations.insert(dissemination.number.clone(), dissemination.clone());
         self.effect(Effect::SetDissemination(Box::new(dissemination)));
         self.event(&ticket, by, event, what);
+    }
+
+    /// One recipient of a dissemination as it stands after the effects so far.
+    #[must_use]
+    pub fn addressed(&self, number: &DisseminationNumber, to: &Address) -> Option<Addressed> {
+        match self.dissemination(number) {
+            Some(whole) => whole.addressed(to),
+            None => self.addressed.clone().filter(|one| one.number == *number && one.recipient.address == *to),
+        }
+    }
+
+    /// One recipient is from now on as given, and the ticket's timeline says what happened.
+    pub fn set_addressed(&mut self, one: Addressed, by: &str, what: impl Into<String>) {
+        let what = what.into();
+        let (number, ticket, state, recipient) = (one.number.clone(), one.ticket.clone(), one.state, Box::new(one.recipient.clone()));
+        if let Some(whole) = self.disseminations.get_mut(&number) {
+            whole.state = state;
+            whole.recipients.iter_mut().filter(|other| other.address == recipient.address).for_each(|other| other.clone_from(&recipient));
+        }
+        self.addressed = Some(one);
+        self.effect(Effect::SetRecipient { dissemination: number.clone(), recipient, state });
+        self.event(&ticket, by, TicketEvent::Dissemination { number: number.0, what: what.clone() }, what);
     }
 
     /// Queues a letter; where it belongs to a ticket, the ticket's thread learns its Message-ID.

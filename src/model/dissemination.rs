@@ -5,7 +5,7 @@ use super::ticket::TicketNumber;
 use super::{Address, Fingerprint, Language, Sha256, Tlp, words};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// `DIS-2026-0007`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -114,7 +114,55 @@ pub struct Dissemination {
     pub told: BTreeSet<String>,
 }
 
+/// One recipient of a dissemination, and as much of the whole as the sending of one mail of thousands needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addressed {
+    pub number: DisseminationNumber,
+    pub ticket: TicketNumber,
+    pub state: DisseminationState,
+    pub recipient: Recipient,
+    /// The mail of another recipient still waits to leave.
+    pub others_wait: bool,
+    /// The mail of another recipient has left.
+    pub others_left: bool,
+}
+
+impl Addressed {
+    /// Nothing waits any more: what could be sent is sent.
+    pub fn note_progress(&mut self) {
+        let waits = self.others_wait || self.recipient.state == RecipientState::Queued;
+        let left = self.others_left || self.recipient.sent_at.is_some();
+        if self.state == DisseminationState::Sending && left && !waits {
+            self.state = DisseminationState::Sent;
+        }
+    }
+}
+
 impl Dissemination {
+    /// One of the recipients.
+    #[must_use]
+    pub fn addressed(&self, to: &Address) -> Option<Addressed> {
+        let others = || self.recipients.iter().filter(|other| other.address != *to);
+        Some(Addressed {
+            number: self.number.clone(),
+            ticket: self.ticket.clone(),
+            state: self.state,
+            recipient: self.recipients.iter().find(|recipient| recipient.address == *to)?.clone(),
+            others_wait: others().any(|other| other.state == RecipientState::Queued),
+            others_left: others().any(|other| other.sent_at.is_some()),
+        })
+    }
+
+    /// How many recipients stand how.
+    #[must_use]
+    pub fn progress(&self) -> BTreeMap<RecipientState, usize> {
+        let mut progress = BTreeMap::new();
+        for recipient in &self.recipients {
+            *progress.entry(recipient.state).or_default() += 1;
+        }
+        progress
+    }
+
     /// What is approved: the SHA-256 of text and attachments, the mark, the ticket, each
     /// recipient's address and fingerprint (contract 9), as lines that a person can read.
     #[must_use]

@@ -1,7 +1,7 @@
 //! What a decision does. Each effect is rows; all effects of one mail, its audit entries and its
 //! own change of state are one transaction (DESIGN 1). Nothing else in the program changes anything.
 
-use super::dissemination::{Dissemination, DisseminationNumber};
+use super::dissemination::{Dissemination, DisseminationNumber, DisseminationState, Recipient};
 use super::letter::{Enclosure, Letter, LetterState};
 use super::ticket::{TicketEvent, TicketNumber};
 use super::{Address, Category, Document, Language, Sha256, words};
@@ -97,6 +97,12 @@ pub enum Effect {
     },
     /// The dissemination as it is from now on (new or changed).
     SetDissemination(Box<Dissemination>),
+    /// One recipient of a dissemination as it is from now on, and the dissemination's state; the others stay as they are.
+    SetRecipient {
+        dissemination: DisseminationNumber,
+        recipient: Box<Recipient>,
+        state: DisseminationState,
+    },
     /// Letters of this dissemination that have not left are cancelled.
     CancelLetters {
         dissemination: DisseminationNumber,

@@ -1,7 +1,7 @@
 //! What a decision may know of the database. The core asks, the store answers, inside one transaction.
 
 use super::contact::Contact;
-use super::dissemination::{Dissemination, DisseminationNumber};
+use super::dissemination::{Addressed, Dissemination, DisseminationNumber};
 use super::effect::Filing;
 use super::ledger::{Ledger, Wanted};
 use super::letter::{LetterKind, LetterState};
@@ -19,6 +19,10 @@ pub struct Question {
     /// Tickets named by tag or in signed text.
     pub tickets: Vec<TicketNumber>,
     pub disseminations: Vec<DisseminationNumber>,
+    /// One recipient of a dissemination.
+    pub addressed: Option<(DisseminationNumber, Address)>,
+    /// No dissemination is loaded whole: of thousands of letters each is settled without the others.
+    pub skips_disseminations: bool,
     /// The sender as it counts for limits.
     pub sender: Option<Address>,
     /// Whom an acknowledgement would go to, where that is not the sender: `!catatkan ADDRESS`, `!angkat`.
@@ -132,6 +136,8 @@ pub struct Snapshot {
     /// Tickets whose stored mail the references name (a reporter's mail answered by a copied party).
     pub referred_tickets: Vec<TicketNumber>,
     pub disseminations: BTreeMap<DisseminationNumber, Dissemination>,
+    /// The one recipient that was asked for.
+    pub addressed: Option<Addressed>,
     /// Disseminations of the tickets of the question, whatever their state.
     pub ticket_disseminations: BTreeMap<TicketNumber, Vec<DisseminationNumber>>,
     pub counters: Counters,
@@ -183,6 +189,7 @@ impl Snapshot {
             tickets: BTreeMap::new(),
             referred_tickets: Vec::new(),
             disseminations: BTreeMap::new(),
+            addressed: None,
             ticket_disseminations: BTreeMap::new(),
             counters: Counters::default(),
             newest_of_sender: None,

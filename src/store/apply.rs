@@ -4,7 +4,7 @@
 use super::audit::{self, Entry};
 use super::snapshot::{self, Series};
 use super::{Place, at};
-use crate::model::dissemination::{Dissemination, DisseminationNumber};
+use crate::model::dissemination::{Dissemination, DisseminationNumber, DisseminationState, Recipient};
 use crate::model::effect::{Decision, Effect, Filing, Indicators, Kept};
 use crate::model::letter::{Enclosure, Letter, LetterState};
 use crate::model::ticket::{Ticket, TicketEvent, TicketNumber};
@@ -12,6 +12,8 @@ use crate::model::{InboxId, Sha256};
 use anyhow::{Context as _, bail, ensure};
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Transaction, named_params};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 /// Who acts where no person does.
 pub(super) const SELF: &str = "bantuan70";
@@ -33,11 +35,13 @@ struct Applying<'a> {
     cause: &'a Cause<'a>,
     place: &'a Place,
     now: Timestamp,
+    /// Files that this decision stored: one that goes to thousands is hashed and written once.
+    kept: RefCell<BTreeSet<Sha256>>,
 }
 
 /// Applies every effect in its order, and writes the audit entries.
 pub(super) fn all(tx: &Transaction<'_>, cause: &Cause<'_>, decision: &Decision, place: &Place, now: Timestamp) -> anyhow::Result<()> {
-    let applying = Applying { tx, cause, place, now };
+    let applying = Applying { tx, cause, place, now, kept: RefCell::default() };
     for effect in &decision.effects {
         applying.one(effect).with_context(|| format!("apply the decision on {}", cause.text))?;
     }
@@ -57,6 +61,7 @@ impl Applying<'_> {
             Effect::ReleaseHeld { ticket } => self.release_held(ticket),
             Effect::Keep { ticket, attachments, indicators } => self.keep(ticket, attachments, indicators),
             Effect::SetDissemination(dissemination) => self.set_dissemination(dissemination),
+            Effect::SetRecipient { dissemination, recipient, state } => self.set_recipient(dissemination, recipient, *state),
             Effect::CancelLetters { dissemination } => self.cancel_letters(dissemination),
             Effect::SetLetterState { message_id, state, because } => self.set_letter_state(message_id, *state, because),
             Effect::RememberSignature { key, by, signed_at } => {
@@ -248,7 +253,7 @@ impl Applying<'_> {
             })
             .with_context(|| format!("queue the {} {}", letter.kind, letter.message_id))?;
         let id = self.tx.last_insert_rowid();
-        if let Some(ticket) = &letter.ticket {
+        if let Some(ticket) = letter.ticket.as_ref().filter(|_| letter.dissemination.is_none()) {
             self.index(ticket, &[&letter.subject, &letter.text])?;
         }
         let detail =
@@ -258,6 +263,15 @@ impl Applying<'_> {
 
     /// Stores the bytes of an enclosure once, anew where they had been erased. Where they are not at hand (read back from a row), they must be stored already.
     fn keep_blob(&self, enclosure: &Enclosure) -> anyhow::Result<()> {
+        if self.kept.borrow().contains(&enclosure.sha256) {
+            return Ok(());
+        }
+        self.store_blob(enclosure)?;
+        self.kept.borrow_mut().insert(enclosure.sha256.clone());
+        Ok(())
+    }
+
+    fn store_blob(&self, enclosure: &Enclosure) -> anyhow::Result<()> {
         if Sha256::of(&enclosure.content) == enclosure.sha256 {
             self.tx
                 .prepare_cached(
@@ -337,11 +351,15 @@ impl Applying<'_> {
             .context("look for the dissemination")?;
         if !is_there {
             self.take_number(Series::Dissemination, number)?;
+            // Once, and not with each of its letters, which bear the same words.
+            self.index(&dissemination.ticket, &[&dissemination.subject, &dissemination.text])?;
         }
         for enclosure in &dissemination.enclosures {
             self.keep_blob(enclosure)?;
         }
-        let body = serde_json::to_string(dissemination).context("write the dissemination")?;
+        let digest = Sha256::of(serde_json::to_string(dissemination).context("write the dissemination")?.as_bytes());
+        // The recipients stand in rows of their own.
+        let body = serde_json::to_string(&Dissemination { recipients: Vec::new(), ..dissemination.clone() })?;
         self.tx
             .prepare_cached(
                 "INSERT INTO dissemination (number, ticket, author, state, tlp, created_at, updated_at, sent_at, body)
@@ -356,20 +374,49 @@ impl Applying<'_> {
             })
             .with_context(|| format!("write dissemination {number}"))?;
         self.tx.prepare_cached("DELETE FROM recipient WHERE dissemination = ?1")?.execute([number])?;
-        for recipient in &dissemination.recipients {
+        for (n, recipient) in dissemination.recipients.iter().enumerate() {
             self.tx
                 .prepare_cached(
-                    "INSERT INTO recipient (dissemination, address, kind, fingerprint, state, at, message_id)
-                     VALUES (:dissemination, :address, :kind, :fingerprint, :state, :at, :message_id)",
+                    "INSERT INTO recipient (dissemination, address, kind, fingerprint, state, at, message_id, n, body)
+                     VALUES (:dissemination, :address, :kind, :fingerprint, :state, :at, :message_id, :n, :body)",
                 )?
                 .execute(named_params! {
                     ":dissemination": number, ":address": recipient.address.as_str(), ":kind": recipient.kind.word(),
                     ":fingerprint": recipient.fingerprint.as_ref().map(|fingerprint| &fingerprint.0),
                     ":state": recipient.state.word(), ":at": at(recipient.at), ":message_id": recipient.message_id,
+                    ":n": i64::try_from(n)?, ":body": serde_json::to_string(recipient).context("write a recipient")?,
                 })
                 .with_context(|| format!("write a recipient of {number}"))?;
         }
-        self.audit(SELF, dissemination.state.word(), "dissemination", number, "", &Sha256::of(body.as_bytes()).0)
+        self.audit(SELF, dissemination.state.word(), "dissemination", number, "", &digest.0)
+    }
+
+    fn set_recipient(&self, number: &DisseminationNumber, recipient: &Recipient, state: DisseminationState) -> anyhow::Result<()> {
+        let body = serde_json::to_string(recipient).context("write a recipient")?;
+        // Address and certificate are what the manifest says, and stay.
+        let changed = self
+            .tx
+            .prepare_cached(
+                "UPDATE recipient SET state = :state, at = :at, message_id = :message_id, body = :body
+                 WHERE dissemination = :dissemination AND address = :address AND fingerprint IS :fingerprint",
+            )?
+            .execute(named_params! {
+                ":state": recipient.state.word(), ":at": at(recipient.at), ":message_id": recipient.message_id, ":body": body,
+                ":dissemination": number.0, ":address": recipient.address.as_str(),
+                ":fingerprint": recipient.fingerprint.as_ref().map(|fingerprint| &fingerprint.0),
+            })
+            .with_context(|| format!("write a recipient of {number}"))?;
+        ensure!(changed == 1, "{} is no recipient of {number}", recipient.address);
+        self.tx
+            .prepare_cached("UPDATE dissemination SET updated_at = ?2 WHERE number = ?1")?
+            .execute((&number.0, at(self.now)))
+            .with_context(|| format!("write dissemination {number}"))?;
+        self.tx
+            .prepare_cached("UPDATE dissemination SET state = ?2, body = json_set(body, '$.state', ?2) WHERE number = ?1 AND state <> ?2")?
+            .execute((&number.0, state.word()))
+            .with_context(|| format!("write the state of {number}"))?;
+        let what = recipient.state.word();
+        self.audit(SELF, what, "dissemination", &number.0, recipient.address.as_str(), &Sha256::of(body.as_bytes()).0)
     }
 
     fn cancel_letters(&self, dissemination: &DisseminationNumber) -> anyhow::Result<()> {

@@ -17,6 +17,10 @@ use std::sync::Arc;
 /// How long an uncertain letter waits for its one sending again (DESIGN 4, rung O5).
 pub const RESEND_AFTER: SignedDuration = SignedDuration::from_mins(15);
 
+/// The turns of the column `turn`, and whether the letters are of a dissemination. A reminder of one is of turn 1,
+/// and there may be thousands of them too.
+const TURNS: [(i64, bool); 6] = [(0, false), (0, true), (1, false), (1, true), (2, false), (2, true)];
+
 /// The number of a row in the outbox: the ID of `outbox retry`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct OutboxId(pub i64);
@@ -70,8 +74,9 @@ impl Store {
         })
     }
 
-    /// What may be sent now: acknowledgements first, disseminations last, each by its time, so that a
-    /// large dissemination delays no reporter.
+    /// What may be sent now: acknowledgements first, then what one person waits for, then reminders of
+    /// disseminations and the disseminations themselves, each by its time, so that what goes to thousands
+    /// delays nobody.
     ///
     /// # Errors
     /// Where the database cannot be read.
@@ -80,11 +85,15 @@ impl Store {
             let mut due = Vec::new();
             let mut statement = db.prepare_cached(
                 "SELECT id FROM outbox INDEXED BY outbox_due
-                 WHERE state IN ('queued', 'uncertain') AND turn = ?1 AND next_at <= ?2 ORDER BY next_at, id LIMIT ?3",
+                 WHERE state IN ('queued', 'uncertain') AND turn = ?1 AND next_at <= ?2 AND (dissemination IS NOT NULL) = ?4
+                 ORDER BY next_at, id LIMIT ?3",
             )?;
-            for turn in 0..=2 {
+            for (turn, is_of_dissemination) in TURNS {
                 let left = i64::try_from(limit.saturating_sub(due.len()))?;
-                let rows = statement.query_map((turn, at(now), left), |row| row.get(0).map(OutboxId))?;
+                if left == 0 {
+                    break;
+                }
+                let rows = statement.query_map((turn, at(now), left, is_of_dissemination), |row| row.get(0).map(OutboxId))?;
                 for id in rows {
                     due.push(id.context("read due letters")?);
                 }

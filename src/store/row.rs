@@ -58,6 +58,7 @@ from_word! {
     crate::model::Language,
     crate::model::Category,
     crate::model::contact::ContactKind,
+    crate::model::dissemination::DisseminationState,
     crate::model::effect::MailKind,
     crate::model::letter::LetterKind,
     crate::model::letter::LetterState,

@@ -4,7 +4,7 @@
 use super::listing::TicketFilter;
 use super::row::{At, Word};
 use super::{Place, at, directory, ledger, query};
-use crate::model::dissemination::{Dissemination, DisseminationNumber, DisseminationState};
+use crate::model::dissemination::{Addressed, Dissemination, DisseminationNumber, DisseminationState};
 use crate::model::effect::Filing;
 use crate::model::snapshot::{Counters, FiledMail, OurLetter, Question, SeenPlaintext, Snapshot, Spoken, TimelineLine};
 use crate::model::ticket::{State, Ticket, TicketNumber};
@@ -238,9 +238,13 @@ fn load_tickets(db: &Connection, question: &Question, world: &mut Snapshot) -> a
     numbers.extend(world.newest_of_sender.iter().cloned());
     numbers.extend(world.letters.iter().filter_map(|letter| letter.ticket.clone()));
     numbers.extend(world.duplicate_of.iter().filter_map(|(_, ticket)| ticket.clone()));
-    let named = question.disseminations.iter().chain(world.letters.iter().filter_map(|letter| letter.dissemination.as_ref()));
-    for number in named.take(TICKETS_MAX) {
-        if let Some(dissemination) = dissemination(db, number)? {
+    let mut named: Vec<DisseminationNumber> = question.disseminations.clone();
+    named.extend(world.letters.iter().filter_map(|letter| letter.dissemination.clone()));
+    for number in named.into_iter().take(TICKETS_MAX) {
+        if world.disseminations.contains_key(&number) {
+            continue;
+        }
+        if let Some(dissemination) = dissemination(db, &number)? {
             numbers.insert(dissemination.ticket.clone());
             if dissemination.state == DisseminationState::AwaitingApproval {
                 for recipient in &dissemination.recipients {
@@ -248,7 +252,7 @@ fn load_tickets(db: &Connection, question: &Question, world: &mut Snapshot) -> a
                     world.recipients.extend(contact.map(|contact| (recipient.address.clone(), contact)));
                 }
             }
-            world.disseminations.insert(number.clone(), dissemination);
+            world.disseminations.insert(number, dissemination);
         }
     }
     let mut wanted: Vec<TicketNumber> = numbers.into_iter().collect();
@@ -261,12 +265,19 @@ fn load_tickets(db: &Connection, question: &Question, world: &mut Snapshot) -> a
         wanted.extend(ticket.merged_into.clone());
         world.tickets.insert(number, ticket);
     }
-    for number in world.tickets.keys() {
-        let of_ticket = disseminations_of(db, number)?;
-        if !of_ticket.is_empty() {
-            world.ticket_disseminations.insert(number.clone(), of_ticket.iter().map(|one| one.number.clone()).collect());
+    if let Some((number, to)) = &question.addressed {
+        world.addressed = addressed(db, number, to)?;
+    }
+    for number in world.tickets.keys().filter(|_| !question.skips_disseminations) {
+        let of_ticket = numbers_of(db, number)?;
+        for one in &of_ticket {
+            if !world.disseminations.contains_key(one) {
+                world.disseminations.extend(dissemination(db, one)?.map(|found| (one.clone(), found)));
+            }
         }
-        world.disseminations.extend(of_ticket.into_iter().map(|one| (one.number.clone(), one)));
+        if !of_ticket.is_empty() {
+            world.ticket_disseminations.insert(number.clone(), of_ticket);
+        }
     }
     for number in world.tickets.keys() {
         let candidate: Option<String> = db
@@ -302,18 +313,61 @@ pub(super) fn dissemination(db: &Connection, number: &DisseminationNumber) -> an
         .query_row([&number.0], |row| row.get(0))
         .optional()
         .with_context(|| format!("read dissemination {number}"))?;
-    body.map(|body| serde_json::from_str(&body).with_context(|| format!("read dissemination {number}"))).transpose()
+    body.map(|body| whole(db, &body).with_context(|| format!("read dissemination {number}"))).transpose()
+}
+
+/// A dissemination of its row and the rows of its recipients.
+pub(super) fn whole(db: &Connection, body: &str) -> anyhow::Result<Dissemination> {
+    let mut dissemination: Dissemination = serde_json::from_str(body)?;
+    let mut statement = db.prepare_cached("SELECT body FROM recipient WHERE dissemination = ?1 ORDER BY n, address")?;
+    let mut rows = statement.query([&dissemination.number.0])?;
+    dissemination.recipients.clear();
+    while let Some(row) = rows.next().context("read the recipients")? {
+        dissemination.recipients.push(serde_json::from_str(row.get_ref(0)?.as_str()?).context("read a recipient")?);
+    }
+    Ok(dissemination)
+}
+
+/// One recipient of a dissemination, whatever the number of the others.
+fn addressed(db: &Connection, number: &DisseminationNumber, to: &Address) -> anyhow::Result<Option<Addressed>> {
+    let row: Option<(String, Word<DisseminationState>, String)> = db
+        .prepare_cached(
+            "SELECT dissemination.ticket, dissemination.state, recipient.body FROM recipient
+             JOIN dissemination ON dissemination.number = recipient.dissemination WHERE recipient.dissemination = ?1 AND address = ?2",
+        )?
+        .query_row((&number.0, to.as_str()), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()
+        .with_context(|| format!("read a recipient of {number}"))?;
+    let Some((ticket, Word(state), body)) = row else { return Ok(None) };
+    let others_wait: bool = db
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM recipient WHERE dissemination = ?1 AND state = 'queued' AND address <> ?2)")?
+        .query_row((&number.0, to.as_str()), |row| row.get(0))
+        .context("look for recipients that wait")?;
+    // Asked only of the last one: it reads them all.
+    let others_left: bool = !others_wait
+        && db
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM recipient WHERE dissemination = ?1 AND address <> ?2 AND json_extract(body, '$.sent_at') IS NOT NULL)",
+            )?
+            .query_row((&number.0, to.as_str()), |row| row.get(0))
+            .context("look for recipients that were reached")?;
+    let recipient = serde_json::from_str(&body).with_context(|| format!("read a recipient of {number}"))?;
+    Ok(Some(Addressed { number: number.clone(), ticket: TicketNumber(ticket), state, recipient, others_wait, others_left }))
 }
 
 /// The disseminations of a ticket, in the order of their numbers.
 pub(super) fn disseminations_of(db: &Connection, ticket: &TicketNumber) -> anyhow::Result<Vec<Dissemination>> {
-    let mut statement = db.prepare_cached("SELECT body FROM dissemination WHERE ticket = ?1 ORDER BY created_at, number")?;
-    let rows = statement.query_map([&ticket.0], |row| row.get::<_, String>(0))?;
     let mut found = Vec::new();
-    for body in rows {
-        found.push(serde_json::from_str(&body?).with_context(|| format!("read the disseminations of {ticket}"))?);
+    for number in numbers_of(db, ticket)? {
+        found.extend(dissemination(db, &number)?);
     }
     Ok(found)
+}
+
+fn numbers_of(db: &Connection, ticket: &TicketNumber) -> anyhow::Result<Vec<DisseminationNumber>> {
+    let mut statement = db.prepare_cached("SELECT number FROM dissemination WHERE ticket = ?1 ORDER BY created_at, number")?;
+    let rows = statement.query_map([&ticket.0], |row| row.get(0).map(DisseminationNumber))?;
+    rows.collect::<Result<_, _>>().with_context(|| format!("read the disseminations of {ticket}"))
 }
 
 /// What counts against the limits of contract 2. A held or cancelled acknowledgement was not sent

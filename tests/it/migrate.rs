@@ -26,6 +26,11 @@ const STEPS: &[Step] = &[
         sha256: "235bd61e0bcb9a1587976022dd50d6f4769717be1eabb11c42a291d51194c670",
         rows: include_str!("../schema/0001_rows.sql"),
     },
+    Step {
+        sql: include_str!("../../src/store/migrations/0003_progress.sql"),
+        sha256: "3959b64ff5771a823c9b42449ef29b9c81c31577df25f5a36bbff404d7b18fd1",
+        rows: include_str!("../schema/0003_rows.sql"),
+    },
 ];
 
 /// A database of that version, made without the program.
@@ -60,6 +65,9 @@ fn each_old_version_climbs_with_all_that_it_holds() {
         let tickets = store.ticket_states(&TicketFilter::default()).unwrap();
         let page = store.ticket(&tickets[0].number, &view(later(2))).unwrap().unwrap();
         assert_eq!((page.messages.len(), page.timeline.len(), page.attachments.len(), page.disseminations.len()), (2, 3, 1, 1));
+        let recipients: Vec<String> =
+            page.disseminations[0].recipients.iter().map(|one| format!("{} {}", one.address, one.state)).collect();
+        assert_eq!(recipients, ["sari@bank.test queued", "tono@pln.test held"], "version {version}");
         assert_eq!(store.search("halaman palsu", &view(later(2))).unwrap().len(), 1);
         let contact = store.contact(&Address::parse("sari@bank.test").unwrap()).unwrap().unwrap();
         assert_eq!((contact.sectors.len(), contact.verified_how.as_deref()), (1, Some("call-back")));

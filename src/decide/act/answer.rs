@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 /// A moment as people in the centre read it.
 #[must_use]
 pub fn local(at: jiff::Timestamp, work: &Work<'_>) -> String {
-    at.to_zoned_datetime(work.desk.policy.time_zone.clone()).strftime("%Y-%m-%d %H:%M %Z").to_string()
+    work.desk.local(at)
 }
 
 pub(super) fn status(job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, String> {

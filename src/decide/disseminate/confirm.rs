@@ -54,7 +54,9 @@ pub fn answered(arrived: &Arrived<'_>, number: &DisseminationNumber, mut work: W
     close_when_confirmed(&mut dissemination);
     note_message(arrived, &ticket, &mut work);
     let what = desk.say("dissemination.confirmed", &[("address", from.as_str()), ("number", &number.0), ("how", &how)]);
-    work.set_dissemination(dissemination, from.as_str(), what.clone());
+    if let Some(one) = dissemination.addressed(&from) {
+        work.set_addressed(one, from.as_str(), what.clone());
+    }
     work.file(arrived, Some(ticket), what)
 }
 
@@ -170,7 +172,9 @@ pub fn confirm_by_hand(
     let arguments = [("address", address.as_str()), ("number", number.as_str()), ("how", how)];
     let key = if word == Word::Received { "dissemination.confirmed" } else { "dissemination.handled" };
     let what = desk.say(key, &arguments);
-    work.set_dissemination(dissemination, person.address.as_str(), one_line(&what));
+    if let Some(one) = dissemination.addressed(address) {
+        work.set_addressed(one, person.address.as_str(), one_line(&what));
+    }
     Ok(what)
 }
 

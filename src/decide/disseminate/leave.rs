@@ -6,10 +6,11 @@ use crate::decide::letters::text;
 use crate::decide::work::Work;
 use crate::mail::template::TemplateName;
 use crate::model::contact::{Contact, ContactKind};
-use crate::model::dissemination::{Dissemination, DisseminationState, Recipient, RecipientKind, RecipientState};
-use crate::model::letter::{AutoSubmitted, Letter, LetterKind, Protection};
+use crate::model::dissemination::{Dissemination, DisseminationNumber, DisseminationState, Recipient, RecipientKind, RecipientState};
+use crate::model::letter::{AutoSubmitted, Enclosure, Letter, LetterKind, Protection};
 use crate::model::ticket::AtReporter;
 use crate::model::{Address, Sha256, Tlp};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Recipients as the directory has them now.
@@ -30,7 +31,7 @@ pub(super) fn release(mut dissemination: Dissemination, by: &str, directory: &Di
         if is_out_of_reach(recipient, dissemination.tlp) {
             continue;
         }
-        let mut letter = letter_to(recipient, &dissemination, work);
+        let mut letter = without_words(letter_to(recipient, &dissemination, Occasion::Dissemination, work.desk));
         letter.held_because = why;
         recipient.message_id = Some(letter.message_id.clone());
         work.queue(letter, AtReporter::No);
@@ -92,23 +93,62 @@ pub(super) fn obstacle(recipient: &Recipient, mark: Tlp, contact: Option<&Contac
         .then(|| desk.say("held.certificate_unfit", &[("address", recipient.address.as_str()), ("reason", &contact.unfit)]))
 }
 
-/// Whether a letter of a dissemination may still leave: it is what was agreed to, and nothing stands
-/// in its way now (contract 9). `contact` is the recipient as the directory has it now. The reason
-/// why not is for the analyst; other letters have none.
-#[must_use]
-pub fn why_held(letter: &Letter, dissemination: Option<&Dissemination>, contact: Option<&Contact>, desk: Desk<'_>) -> Option<String> {
-    letter.dissemination.as_ref()?;
-    let differs = || Some(desk.say("held.not_as_agreed", &[("address", letter.to.as_str())]));
-    let Some(dissemination) = dissemination.filter(|one| one.released.as_ref() == Some(&one.code())) else { return differs() };
-    let Some(recipient) = dissemination.recipients.iter().find(|recipient| recipient.address == letter.to) else { return differs() };
-    let hashes = |enclosures: &[crate::model::letter::Enclosure]| enclosures.iter().map(|one| one.sha256.clone()).collect::<Vec<Sha256>>();
-    let is_as_agreed = letter.protection == protection(recipient)
-        && letter.tlp == Some(dissemination.tlp)
-        && (letter.kind != LetterKind::Dissemination || hashes(&letter.enclosures) == hashes(&dissemination.enclosures));
-    if !is_as_agreed {
-        return differs();
+/// A dissemination that was released and is still, to the last recipient, what was agreed to.
+#[derive(Debug, Clone)]
+pub struct Agreed(Dissemination);
+
+impl Agreed {
+    /// Compares the manifest with the code that was agreed to; `None` where it is another.
+    #[must_use]
+    pub fn new(dissemination: Dissemination) -> Option<Self> {
+        (dissemination.released.as_ref() == Some(&dissemination.code())).then_some(Self(dissemination))
     }
-    obstacle(recipient, dissemination.tlp, contact, desk)
+
+    /// Which one it is.
+    #[must_use]
+    pub const fn number(&self) -> &DisseminationNumber {
+        &self.0.number
+    }
+}
+
+/// The letter as it leaves. One of a dissemination is made anew of what was agreed to, whatever stands
+/// in its row; it leaves only where its row asks for exactly that, and nothing stands in its way now
+/// (contract 9). `contact` is the recipient as the directory has it now.
+///
+/// # Errors
+/// Why it is held, in words for the analyst.
+pub fn leaving<'q>(
+    queued: &'q Letter,
+    agreed: Option<&Agreed>,
+    contact: Option<&Contact>,
+    desk: Desk<'_>,
+) -> Result<Cow<'q, Letter>, String> {
+    if queued.dissemination.is_none() && !matches!(queued.kind, LetterKind::Dissemination) {
+        return Ok(Cow::Borrowed(queued));
+    }
+    let differs = || desk.say("held.not_as_agreed", &[("address", queued.to.as_str())]);
+    let dissemination = &agreed.filter(|one| Some(one.number()) == queued.dissemination.as_ref()).ok_or_else(differs)?.0;
+    let recipient = dissemination.recipients.iter().find(|recipient| recipient.address == queued.to).ok_or_else(differs)?;
+    let occasion = if queued.kind == LetterKind::Reminder { Occasion::Reminder(&queued.message_id) } else { Occasion::Dissemination };
+    let mut letter = letter_to(recipient, dissemination, occasion, desk);
+    // What an enclosure holds was compared with its hash when it was read.
+    let named = |enclosures: &[Enclosure]| -> Vec<(String, String, Sha256)> {
+        enclosures.iter().map(|one| (one.name.clone(), one.media_type.clone(), one.sha256.clone())).collect()
+    };
+    let is_as_agreed = (letter.kind, letter.tlp, &letter.protection) == (queued.kind, queued.tlp, &queued.protection)
+        && letter.message_id == queued.message_id
+        && named(&letter.enclosures) == named(&queued.enclosures)
+        && (queued.text.is_empty() || queued.text == letter.text)
+        && (queued.html.is_none() || queued.html == letter.html);
+    if !is_as_agreed {
+        return Err(differs());
+    }
+    if let Some(why) = obstacle(recipient, dissemination.tlp, contact, desk) {
+        return Err(why);
+    }
+    letter.enclosures.clone_from(&queued.enclosures);
+    letter.token.clone_from(&queued.token);
+    Ok(Cow::Owned(letter))
 }
 
 /// Sealed to the certificate of the manifest, else signed. Where the mark demands more, nothing is
@@ -117,54 +157,79 @@ fn protection(recipient: &Recipient) -> Protection {
     recipient.fingerprint.as_ref().map_or(Protection::Signed, |fingerprint| Protection::Sealed { recipient: fingerprint.clone() })
 }
 
-/// Nothing waits any more: what could be sent is sent.
-pub fn note_progress(dissemination: &mut Dissemination) {
-    let has = |state: RecipientState| dissemination.recipients.iter().any(|recipient| recipient.state == state);
-    let left = dissemination.recipients.iter().any(|recipient| recipient.sent_at.is_some());
-    if dissemination.state == DisseminationState::Sending && left && !has(RecipientState::Queued) {
-        dissemination.state = DisseminationState::Sent;
-    }
+/// Why a recipient is written to.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Occasion<'a> {
+    Dissemination,
+    /// No confirmation came. Its Message-ID is that of the look at the clock.
+    Reminder(&'a str),
 }
 
-/// The mail to one recipient: label in the subject and directly before and after the text (TLP 2.0).
-pub(super) fn letter_to(recipient: &Recipient, dissemination: &Dissemination, work: &mut Work<'_>) -> Letter {
+/// The letter to one recipient: label in the subject and directly before and after the text (TLP 2.0). A
+/// reminder carries the number and the label, nothing of the matter; still it goes as the mail that it
+/// reminds of went, for the outer subject of one sealed mail is as neutral as the other's.
+pub(super) fn letter_to(recipient: &Recipient, dissemination: &Dissemination, occasion: Occasion<'_>, desk: Desk<'_>) -> Letter {
     let label = dissemination.tlp.label();
-    let mut fields = work.fields(Some(&dissemination.ticket));
+    let mut fields = desk.fields(Some(&dissemination.ticket));
     text(&mut fields, "label", &label);
     text(&mut fields, "dissemination", dissemination.number.to_string());
-    text(&mut fields, "subject", &dissemination.subject);
-    text(&mut fields, "text", &dissemination.text);
-    // Above AMBER a token proves nothing: who is not told so would answer in vain.
-    let ask = if dissemination.tlp >= Tlp::AmberStrict { "confirm.signed" } else { "confirm.any" };
-    text(&mut fields, "ask", work.desk.templates.phrase(recipient.language, ask, &[("label", &label)]));
-    let rendered = work.desk.templates.render(TemplateName::Dissemination, recipient.language, &fields);
-    // One mail a recipient and dissemination, whatever is decided again (contract 9).
-    let cause = format!("{}\0{}", dissemination.number, recipient.address);
-    let kind = LetterKind::Dissemination;
-    let message_id = work.desk.key.message_id(kind.word(), &cause, work.desk.policy.center_address.domain());
-    let neutral = work.desk.say("outer.dissemination", &[]);
+    let (kind, template, message_id, above) = match occasion {
+        Occasion::Dissemination => {
+            text(&mut fields, "subject", &dissemination.subject);
+            text(&mut fields, "text", &dissemination.text);
+            // Above AMBER a token proves nothing: who is not told so would answer in vain.
+            let ask = if dissemination.tlp >= Tlp::AmberStrict { "confirm.signed" } else { "confirm.any" };
+            text(&mut fields, "ask", desk.templates.phrase(recipient.language, ask, &[("label", &label)]));
+            // One mail a recipient and dissemination, whatever is decided again (contract 9).
+            let cause = format!("{}\0{}", dissemination.number, recipient.address);
+            let kind = LetterKind::Dissemination;
+            let message_id = desk.key.message_id(kind.word(), &cause, desk.policy.center_address.domain());
+            (kind, TemplateName::Dissemination, message_id, None)
+        }
+        Occasion::Reminder(message_id) => {
+            text(&mut fields, "sent_at", recipient.sent_at.map_or_else(String::new, |at| desk.local(at)));
+            (LetterKind::Reminder, TemplateName::DisseminationReminder, message_id.to_owned(), recipient.message_id.clone())
+        }
+    };
+    let is_reminder = kind == LetterKind::Reminder;
+    let rendered = desk.templates.render(template, recipient.language, &fields);
     Letter {
         kind,
         to: recipient.address.clone(),
         to_name: recipient.name.clone(),
         ticket: Some(dissemination.ticket.clone()),
         dissemination: Some(dissemination.number.clone()),
-        in_reply_to: None,
-        references: Vec::new(),
+        in_reply_to: above.clone(),
+        references: above.into_iter().collect(),
         subject: rendered.subject,
-        outer_subject: format!("{} [{label}] {neutral}", dissemination.ticket.tag()),
+        outer_subject: format!("{} [{label}] {}", dissemination.ticket.tag(), desk.say("outer.dissemination", &[])),
         text: rendered.text,
         html: rendered.html,
-        enclosures: dissemination.enclosures.clone(),
-        // A person wrote and approved it (RFC 3834 §5).
-        auto_submitted: AutoSubmitted::No,
+        enclosures: if is_reminder { Vec::new() } else { dissemination.enclosures.clone() },
+        // A person wrote and approved the dissemination (RFC 3834 §5).
+        auto_submitted: if is_reminder { AutoSubmitted::Generated } else { AutoSubmitted::No },
         protection: protection(recipient),
         tlp: Some(dissemination.tlp),
         language: recipient.language,
-        token: work.token(&message_id),
+        token: desk.token(&message_id),
         message_id,
         encloses_certificate: false,
         held_because: None,
         not_before: None,
     }
+}
+
+/// The letter as its row holds it: without the words, which are those of the dissemination and stand
+/// there once for its thousands of recipients.
+fn without_words(mut letter: Letter) -> Letter {
+    letter.text.clear();
+    letter.html = None;
+    letter
+}
+
+/// Queues a reminder.
+pub fn reminder(recipient: &Recipient, dissemination: &Dissemination, work: &mut Work<'_>) {
+    let message_id = work.next_message_id(LetterKind::Reminder.word());
+    let letter = letter_to(recipient, dissemination, Occasion::Reminder(&message_id), work.desk);
+    work.queue(without_words(letter), AtReporter::No);
 }

@@ -1,7 +1,7 @@
 //! What people see of a dissemination before it leaves: the author in the receipt, who must agree in
 //! the request, everybody in the state of a ticket.
 
-use super::leave::{Directory, letter_to};
+use super::leave::{Directory, Occasion, letter_to};
 use super::{Job, agreements_needed, local};
 use crate::decide::letters::{list, text};
 use crate::decide::work::Work;
@@ -26,7 +26,7 @@ pub(super) fn show(dissemination: &Dissemination, directory: &Directory, warning
     job.next.extend(must_agree(dissemination, work));
     let reached = dissemination.recipients.iter().find(|recipient| recipient.state != RecipientState::Held);
     if let Some(recipient) = reached.or(dissemination.recipients.first()) {
-        let letter = letter_to(recipient, dissemination, work);
+        let letter = letter_to(recipient, dissemination, Occasion::Dissemination, work.desk);
         let files: String = letter.enclosures.iter().map(|file| format!("Attachment: {}\n", enclosure_line(file))).collect();
         let outside =
             if recipient.fingerprint.is_some() { format!("Subject (outside): {}\n", letter.outer_subject) } else { String::new() };

@@ -1,7 +1,7 @@
 //! Sending without a network: what `daemon::send` does, with a server that says what chance wants.
 
 use super::town::{Accepted, Chance, Town};
-use bantuan70::decide::disseminate;
+use bantuan70::decide::disseminate::{self, Agreed};
 use bantuan70::decide::retry::{self, Tried};
 use bantuan70::mail::write::Center;
 use bantuan70::model::dissemination::DisseminationState;
@@ -35,13 +35,15 @@ impl Town {
         }
         let contact = store.contact(&queued.letter.to)?;
         let desk = bench.desk(&daemon.key, now);
-        if let Some(because) = disseminate::why_held(&queued.letter, dissemination.as_ref(), contact.as_ref(), desk) {
-            return self.commit(id, &queued, &held(because)).map(|()| true);
-        }
+        let agreed = dissemination.and_then(Agreed::new);
+        let letter = match disseminate::leaving(&queued.letter, agreed.as_ref(), contact.as_ref(), desk) {
+            Ok(letter) => letter,
+            Err(because) => return self.commit(id, &queued, &held(because)).map(|()| true),
+        };
         let center = Center { name: bench.policy.center_name.clone(), address: bench.policy.center_address.clone() };
         let sealed = match &queued.sealed {
-            Some(bytes) => recheck(bytes.clone(), &queued.letter, &center, &bench.reader.keyring, now),
-            None => seal(&queued.letter, &center, &bench.reader.keyring, now),
+            Some(bytes) => recheck(bytes.clone(), &letter, &center, &bench.reader.keyring, now),
+            None => seal(&letter, &center, &bench.reader.keyring, now),
         };
         let sealed = match sealed {
             Ok(sealed) => sealed,
