@@ -7,6 +7,7 @@ use super::{Daemon, wait};
 use crate::config::{Login as ConfigLogin, Target};
 use crate::decide::disseminate::{self, Agreed};
 use crate::decide::retry::{self, Tried};
+use crate::decide::unsealed;
 use crate::mail::write::Center;
 use crate::model::dissemination::DisseminationState;
 use crate::model::letter::{LetterState, Protection};
@@ -306,7 +307,7 @@ fn ready(daemon: &Daemon, id: OutboxId, agreed: &mut Option<Arc<Agreed>>) -> any
     match sealed {
         Ok((sealed, bytes)) => Ok(Ready::Sealed(Box::new(queued), sealed, bytes)),
         Err(held) => {
-            hold(daemon, id, &queued, &held.because)?;
+            hold(daemon, id, &queued, &unsealed::words(&held, bench.desk(&daemon.key, now)))?;
             Ok(Ready::Held)
         }
     }

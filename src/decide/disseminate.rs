@@ -58,7 +58,7 @@ pub fn draft(targets: &[String], job: &mut Job<'_>, work: &mut Work<'_>) -> Resu
     job.target = Some(ticket.clone());
     let received = target.as_ref().and_then(|ticket| ticket.received_tlp);
     let subject = subject_of(job);
-    let marked_higher = preview::marked_higher(&subject, &words, mark, job);
+    let marked_higher = preview::marked_higher(&subject, &words, mark, job, work);
     let mut dissemination = Dissemination {
         number: work.world.next_dissemination.clone(),
         ticket,
@@ -229,7 +229,7 @@ pub fn approve(number: &DisseminationNumber, code: &str, job: &mut Job<'_>, work
     let desk = work.desk;
     let mut dissemination = known(number, work)?;
     if dissemination.state != DisseminationState::AwaitingApproval {
-        return Err(desk.say("refused.not_awaiting", &[("number", &number.0), ("state", dissemination.state.word())]));
+        return Err(desk.say("refused.not_awaiting", &[("number", &number.0), ("state", &preview::state_words(&dissemination, work))]));
     }
     if !job.person.can_approve {
         return Err(desk.say("refused.cannot_approve", &[]));
@@ -292,8 +292,8 @@ fn known(number: &DisseminationNumber, work: &Work<'_>) -> Result<Dissemination,
 pub fn cancel(number: &DisseminationNumber, job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, String> {
     let mut dissemination = known(number, work)?;
     if matches!(dissemination.state, DisseminationState::Cancelled | DisseminationState::Closed) {
-        let state = dissemination.state.word();
-        return Err(work.desk.say("refused.not_awaiting", &[("number", &number.0), ("state", state)]));
+        let state = preview::state_words(&dissemination, work);
+        return Err(work.desk.say("refused.not_awaiting", &[("number", &number.0), ("state", &state)]));
     }
     dissemination.state = DisseminationState::Cancelled;
     job.target = Some(dissemination.ticket.clone());

@@ -61,6 +61,26 @@ pub struct Speech {
     pub auto_submitted: AutoSubmitted,
 }
 
+/// A letter as the receipt shows it: exactly what goes out.
+#[must_use]
+pub fn shown(letter: &Letter, desk: Desk<'_>) -> String {
+    let line = |key: &str, value: &str| format!("{}: {value}\n", desk.say(&format!("shown.{key}"), &[]));
+    let mut lines = line("to", letter.to.as_str()) + &line("subject", &letter.subject);
+    if matches!(letter.protection, Protection::Sealed { .. }) {
+        lines += &line("outside", &letter.outer_subject);
+    }
+    for file in &letter.enclosures {
+        lines += &line("attachment", &enclosure_line(file));
+    }
+    format!("{lines}\n{}", letter.text)
+}
+
+/// A file that goes along, in one line.
+#[must_use]
+pub fn enclosure_line(file: &Enclosure) -> String {
+    format!("{} · {} · SHA-256 {}", file.name, file.media_type, file.sha256)
+}
+
 impl Desk<'_> {
     /// The fields that every template has.
     #[must_use]

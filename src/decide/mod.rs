@@ -15,6 +15,7 @@ pub mod reply;
 pub mod report;
 pub mod retry;
 pub mod trust;
+pub mod unsealed;
 mod work;
 
 use crate::mail::dsn::Bounce;

@@ -17,6 +17,7 @@ pub mod policy;
 pub mod snapshot;
 pub mod ticket;
 pub mod tlp;
+pub mod unfit;
 
 pub use address::Address;
 pub use category::Category;

@@ -3,6 +3,7 @@
 
 use super::KeyError;
 use crate::model::Fingerprint;
+use crate::model::unfit::Unfit;
 use jiff::Timestamp;
 use sequoia_openpgp as openpgp;
 
@@ -106,11 +107,17 @@ impl Certificate {
     /// What keeps the centre from encrypting to this certificate at `now`, in words; empty where nothing does.
     #[must_use]
     pub fn problems(&self, now: Timestamp) -> Vec<String> {
+        self.unfit(now).iter().map(ToString::to_string).collect()
+    }
+
+    /// The same as values.
+    #[must_use]
+    pub fn unfit(&self, now: Timestamp) -> Vec<Unfit> {
         let policy = policy_at(now);
         let mut problems = Vec::new();
         let valid = match self.cert.with_policy(&policy, system_time(now)) {
             Ok(valid) => valid,
-            Err(error) => return vec![format!("refused by the policy for algorithms: {}", cause(&error))],
+            Err(error) => return vec![Unfit::Refused(cause(&error))],
         };
         problems.extend(general_problems(&valid, now));
         if problems.is_empty() && encryption_keys(&valid).next().is_none() {
@@ -187,30 +194,30 @@ pub(super) fn encryption_keys<'a>(
     valid.keys().supported().alive().revoked(false).for_transport_encryption()
 }
 
-fn general_problems(valid: &ValidCert<'_>, now: Timestamp) -> Vec<String> {
+fn general_problems(valid: &ValidCert<'_>, now: Timestamp) -> Vec<Unfit> {
     let mut problems = Vec::new();
     if let RevocationStatus::Revoked(_) = valid.revocation_status() {
-        problems.push("it is revoked".to_owned());
+        problems.push(Unfit::Revoked);
     }
     if valid.alive().is_err() {
         problems.push(match valid.primary_key().key_expiration_time().and_then(timestamp) {
-            Some(at) if at <= now => format!("it expired on {}", at.strftime("%Y-%m-%d")),
-            _ => "it is not valid yet".to_owned(),
+            Some(at) if at <= now => Unfit::Expired(at.strftime("%Y-%m-%d").to_string()),
+            _ => Unfit::NotYetValid,
         });
     }
     problems
 }
 
-fn why_no_encryption_key(valid: &ValidCert<'_>) -> String {
+fn why_no_encryption_key(valid: &ValidCert<'_>) -> Unfit {
     let keys = || valid.keys().subkeys().for_transport_encryption();
     if keys().next().is_none() {
-        "it has no encryption subkey".to_owned()
+        Unfit::NoSubkey
     } else if keys().revoked(false).next().is_none() {
-        "its encryption subkey is revoked".to_owned()
+        Unfit::SubkeyRevoked
     } else if keys().revoked(false).alive().next().is_none() {
-        "its encryption subkey has expired".to_owned()
+        Unfit::SubkeyExpired
     } else {
-        "its encryption subkey uses an algorithm that is not supported".to_owned()
+        Unfit::SubkeyUnsupported
     }
 }
 

@@ -20,4 +20,4 @@ pub use certificate::Certificate;
 pub use keyring::{KeyError, Keyring};
 pub use own_key::{OwnKey, generate_own};
 pub use recheck::recheck;
-pub use seal::{Held, SealedMail, seal};
+pub use seal::{Held, Reason, SealedMail, seal};

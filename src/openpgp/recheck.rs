@@ -5,7 +5,7 @@ use super::Keyring;
 use super::certificate::{encryption_keys, policy_at, system_time};
 use super::decrypt::{Unsealed, decrypt};
 use super::own_key::OwnKey;
-use super::seal::{Held, SealedMail, demands, fit_own, fit_recipient};
+use super::seal::{Held, Reason, SealedMail, demands, fit_own, fit_recipient};
 use super::verify::{self, Signatures};
 use crate::mail::entity::Entity;
 use crate::mail::read;
@@ -50,7 +50,7 @@ const FIELDS: &[&str] = &[
 /// Where they are not what the letter demands, or a key or certificate is no longer fit.
 pub fn recheck(bytes: Vec<u8>, letter: &Letter, center: &Center, keyring: &Keyring, now: Timestamp) -> Result<SealedMail, Held> {
     let envelope_from = demands(letter, center)?;
-    let wrong = |what: &str| Held::new(format!("the bytes to send are not the letter: {what}"));
+    let wrong = |what: &str| Held::failed(format!("the bytes to send are not the letter: {what}"));
     wire_form(&bytes).map_err(&wrong)?;
     let entity = Entity::read(&bytes).map_err(|ambiguity| wrong(ambiguity.words()))?;
     header(&entity, letter, center).map_err(|what| wrong(&what))?;
@@ -82,8 +82,7 @@ pub fn recheck(bytes: Vec<u8>, letter: &Letter, center: &Center, keyring: &Keyri
                 && theirs.iter().any(|key| named.iter().any(|name| key.aliases(name)))
                 && ours.iter().any(|key| named.iter().any(|name| key.aliases(name)));
             if !is_right {
-                let because = format!("it is not encrypted to the keys of {} and the centre alone, as they stand now", letter.to);
-                return Err(Held { because, may_reseal: true });
+                return Err(Held { reason: Reason::OtherKeys { to: letter.to.clone() }, may_reseal: true });
             }
             inside(&entity, letter, keyring, now).map_err(|what| wrong(&what))?;
         }

@@ -6,7 +6,8 @@ use super::certificate::{Certificate, cause, encryption_keys, policy_at, system_
 use super::own_key::OwnKey;
 use crate::mail::write::{Body, Center, Fields, boundary, framed, is_message_id};
 use crate::model::letter::{Letter, Protection};
-use crate::model::{Address, Fingerprint};
+use crate::model::unfit::Unfit;
+use crate::model::{Address, Fingerprint, Tlp};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
@@ -62,21 +63,64 @@ impl SealedMail {
 /// Why a letter cannot leave as it must. Nothing weaker happens instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
-    /// One line for the analyst.
-    pub because: String,
+    pub reason: Reason,
     /// The letter is in order and its bytes are not what the keys of today ask for: sealing afresh may do.
     pub may_reseal: bool,
 }
 
+/// What keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// The mark demands encryption, and the letter has none.
+    NotEncrypted {
+        mark: Tlp,
+    },
+    NoOwnKey,
+    /// The centre's key cannot sign.
+    OwnKey {
+        problem: String,
+    },
+    NoCertificate {
+        to: Address,
+        fingerprint: Fingerprint,
+    },
+    Unfit {
+        to: Address,
+        fingerprint: Fingerprint,
+        problems: Vec<Unfit>,
+    },
+    /// Encrypted to other keys than those of the recipient and the centre, as they stand now.
+    OtherKeys {
+        to: Address,
+    },
+    /// The letter or its bytes are not in order, or the crypto library failed.
+    Failed(String),
+}
+
 impl Held {
-    pub(super) fn new(because: impl Into<String>) -> Self {
-        Self { because: because.into(), may_reseal: false }
+    pub(super) const fn new(reason: Reason) -> Self {
+        Self { reason, may_reseal: false }
+    }
+
+    pub(super) fn failed(what: impl Into<String>) -> Self {
+        Self::new(Reason::Failed(what.into()))
     }
 }
 
 impl std::fmt::Display for Held {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.because)
+        match &self.reason {
+            Reason::NotEncrypted { mark } => write!(f, "{} leaves only encrypted, and this letter is not", mark.label()),
+            Reason::NoOwnKey => f.write_str("the centre has no key; make one with 'bantuan70 key generate'"),
+            Reason::OwnKey { problem } => write!(f, "the centre's own key cannot sign: {problem}"),
+            Reason::NoCertificate { to, fingerprint } => write!(f, "no certificate {fingerprint} for {to} is here"),
+            Reason::Unfit { to, fingerprint, problems } => {
+                let problems = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                write!(f, "the certificate {fingerprint} of {to} cannot be used: {problems}")
+            }
+            Reason::OtherKeys { to } => write!(f, "it is not encrypted to the keys of {to} and the centre alone, as they stand now"),
+            Reason::Failed(what) => f.write_str(what),
+        }
     }
 }
 
@@ -107,20 +151,20 @@ pub(super) fn demands(letter: &Letter, center: &Center) -> Result<Address, Held>
         && tlp.must_be_encrypted()
         && !matches!(letter.protection, Protection::Sealed { .. })
     {
-        return Err(Held::new(format!("{} leaves only encrypted, and this letter is not", tlp.label())));
+        return Err(Held::new(Reason::NotEncrypted { mark: tlp }));
     }
     if !is_message_id(&letter.message_id) {
-        return Err(Held::new("the letter's Message-ID is not one"));
+        return Err(Held::failed("the letter's Message-ID is not one"));
     }
-    center.return_address(letter.token.as_deref()).ok_or_else(|| Held::new("the token makes no address"))
+    center.return_address(letter.token.as_deref()).ok_or_else(|| Held::failed("the token makes no address"))
 }
 
 /// The centre's key, able to sign at `now`.
 pub(super) fn fit_own(keyring: &Keyring, now: Timestamp) -> Result<&OwnKey, Held> {
-    let own = keyring.own().ok_or_else(|| Held::new("the centre has no key; make one with 'bantuan70 key generate'"))?;
+    let own = keyring.own().ok_or_else(|| Held::new(Reason::NoOwnKey))?;
     match own.signing_problem(now) {
         None => Ok(own),
-        Some(problem) => Err(Held::new(format!("the centre's own key cannot sign: {problem}"))),
+        Some(problem) => Err(Held::new(Reason::OwnKey { problem })),
     }
 }
 
@@ -134,12 +178,13 @@ pub(super) fn fit_recipient<'k>(
     let own = keyring.own().filter(|own| own.fingerprint() == *recipient).map(|own| Cow::Owned(own.certificate()));
     // Borrowed: what was verified of a certificate once is remembered in it, and would be lost with a copy.
     let Some(certificate) = own.or_else(|| keyring.get(recipient).map(Cow::Borrowed)) else {
-        return Err(Held::new(format!("no certificate {recipient} for {} is here", letter.to)));
+        return Err(Held::new(Reason::NoCertificate { to: letter.to.clone(), fingerprint: recipient.clone() }));
     };
-    match certificate.problems(now).as_slice() {
-        [] => Ok(certificate),
-        problems => Err(Held::new(format!("the certificate {recipient} of {} cannot be used: {}", letter.to, problems.join(", ")))),
+    let problems = certificate.unfit(now);
+    if problems.is_empty() {
+        return Ok(certificate);
     }
+    Err(Held::new(Reason::Unfit { to: letter.to.clone(), fingerprint: recipient.clone(), problems }))
 }
 
 fn plain(letter: &Letter, center: &Center, keyring: &Keyring, now: Timestamp) -> Vec<u8> {
@@ -165,7 +210,7 @@ fn signed(letter: &Letter, center: &Center, own: &OwnKey, now: Timestamp) -> Res
         signer.finalize()?;
         Ok(out)
     })()
-    .map_err(|error| Held::new(format!("the letter could not be signed: {}", cause(&error))))?;
+    .map_err(|error| Held::failed(format!("the letter could not be signed: {}", cause(&error))))?;
     let mut part =
         b"Content-Type: application/pgp-signature; name=\"signature.asc\"\r\nContent-Description: OpenPGP digital signature\r\n\r\n"
             .to_vec();
@@ -194,7 +239,7 @@ fn sealed(letter: &Letter, center: &Center, own: &OwnKey, recipient: &Certificat
     let lines = format!("{}{}", inside.lines(), outside.outer_lines());
     let payload = body.filled(letter, ";\r\n hp=\"cipher\"; protected-headers=\"v1\"", &lines, padded);
     let message = encrypt(&payload, own, recipient, now)
-        .map_err(|error| Held::new(format!("the letter could not be encrypted: {}", cause(&error))))?;
+        .map_err(|error| Held::failed(format!("the letter could not be encrypted: {}", cause(&error))))?;
     let version =
         b"Content-Type: application/pgp-encrypted\r\nContent-Description: PGP/MIME version identification\r\n\r\nVersion: 1\r\n".to_vec();
     let mut part = b"Content-Type: application/octet-stream; name=\"encrypted.asc\"\r\nContent-Description: OpenPGP encrypted message\r\nContent-Disposition: inline; filename=\"encrypted.asc\"\r\n\r\n".to_vec();

@@ -158,7 +158,7 @@ impl Actor {
             not_before: None,
         };
         let center = Center { name: self.name.clone(), address: self.address.clone() };
-        let sealed = seal(&letter, &center, &self.keyring, now).map_err(|held| anyhow!("{}", held.because))?;
+        let sealed = seal(&letter, &center, &self.keyring, now).map_err(|held| anyhow!("{held}"))?;
         Ok(sealed.bytes().to_vec())
     }
 

@@ -141,7 +141,7 @@ pub(super) fn close(job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, St
     if ticket.service == Service::Complaint && letters::may_write(&ticket) {
         let fields = work.fields(Some(&ticket.number));
         if let Some(letter) = work.fixed(&ticket.number, LetterKind::Closing, TemplateName::Closing, fields) {
-            job.sent.push(format!("To: {}\nSubject: {}\n\n{}", letter.to, letter.subject, letter.text));
+            job.sent.push(letters::shown(&letter, work.desk));
             work.queue(letter, AtReporter::Yes);
         }
         if !ticket.survey_sent {

@@ -3,7 +3,7 @@
 use super::Job;
 use super::change::{declare_valid, end, meet, move_to};
 use crate::decide::candidate::{self, Key};
-use crate::decide::letters::{Speech, list, text, words};
+use crate::decide::letters::{Speech, list, shown, text, words};
 use crate::decide::report;
 use crate::decide::work::Work;
 use crate::mail::template::TemplateName;
@@ -78,8 +78,7 @@ pub(super) fn speak_words(
     let Some(letter) = work.to_reporter(&ticket.number, fields, speech) else {
         return Err(work.desk.say("refused.no_reporter", &[]));
     };
-    let names: String = letter.enclosures.iter().map(|enclosure| format!("\n[{} · {}]", enclosure.name, enclosure.sha256)).collect();
-    job.sent.push(format!("To: {}\nSubject: {}\n\n{}{names}", letter.to, letter.subject, letter.text));
+    job.sent.push(shown(&letter, work.desk));
     let how = match (&letter.protection, candidate::key_of(ticket, work)) {
         (Protection::Sealed { recipient }, Some(Key::Candidate(key))) if key == *recipient => ("done.sent_to_candidate", key.0),
         (Protection::Sealed { .. }, _) => ("done.sent_encrypted", String::new()),

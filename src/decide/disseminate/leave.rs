@@ -3,12 +3,14 @@
 
 use crate::decide::Desk;
 use crate::decide::letters::text;
+use crate::decide::unsealed;
 use crate::decide::work::Work;
 use crate::mail::template::TemplateName;
 use crate::model::contact::{Contact, ContactKind};
 use crate::model::dissemination::{Dissemination, DisseminationNumber, DisseminationState, Recipient, RecipientKind, RecipientState};
 use crate::model::letter::{AutoSubmitted, Enclosure, Letter, LetterKind, Protection};
 use crate::model::ticket::AtReporter;
+use crate::model::unfit::Unfit;
 use crate::model::{Address, Sha256, Tlp};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -89,8 +91,9 @@ pub(super) fn obstacle(recipient: &Recipient, mark: Tlp, contact: Option<&Contac
     if contact.expires_at.is_some_and(|ends| ends <= desk.now) {
         return because("held.certificate_ended");
     }
-    (!contact.unfit.is_empty())
-        .then(|| desk.say("held.certificate_unfit", &[("address", recipient.address.as_str()), ("reason", &contact.unfit)]))
+    let problems = Unfit::read_all(&contact.unfit);
+    let reason = || unsealed::unfit(&problems, desk);
+    (!problems.is_empty()).then(|| desk.say("held.certificate_unfit", &[("address", recipient.address.as_str()), ("reason", &reason())]))
 }
 
 /// A dissemination that was released and is still, to the last recipient, what was agreed to.

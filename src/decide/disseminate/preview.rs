@@ -3,15 +3,18 @@
 
 use super::leave::{Directory, Occasion, letter_to};
 use super::{Job, agreements_needed, local};
-use crate::decide::letters::{list, text};
+use crate::decide::letters::{enclosure_line, list, shown, text};
+use crate::decide::report::one_line;
 use crate::decide::work::Work;
 use crate::extract::mark::stated_in;
 use crate::mail::template::TemplateName;
+use crate::model::contact::Contact;
 use crate::model::dissemination::{Dissemination, Recipient, RecipientState};
-use crate::model::letter::{Enclosure, LetterKind};
+use crate::model::letter::LetterKind;
 use crate::model::policy::Person;
 use crate::model::ticket::AtReporter;
 use crate::model::{Address, Tlp};
+use jiff::Timestamp;
 
 /// Certificates that end within this many days are named to who approves (contract 9).
 const EXPIRES_SOON_DAYS: i64 = 60;
@@ -20,24 +23,22 @@ const EXPIRES_SOON_DAYS: i64 = 60;
 /// as one of them sees it.
 pub(super) fn show(dissemination: &Dissemination, directory: &Directory, warnings: &[String], job: &mut Job<'_>, work: &mut Work<'_>) {
     job.next.push(format!("{}\n{}", dissemination.number, dissemination.manifest().trim_end()));
-    job.next.extend(recipient_lines(dissemination, work));
+    job.next.extend(lines(dissemination, directory, work));
     job.next.extend(warnings.iter().cloned());
     job.next.extend(expiring(directory, work));
     job.next.extend(must_agree(dissemination, work));
     let reached = dissemination.recipients.iter().find(|recipient| recipient.state != RecipientState::Held);
     if let Some(recipient) = reached.or(dissemination.recipients.first()) {
         let letter = letter_to(recipient, dissemination, Occasion::Dissemination, work.desk);
-        let files: String = letter.enclosures.iter().map(|file| format!("Attachment: {}\n", enclosure_line(file))).collect();
-        let outside =
-            if recipient.fingerprint.is_some() { format!("Subject (outside): {}\n", letter.outer_subject) } else { String::new() };
-        job.sent.push(format!("To: {}\nSubject: {}\n{outside}{files}\n{}", letter.to, letter.subject, letter.text));
+        job.sent.push(shown(&letter, work.desk));
     }
 }
 
 /// What among subject, text and attachments (names and what stands in them) bears a higher mark than
 /// the chosen one, and which.
-pub(super) fn marked_higher(subject: &str, words: &str, mark: Tlp, job: &Job<'_>) -> Vec<(String, Tlp)> {
-    let mut found = vec![("subject".to_owned(), stated_in(subject)), ("text".to_owned(), stated_in(words))];
+pub(super) fn marked_higher(subject: &str, words: &str, mark: Tlp, job: &Job<'_>, work: &Work<'_>) -> Vec<(String, Tlp)> {
+    let place = |key: &str| work.desk.say(&format!("dissemination.of_{key}"), &[]);
+    let mut found = vec![(place("subject"), stated_in(subject)), (place("text"), stated_in(words))];
     let attachments = &job.arrived.opened.mail.attachments;
     for enclosure in &job.enclosures {
         let inside = attachments.iter().find(|file| file.sha256 == enclosure.sha256).and_then(|file| file.text.as_deref());
@@ -69,10 +70,6 @@ fn must_agree(dissemination: &Dissemination, work: &Work<'_>) -> Option<String> 
     (missing > 0).then(|| work.desk.say("dissemination.must_agree", &[("count", &missing.to_string()), ("people", &people)]))
 }
 
-fn enclosure_line(file: &Enclosure) -> String {
-    format!("{} · {} · SHA-256 {}", file.name, file.media_type, file.sha256)
-}
-
 /// Who cannot be reached as the mark demands and why, in words for the receipt; empty where everybody can.
 pub(super) fn held_words(dissemination: &Dissemination, work: &Work<'_>) -> Vec<String> {
     let held = dissemination.recipients.iter().filter(|recipient| recipient.state == RecipientState::Held);
@@ -84,14 +81,30 @@ pub(super) fn held_words(dissemination: &Dissemination, work: &Work<'_>) -> Vec<
 
 /// Certificates that end soon or have ended, a line each.
 fn expiring(directory: &Directory, work: &Work<'_>) -> Vec<String> {
-    let soon = work.desk.now.as_second() + EXPIRES_SOON_DAYS * 86_400;
     directory
         .values()
         .filter_map(|contact| {
-            let ends = contact.expires_at.filter(|ends| ends.as_second() < soon)?;
+            let ends = ends_soon(contact, work)?;
             Some(work.desk.say("dissemination.expires", &[("address", contact.address.as_str()), ("at", &local(ends, work))]))
         })
         .collect()
+}
+
+fn ends_soon(contact: &Contact, work: &Work<'_>) -> Option<Timestamp> {
+    let soon = work.desk.now.as_second() + EXPIRES_SOON_DAYS * 86_400;
+    contact.expires_at.filter(|ends| ends.as_second() < soon)
+}
+
+/// What somebody who agrees should know of a recipient: mail to it came back since it was last
+/// verified, or its certificate ends soon.
+fn doubts(recipient: &Recipient, directory: &Directory, work: &Work<'_>) -> String {
+    let Some(contact) = directory.get(&recipient.address) else { return String::new() };
+    let came_back = contact.bounced_at.map(|at| {
+        let reason = contact.bounced_because.as_deref().map(one_line).unwrap_or_default();
+        work.desk.say("dissemination.came_back", &[("at", &local(at, work)), ("reason", &reason)])
+    });
+    let ends = ends_soon(contact, work).map(|ends| work.desk.say("dissemination.ends", &[("at", &local(ends, work))]));
+    came_back.into_iter().chain(ends).map(|doubt| format!(" · {doubt}")).collect()
 }
 
 /// Everyone who can approve, but for who agreed by drafting it, gets the manifest, encrypted, with
@@ -115,8 +128,11 @@ pub(super) fn request_approval(
     text(&mut fields, "text", &dissemination.text);
     let (held, reached): (Vec<&Recipient>, Vec<&Recipient>) =
         dissemination.recipients.iter().partition(|recipient| recipient.state == RecipientState::Held);
-    list(&mut fields, "recipients", reached.iter().map(|recipient| recipient_line(recipient, dissemination.tlp, work)));
-    list(&mut fields, "held", held.iter().map(|recipient| recipient_line(recipient, dissemination.tlp, work)));
+    let line =
+        |recipient: &&Recipient| format!("{}{}", recipient_line(recipient, dissemination.tlp, work), doubts(recipient, directory, work));
+    let (reached, held): (Vec<String>, Vec<String>) = (reached.iter().map(line).collect(), held.iter().map(line).collect());
+    list(&mut fields, "recipients", reached);
+    list(&mut fields, "held", held);
     list(&mut fields, "expiring", expiring(directory, work));
     text(&mut fields, "manifest", dissemination.manifest());
     text(&mut fields, "code", &code);
@@ -132,13 +148,22 @@ pub(super) fn request_approval(
 /// One line a recipient: address, protection, state, reason.
 #[must_use]
 pub fn recipient_lines(dissemination: &Dissemination, work: &Work<'_>) -> Vec<String> {
-    let state = work.desk.say(&format!("dissemination_state.{}", dissemination.state), &[]);
+    lines(dissemination, &Directory::new(), work)
+}
+
+fn lines(dissemination: &Dissemination, directory: &Directory, work: &Work<'_>) -> Vec<String> {
+    let state = state_words(dissemination, work);
     let mut lines = vec![format!("{} {} {state}", dissemination.number, dissemination.tlp.label())];
     for recipient in &dissemination.recipients {
-        let at = local(recipient.at, work);
-        lines.push(format!("  {} · {at}", recipient_line(recipient, dissemination.tlp, work)));
+        let (line, at) = (recipient_line(recipient, dissemination.tlp, work), local(recipient.at, work));
+        lines.push(format!("  {line} · {at}{}", doubts(recipient, directory, work)));
     }
     lines
+}
+
+/// The state, for people.
+pub(super) fn state_words(dissemination: &Dissemination, work: &Work<'_>) -> String {
+    work.desk.say(&format!("dissemination_state.{}", dissemination.state), &[])
 }
 
 fn recipient_line(recipient: &Recipient, mark: Tlp, work: &Work<'_>) -> String {

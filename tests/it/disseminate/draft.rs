@@ -2,7 +2,8 @@
 //! thought do to it.
 
 use super::{Hall, read_by, to};
-use bantuan70::cli::demo::stage::Note;
+use bantuan70::cli::demo::stage::{Actor, Note};
+use bantuan70::model::Address;
 use bantuan70::model::contact::ContactKind;
 use bantuan70::model::dissemination::DisseminationState;
 use bantuan70::model::letter::LetterState;
@@ -28,10 +29,10 @@ async fn the_receipt_shows_manifest_recipients_who_must_agree_and_the_mail_itsel
         "<tanpa@bank.example> · perorangan · - · ditahan".to_owned(),
         "tanpa@bank.example ditahan: TLP:RED tidak pernah dikirim tanpa enkripsi".to_owned(),
         "masih diperlukan persetujuan 1 orang lagi; yang berwenang: budi@bssn.test, rudi@bssn.test".to_owned(),
-        format!("To: {RINA}"),
+        format!("Kepada: {RINA}"),
         "TLP:RED Serangan".to_owned(),
-        "Subject (outside): ".to_owned(),
-        "Attachment: jejak.csv · text/csv".to_owned(),
+        "Subjek di luar enkripsi: [".to_owned(),
+        "Lampiran: jejak.csv · text/csv".to_owned(),
         "Perihal: Serangan".to_owned(),
     ] {
         assert!(receipt.contains(&line), "{line}:\n{receipt}");
@@ -50,12 +51,55 @@ async fn the_receipt_shows_manifest_recipients_who_must_agree_and_the_mail_itsel
     assert!(shown.contains(&mail.subject));
 }
 
+/// Whoever drafts and whoever agrees sees beside each recipient that mail to it came back, and that its
+/// certificate ends soon; once somebody has spoken with it again, the first is gone.
+#[tokio::test]
+async fn receipt_and_request_show_whose_mail_came_back_and_whose_certificate_ends() {
+    let mut hall = Hall::new("");
+    hall.keyed_contact("lain@bank.example", ContactKind::Person);
+    let made = hall.now().checked_sub(super::KEY_LIFE).unwrap() + jiff::SignedDuration::from_hours(24 * 20);
+    let rina = Actor::with_key("Rina", RINA, made).unwrap();
+    let certificate = rina.certificate().unwrap();
+    hall.stage.add("rina", rina);
+    hall.contact(RINA, ContactKind::Person, Some(&certificate), true);
+    hall.command("ani", &format!("!tlp AMBER\n!diseminasi {RINA}\nUntuk bantuan70@bssn.test."));
+    let sent = hall.play().await;
+    let mail = to(&sent, RINA).into_iter().find(|mail| mail.message_id.starts_with("dissemination.")).unwrap();
+    let bounce = format!(
+        "Return-Path: <>\r\nFrom: MAILER-DAEMON@mx.example\r\nTo: bantuan70@bssn.test\r\nSubject: Undelivered\r\nMessage-ID: <dsn@mx.example>\r\n\
+         MIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nSorry.\r\n\
+         --b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.example\r\n\r\nFinal-Recipient: rfc822; {RINA}\r\n\
+         Action: failed\r\nStatus: 5.1.1\r\nDiagnostic-Code: smtp; 550 no such user\r\n\r\n\
+         --b\r\nContent-Type: text/rfc822-headers\r\n\r\nMessage-ID: <{}>\r\n\r\n--b--\r\n",
+        mail.message_id
+    );
+    hall.stage.deliver(bounce.as_bytes()).unwrap();
+    hall.play().await;
+    let drafted =
+        |hall: &mut Hall| hall.command("ani", &format!("!tlp RED\n!diseminasi {RINA}, lain@bank.example\nUntuk bantuan70@bssn.test."));
+    drafted(&mut hall);
+    let mails = hall.play().await;
+    let of = |text: &str, address: &str| text.lines().find(|line| line.contains(&format!("<{address}>"))).unwrap().to_owned();
+    for person in ["ani@bssn.test", "budi@bssn.test"] {
+        let told = read_by(&mails, person);
+        let line = of(&told, RINA);
+        assert!(line.contains(" · surel kepadanya kembali 20") && line.contains("550 no such user"), "{person}: {line}");
+        assert!(line.contains(" · sertifikatnya berakhir 20"), "{person}: {line}");
+        let other = of(&told, "lain@bank.example");
+        assert!(!other.contains("kembali") && !other.contains("berakhir"), "{person}: {other}");
+    }
+    hall.stage.daemon.store.verify_contact(&Address::parse(RINA).unwrap(), "call-back", "test", hall.now()).unwrap();
+    drafted(&mut hall);
+    let line = of(&read_by(&hall.play().await, "budi@bssn.test"), RINA);
+    assert!(!line.contains("kembali") && line.contains("berakhir"), "{line}");
+}
+
 /// A label higher than the chosen one, wherever it stands, needs a second person.
 #[tokio::test]
 async fn a_higher_mark_in_text_name_or_file_needs_a_second_person() {
     let files = |name: &str, content: &str| vec![(name.to_owned(), "text/plain".to_owned(), content.as_bytes().to_vec())];
     for (text, enclosures, named) in [
-        ("TLP:AMBER\nBlokir alamat itu.", Vec::new(), "text"),
+        ("TLP:AMBER\nBlokir alamat itu.", Vec::new(), "teksnya"),
         ("Blokir alamat itu.", files("TLP_RED_daftar.txt", "alamat"), "TLP_RED_daftar.txt"),
         ("Blokir alamat itu.", files("daftar.txt", "TLP:AMBER+STRICT\n\n203.0.113.7"), "daftar.txt"),
     ] {

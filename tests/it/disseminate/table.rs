@@ -71,11 +71,11 @@ fn of_certificate(mark: Tlp, state: State) -> Fate {
         NoKey => Fate::Signed,
         Good => Fate::Sealed,
         Ended => Fate::Held("sudah berakhir"),
-        Revoked => Fate::Held("revoked"),
-        SignOnly => Fate::Held("no encryption subkey"),
-        Weak => Fate::Held("refused by the policy"),
+        Revoked => Fate::Held("sudah dicabut"),
+        SignOnly => Fate::Held("tidak mempunyai subkunci untuk enkripsi"),
+        Weak => Fate::Held("ditolak karena terlalu lemah"),
         EndsBetween => Fate::HeldLate("sudah berakhir"),
-        RevokedBetween => Fate::HeldLate("revoked"),
+        RevokedBetween => Fate::HeldLate("sudah dicabut"),
     }
 }
 
@@ -305,7 +305,7 @@ async fn units(mark: Tlp) {
         // A unit without certificate is held whatever the mark; what is wrong with one shows when it is used.
         let wanted = match (state, of_certificate(mark, *state)) {
             (NoKey, _) => Fate::Held("sertifikat"),
-            (_, Fate::Held("sudah berakhir") | Fate::HeldLate("sudah berakhir")) => Fate::HeldLate("expired"),
+            (_, Fate::Held("sudah berakhir") | Fate::HeldLate("sudah berakhir")) => Fate::HeldLate("sudah berakhir pada"),
             (_, Fate::Held(reason)) => Fate::HeldLate(reason),
             (_, other) => other,
         };

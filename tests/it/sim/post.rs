@@ -47,7 +47,7 @@ impl Town {
         };
         let sealed = match sealed {
             Ok(sealed) => sealed,
-            Err(refused) => return self.commit(id, &queued, &held(refused.because)).map(|()| true),
+            Err(refused) => return self.commit(id, &queued, &held(refused.to_string())).map(|()| true),
         };
         if queued.sealed.is_none() {
             store.store_sealed(id, sealed.bytes(), now)?;
