@@ -1,5 +1,6 @@
 //! How much the words of a mail are like those of the examples in the rule files. Every example and
-//! test is a labelled mail; from them each word gets its log-odds for each category (naive Bayes).
+//! test is a labelled mail; from them each word, and each two words that follow one another, get their
+//! log-odds for each category (naive Bayes).
 //! It adds a little to what the rules say, so that a report in words that no rule foresaw leans to
 //! the right side. An analyst's correction that is kept as a test teaches it.
 
@@ -10,7 +11,7 @@ use super::vocabulary::Vocabulary;
 use super::words::{Token, Tokens};
 use crate::model::Category;
 use rustc_hash::FxHashMap;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// With fewer examples than this, words tell the author's taste and not the category.
 const LESSONS_MIN: usize = 100;
@@ -20,9 +21,12 @@ const KEY_CHARS: usize = 6;
 const ODDS_MAX: f64 = 2.0;
 const ODDS_MIN: f64 = -1.5;
 /// What an unseen word of a seen kind counts (Laplace): tuned on mails that were not among the examples.
-const PRIOR_WORDS: f64 = 0.3;
+const PRIOR_WORDS: f64 = 0.6;
 /// All words together say at most this much, after scaling.
-const SCORE_MAX: f64 = 4.0;
+const SCORE_MAX: f64 = 6.0;
+/// So far into a text two words in a row are looked up: what a mail is about stands there, and a
+/// megabyte of pairs would only cost time.
+const PAIRS_MAX: usize = 4_000;
 /// In fewer examples a word may stand by chance: it counts, and is not shown as a reason.
 const TELLING_MIN: f64 = 4.0;
 /// Words shown as the reason.
@@ -48,6 +52,8 @@ impl Lesson {
 #[derive(Debug, Default)]
 pub struct Likeness {
     numbers: FxHashMap<Box<str>, u32>,
+    /// The numbers of two words in a row.
+    pairs: FxHashMap<(u32, u32), u32>,
     odds: Vec<Odds>,
     scale: f64,
 }
@@ -74,35 +80,45 @@ impl Likeness {
         if lessons.len() < LESSONS_MIN || scale <= 0.0 {
             return Self::default();
         }
+        let mut new = Self { scale, ..Self::default() };
+        let words: BTreeSet<&str> = lessons.iter().flat_map(Lesson::words).filter_map(|word| key(vocabulary, word)).collect();
+        new.numbers = words.into_iter().zip(0..).map(|(key, number)| (key.into(), number)).collect();
         let mut docs = [0.0; CATEGORIES];
-        let mut counts: BTreeMap<&str, [f64; CATEGORIES]> = BTreeMap::new();
+        let mut counts = vec![[0.0; CATEGORIES]; new.numbers.len()];
         for lesson in lessons {
             let Some(index) = Category::ALL.iter().position(|known| *known == lesson.category) else { continue };
             if let Some(count) = docs.get_mut(index) {
                 *count += 1.0;
             }
-            let keys: BTreeSet<&str> = lesson.words().filter_map(|word| key(vocabulary, word)).collect();
-            for key in keys {
-                if let Some(count) = counts.entry(key).or_default().get_mut(index) {
+            for number in new.told_by(lesson, vocabulary) {
+                if counts.len() <= number as usize {
+                    counts.resize(number as usize + 1, [0.0; CATEGORIES]);
+                }
+                if let Some(count) = counts.get_mut(number as usize).and_then(|counts| counts.get_mut(index)) {
                     *count += 1.0;
                 }
             }
         }
-        let all: f64 = docs.iter().sum();
-        let mut new = Self { scale, ..Self::default() };
-        for (key, counts) in counts {
-            let seen: f64 = counts.iter().sum();
-            let mut of = [0.0; CATEGORIES];
-            for ((odds, count), docs) in of.iter_mut().zip(counts).zip(docs) {
-                let prior = PRIOR_WORDS * seen / all;
-                let inside = (count + prior * docs + 0.05) / (docs + 0.5);
-                let outside = (seen - count + prior * (all - docs) + 0.05) / (all - docs + 0.5);
-                *odds = (inside / outside).ln().clamp(ODDS_MIN, ODDS_MAX);
-            }
-            new.numbers.insert(key.into(), u32::try_from(new.odds.len()).unwrap_or(UNLIKE));
-            new.odds.push(Odds { of, is_telling: seen >= TELLING_MIN });
-        }
+        new.odds = counts.iter().map(|counts| odds(counts, &docs)).collect();
         new
+    }
+
+    /// The numbers of the words and pairs of a lesson, each once; new pairs get theirs.
+    fn told_by(&mut self, lesson: &Lesson, vocabulary: &Vocabulary) -> BTreeSet<u32> {
+        let mut told = BTreeSet::new();
+        for tokens in &lesson.texts {
+            let mut before = None;
+            for token in &tokens.list {
+                let number = self.number(vocabulary, tokens.word(token));
+                told.extend(number);
+                if let (Some(first), Some(second)) = (before, number) {
+                    let next = u32::try_from(self.numbers.len() + self.pairs.len()).unwrap_or(UNLIKE);
+                    told.insert(*self.pairs.entry((first, second)).or_insert(next));
+                }
+                before = number;
+            }
+        }
+        told
     }
 
     /// The number of a word among those of the examples.
@@ -113,7 +129,7 @@ impl Likeness {
     /// What the words of the places say, for each category.
     pub fn lean(&self, texts: &[(usize, &Tokens, &[Meaning])], factors: &[f64]) -> Vec<Leaning> {
         let mut seen = vec![false; self.odds.len()];
-        let mut told: Vec<(usize, Token, &Odds)> = Vec::new();
+        let mut told: Vec<(Hit, &Odds)> = Vec::new();
         for (place, tokens, meanings) in texts {
             // What is quoted or enclosed counts where the new text is short, as with rules.
             let factor = factors.get(*place).copied().unwrap_or(0.0);
@@ -121,38 +137,62 @@ impl Likeness {
             if !counts {
                 continue;
             }
-            for (token, meaning) in tokens.list.iter().zip(*meanings) {
-                if let Some(seen) = seen.get_mut(meaning.likeness as usize)
+            let mut tell = |first: &Token, last: &Token, number: u32| {
+                if let Some(seen) = seen.get_mut(number as usize)
                     && !std::mem::replace(seen, true)
-                    && let Some(odds) = self.odds.get(meaning.likeness as usize)
+                    && let Some(odds) = self.odds.get(number as usize)
                 {
-                    told.push((*place, *token, odds));
+                    told.push((hit(*place, first, last), odds));
                 }
+            };
+            let mut before: Option<(&Token, u32)> = None;
+            for (index, (token, meaning)) in tokens.list.iter().zip(*meanings).enumerate() {
+                let number = meaning.likeness;
+                tell(token, token, number);
+                if index < PAIRS_MAX
+                    && let Some((first, one)) = before
+                    && let Some(pair) = self.pairs.get(&(one, number))
+                {
+                    tell(first, token, *pair);
+                }
+                before = Some((token, number));
             }
         }
         (0..CATEGORIES).map(|category| self.leaning(category, &told)).collect()
     }
 
-    fn leaning(&self, category: usize, told: &[(usize, Token, &Odds)]) -> Leaning {
+    fn leaning(&self, category: usize, told: &[(Hit, &Odds)]) -> Leaning {
         let of = |odds: &Odds| odds.of.get(category).copied().unwrap_or(0.0);
-        let sum: f64 = told.iter().map(|(_, _, odds)| of(odds)).sum();
+        let sum: f64 = told.iter().map(|(_, odds)| of(odds)).sum();
         let adds = (sum * self.scale).clamp(-SCORE_MAX, SCORE_MAX);
         if adds <= 0.0 {
             // What speaks against a kind is that its words are missing: there is nothing to show.
             return Leaning { adds, hits: Vec::new() };
         }
-        let mut best: Vec<_> = told.iter().filter(|(_, _, odds)| odds.is_telling && of(odds) > 0.5).collect();
-        let by_odds = |one: &&(usize, Token, &Odds), other: &&(usize, Token, &Odds)| {
-            of(other.2).total_cmp(&of(one.2)).then((one.0, one.1.start).cmp(&(other.0, other.1.start)))
+        let mut best: Vec<_> = told.iter().filter(|(_, odds)| odds.is_telling && of(odds) > 0.5).collect();
+        let by_odds = |one: &&(Hit, &Odds), other: &&(Hit, &Odds)| {
+            of(other.1).total_cmp(&of(one.1)).then((one.0.place, one.0.start).cmp(&(other.0.place, other.0.start)))
         };
         if best.len() > SHOWN_MAX {
             best.select_nth_unstable_by(SHOWN_MAX, by_odds);
             best.truncate(SHOWN_MAX);
         }
         best.sort_by(by_odds);
-        let hits = best.into_iter().map(|(place, token, _)| hit(*place, token)).collect();
-        Leaning { adds, hits }
+        Leaning { adds, hits: best.into_iter().map(|(hit, _)| *hit).collect() }
     }
+}
+
+/// The log-odds for each category of a word that so many examples of each hold.
+fn odds(counts: &[f64; CATEGORIES], docs: &[f64; CATEGORIES]) -> Odds {
+    let (seen, all): (f64, f64) = (counts.iter().sum(), docs.iter().sum());
+    let prior = PRIOR_WORDS * seen / all;
+    let mut of = [0.0; CATEGORIES];
+    for ((odds, count), docs) in of.iter_mut().zip(counts).zip(docs) {
+        let inside = (count + prior * docs + 0.05) / (docs + 0.5);
+        let outside = (seen - count + prior * (all - docs) + 0.05) / (all - docs + 0.5);
+        *odds = (inside / outside).ln().clamp(ODDS_MIN, ODDS_MAX);
+    }
+    Odds { of, is_telling: seen >= TELLING_MIN }
 }
 
 /// The letters of a word that count: the usual spelling, its beginning; numbers and single letters do not.
@@ -165,6 +205,6 @@ fn key<'a>(vocabulary: &'a Vocabulary, word: &'a str) -> Option<&'a str> {
     usual.get(..end)
 }
 
-fn hit(place: usize, token: &Token) -> Hit {
-    Hit { pattern: u32::MAX, place, start: token.start, end: token.end, first: token.position, last: token.position, is_denied: false }
+fn hit(place: usize, first: &Token, last: &Token) -> Hit {
+    Hit { pattern: u32::MAX, place, start: first.start, end: last.end, first: first.position, last: last.position, is_denied: false }
 }
