@@ -34,12 +34,14 @@ pub(super) enum Cause {
     ClockBehind,
     /// The host's clock jumped.
     ClockJumped,
+    /// The certificate of somebody whom the configuration names is unfit: what is encrypted to it is held.
+    Certificate,
     /// A letter that cannot even be read was held.
     Letter,
 }
 
 impl Cause {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Intake,
         Self::Token,
         Self::Outgoing,
@@ -50,6 +52,7 @@ impl Cause {
         Self::Reload,
         Self::ClockBehind,
         Self::ClockJumped,
+        Self::Certificate,
         Self::Letter,
     ];
 
@@ -65,6 +68,7 @@ impl Cause {
             Self::Reload => "reload",
             Self::ClockBehind => "clock_behind",
             Self::ClockJumped => "clock_jumped",
+            Self::Certificate => "certificate",
             Self::Letter => "letter",
         }
     }

@@ -203,6 +203,31 @@ async fn an_hour_without_a_sync_is_told_and_its_end_too() {
 }
 
 #[tokio::test]
+async fn a_certificate_of_the_configuration_that_ended_is_told_to_the_chief_and_when_it_is_in_order() {
+    let (_folder, mut stage) = stage();
+    let look = async |stage: &Stage| tick::watch_standing(&stage.daemon, &clock::Watch::default()).await.unwrap();
+    let file = stage.config_file.with_file_name("ani.asc");
+    let good = std::fs::read(&file).unwrap();
+    let life = SignedDuration::from_hours(3 * 365 * 24);
+    let ending = Actor::with_key("Ani Lestari", "ani@bssn.test", start() - life + SignedDuration::from_mins(10)).unwrap();
+    std::fs::write(&file, ending.certificate().unwrap()).unwrap();
+    stage.reload().unwrap();
+    look(&stage).await;
+    assert!(alarms(&stage).is_empty());
+    stage.clock.advance(SignedDuration::from_mins(20));
+    look(&stage).await;
+    look(&stage).await;
+    assert_eq!(alarms(&stage), ["certificate"]);
+    let sent = told(&stage.play().await.unwrap());
+    assert_eq!(sent.len(), 1, "{sent:?}");
+    assert!(sent[0].contains("Ani Lestari <ani@bssn.test>: sudah berakhir pada 2026-03-03"), "{sent:?}");
+    std::fs::write(&file, good).unwrap();
+    stage.reload().unwrap();
+    look(&stage).await;
+    assert!(alarms(&stage).is_empty() && told(&stage.play().await.unwrap())[0].contains("Sudah pulih"));
+}
+
+#[tokio::test]
 async fn mail_that_is_in_no_store_is_counted_named_and_told_until_it_is_taken_in() {
     let (folder, mut stage) = stage();
     report(&mut stage);

@@ -3,10 +3,11 @@
 use super::alarm::Cause;
 use super::clock::Watch;
 use super::{Daemon, pipeline, retention, setup};
-use crate::decide::{chief, due, forecast};
+use crate::decide::{chief, due, forecast, unsealed};
 use crate::model::effect::MailKind;
 use crate::model::snapshot::Question;
 use crate::model::ticket::TicketNumber;
+use crate::model::{Address, Fingerprint};
 use crate::store::{MailFilter, MailRow, SYNC, View};
 use jiff::SignedDuration;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -91,7 +92,27 @@ pub(super) async fn watch_standing(daemon: &Daemon, watch: &Watch) -> anyhow::Re
         }
         None => daemon.over(Cause::ClockBehind).await,
     }
+    let unfit = unfit_people(daemon);
+    if unfit.is_empty() {
+        daemon.over(Cause::Certificate).await
+    } else {
+        daemon.alarm(Cause::Certificate, &unfit.join("; ")).await
+    }
     Ok(())
+}
+
+/// Those whom the configuration names and to whom nothing can be encrypted now: a receipt that tells
+/// them why would be held itself.
+fn unfit_people(daemon: &Daemon) -> Vec<String> {
+    let (bench, now) = (daemon.bench(), daemon.clock.now());
+    let desk = bench.desk(&daemon.key, now);
+    let people = bench.policy.people.iter().map(|person| (&person.name, &person.address, Some(&person.fingerprint)));
+    let units = bench.policy.internal_units.iter().map(|unit| (&unit.name, &unit.address, unit.fingerprint.as_ref()));
+    let problem = |(name, address, print): (&String, &Address, Option<&Fingerprint>)| {
+        let unfit = bench.reader.keyring.get(print?)?.unfit(now);
+        (!unfit.is_empty()).then(|| format!("{name} <{address}>: {}", unsealed::unfit(&unfit, desk)))
+    };
+    people.chain(units).filter_map(problem).collect()
 }
 
 /// Those that are looked at now: all, or where a flood opened more than that, so many, on from where the last

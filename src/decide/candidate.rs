@@ -4,6 +4,7 @@
 
 use super::Arrived;
 use super::trust;
+use super::unsealed;
 use super::work::{DAEMON, Work};
 use crate::mail::kind::Dmarc;
 use crate::model::Fingerprint;
@@ -40,9 +41,9 @@ pub fn keep(arrived: &Arrived<'_>, number: &TicketNumber, moment: Moment, work: 
     if moment == Moment::Later && arrived.recognised.dmarc != Dmarc::Pass {
         return say("candidate.unproved", "", work);
     }
-    let problems = certificate.problems(work.desk.now);
+    let problems = certificate.unfit(work.desk.now);
     if !problems.is_empty() {
-        return say("candidate.unfit", &problems.join(", "), work);
+        return say("candidate.unfit", &unsealed::unfit(&problems, work.desk), work);
     }
     work.effect(Effect::KeepCandidate {
         ticket: number.clone(),

@@ -1,6 +1,7 @@
 //! Disseminations under TLP, through the real daemon between two Maildirs: who gets what, who does
 //! not, and who is told.
 
+mod agreement;
 mod attacks;
 mod draft;
 mod drift;

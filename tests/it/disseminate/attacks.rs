@@ -1,119 +1,25 @@
-//! Agreement and confirmation under attack: forged, replayed, redirected, borrowed from elsewhere.
-//! Each is tried on the real daemon, and the true one acts at the end, so that nothing is refused for
-//! another reason.
+//! Confirmation under attack, and what whoever sees a sealed mail can make of it. Each is tried on the
+//! real daemon, and the true confirmation acts at the end, so that nothing is refused for another reason.
 
+use super::agreement::awaiting;
 use super::{Hall, read_by, to};
 use crate::harness::gpg::{Gpg, crlf};
 use bantuan70::cli::demo::stage::{Actor, Note, Received};
 use bantuan70::model::Address;
 use bantuan70::model::contact::ContactKind;
-use bantuan70::model::dissemination::{DisseminationState, RecipientState};
+use bantuan70::model::dissemination::RecipientState;
 use bantuan70::model::letter::LetterState;
 
 const RINA: &str = "rina@bank.example";
-const BUDI: &str = "budi@bssn.test";
 
-fn center() -> Address {
+pub fn center() -> Address {
     Address::parse("bantuan70@bssn.test").unwrap()
 }
 
-/// A RED dissemination to rina that awaits a second person, and the line that agrees to it.
-async fn awaiting(hall: &mut Hall, to: &str) -> String {
-    hall.command("ani", &format!("!tlp RED\n!diseminasi {to}\nRahasia untuk bantuan70@bssn.test."));
-    hall.play().await;
-    let serial = (1..).take_while(|serial| hall.dissemination(*serial).is_some()).last().unwrap();
-    assert_eq!(hall.dissemination(serial).unwrap().state, DisseminationState::AwaitingApproval);
-    hall.agreement(serial)
-}
-
-fn note(text: &str) -> Note {
-    Note { subject: "Re: Mohon persetujuan".to_owned(), text: text.to_owned(), ..Note::default() }
-}
-
-/// The mail comes in: nobody gets anything of the dissemination, and budi is told why.
-async fn refused(hall: &mut Hall, raw: &[u8], reason: &str) {
-    hall.stage.deliver(raw).unwrap();
-    let sent = hall.play().await;
-    assert!(to(&sent, RINA).is_empty(), "{reason}: it left");
-    assert_eq!(hall.dissemination(1).unwrap().approvals.len(), 1, "{reason}: it counted");
-    let told = read_by(&sent, BUDI);
-    assert!(told.contains(reason), "{reason}:\n{told}");
-}
-
-fn replaced(raw: &[u8], from: &str, to: &str) -> Vec<u8> {
+pub fn replaced(raw: &[u8], from: &str, to: &str) -> Vec<u8> {
     let text = std::str::from_utf8(raw).unwrap();
     assert!(text.contains(from), "{from} in\n{text}");
     text.replacen(from, to, 1).into_bytes()
-}
-
-#[tokio::test]
-async fn p1_p3_p4_p26_agreement_that_is_not_the_persons_own_and_whole_does_not_count() {
-    let mut hall = Hall::new("");
-    hall.keyed_contact(RINA, ContactKind::Person);
-    let line = awaiting(&mut hall, RINA).await;
-    let now = hall.now();
-    let signs = |actor: &Actor, n: u32| actor.signs(&center(), &note(&line), &format!("x{n}@bssn.test"), now).unwrap();
-    let (ani, budi) = (hall.stage.actor("ani").unwrap(), hall.stage.actor("budi").unwrap());
-    // Unsigned; signed by another under his name; by a certificate that bears his name and is not his.
-    let unsigned = budi.writes(&center(), &note(&line), "x1@bssn.test", now).unwrap();
-    let of_ani = replaced(&signs(ani, 2), "From: \"Ani\" <ani@bssn.test>", "From: \"Budi\" <budi@bssn.test>");
-    let forged_user_id = signs(&Actor::with_key("Budi", BUDI, now).unwrap(), 3);
-    // Signed by him, and under another sender outside.
-    let outer_differs = replaced(&signs(budi, 4), "From: \"Budi\" <budi@bssn.test>", "From: \"Rudi\" <rudi@bssn.test>");
-    // His own signed note to somebody, beside a line that he did not sign.
-    let whole = signs(budi, 5);
-    let text = std::str::from_utf8(&whole).unwrap();
-    let (header, body) = text.split_once("\r\n\r\n").unwrap();
-    let kind = header.find("Content-Type:").unwrap();
-    let beside = format!(
-        "{}Content-Type: multipart/mixed; boundary=luar\r\n\r\n--luar\r\nContent-Type: text/plain\r\n\r\n{line}\r\n--luar\r\n{}\r\n\r\n{body}\r\n--luar--\r\n",
-        &header[..kind],
-        &header[kind..]
-    );
-    let good = signs(budi, 6);
-    refused(&mut hall, &unsigned, "tidak bertanda tangan").await;
-    refused(&mut hall, &of_ani, "berbeda dari From di luar").await;
-    refused(&mut hall, &forged_user_id, "sertifikat yang tidak dikenal").await;
-    refused(&mut hall, &outer_differs, "").await;
-    refused(&mut hall, beside.as_bytes(), "tidak seluruh surel bertanda tangan").await;
-    hall.stage.deliver(&good).unwrap();
-    assert_eq!(to(&hall.play().await, RINA).len(), 1);
-}
-
-#[tokio::test]
-async fn c1_c13_agreement_is_to_one_manifest_and_counts_once() {
-    let mut hall = Hall::new("\n[dissemination]\napprovals = { RED = 3 }\n");
-    hall.keyed_contact(RINA, ContactKind::Person);
-    let first = awaiting(&mut hall, RINA).await;
-    // The same words to the same person again: another dissemination, another code.
-    let second = awaiting(&mut hall, RINA).await;
-    let (code_of_first, code_of_second) = (first.rsplit(' ').next().unwrap(), second.rsplit(' ').next().unwrap());
-    assert_ne!(code_of_first, code_of_second);
-    let budi = |hall: &Hall, text: &str| {
-        let id = hall.stage.next_message_id("budi");
-        hall.stage.actor("budi").unwrap().signs(&center(), &note(text), &id, hall.now()).unwrap()
-    };
-    let of_another = budi(&hall, &format!("!setuju DIS-{}-0001 {code_of_second}", hall.year));
-    refused(&mut hall, &of_another, "kode tidak cocok").await;
-    // Good, but a third person is needed; sent again by whoever caught it, it is no third person.
-    let good = budi(&hall, &first);
-    hall.stage.deliver(&good).unwrap();
-    assert!(to(&hall.play().await, RINA).is_empty());
-    for dress in ["", "Received: from x.example by mx.bssn.test; Tue, 24 Nov 2026 10:00:00 +0700\r\n"] {
-        hall.stage.deliver(&[dress.as_bytes(), &good].concat()).unwrap();
-        hall.play().await;
-    }
-    let other_id = replaced(&good, "Message-ID: <", "Message-ID: <lain.");
-    hall.stage.deliver(&other_id).unwrap();
-    let told = read_by(&hall.play().await, BUDI);
-    assert!(told.contains("sudah pernah diterima") || told.contains("berbeda"), "{told}");
-    hall.command("budi", &first);
-    assert!(read_by(&hall.play().await, BUDI).contains("masih diperlukan"));
-    assert_eq!(hall.dissemination(1).unwrap().approvals.len(), 2);
-    hall.command("rudi", &first);
-    assert_eq!(to(&hall.play().await, RINA).len(), 1);
-    // What is released is not agreed to again, nor is the other one by any of this.
-    assert_eq!(hall.dissemination(2).unwrap().approvals.len(), 1);
 }
 
 /// One recipient who is a real gpg, with the mail that it got.
