@@ -4,10 +4,12 @@ mod misp;
 
 use super::listing::{Desk, cell, escaped, escaped_lines, not_found, open, print_fields, print_json, print_rows};
 use super::{Common, Exit, Failure, Outcome, print};
+use crate::model::dissemination::RecipientState;
 use crate::model::ticket::{Direction, State};
 use crate::model::{Address, Category, InboxId};
 use crate::store::{OutboxId, TicketFilter, TicketPage, TicketRow};
 use clap::{Args, Subcommand, ValueEnum};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 
 #[derive(Debug, Args)]
@@ -189,17 +191,21 @@ fn show(common: &Common, desk: &Desk, number: &str) -> Outcome {
     for line in &page.timeline {
         print(format!("{}  {}  {}  {}", line.at, line.event, escaped(&line.by), escaped(&line.detail)))?;
     }
+    let mut shown = BTreeSet::new();
     for message in &page.messages {
         print(format!("\n{} {} {} {}", message.direction.word().to_uppercase(), message.at, message.kind, cell(message.state.as_ref())))?;
         print(format!("From: {}\nTo: {}", escaped(message.from.as_deref().unwrap_or_default()), escaped(&message.to)))?;
-        print(format!("Subject: {}\n\n{}", escaped(&message.subject), escaped_lines(message.text.trim_end())))?;
+        let is_again = message.dissemination.as_ref().is_some_and(|number| !message.text.is_empty() && !shown.insert(number));
+        let text = if is_again { "(the same text)" } else { message.text.trim_end() };
+        print(format!("Subject: {}\n\n{}", escaped(&message.subject), escaped_lines(text)))?;
     }
     Ok(Exit::Done)
 }
 
 fn show_disseminations(page: &TicketPage) -> Result<(), Failure> {
     for dissemination in &page.disseminations {
-        print(format!("\n{} TLP:{} {}", dissemination.number, dissemination.tlp, dissemination.state))?;
+        let progress = progress(&dissemination.progress);
+        print(format!("\n{} TLP:{} {}: {progress}", dissemination.number, dissemination.tlp, dissemination.state))?;
         for approval in &dissemination.approvals {
             print(format!("  agreed     {}  {}", approval.at, approval.by))?;
         }
@@ -208,6 +214,15 @@ fn show_disseminations(page: &TicketPage) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// `1240 of 2000 sent, 12 confirmed, 757 queued, 3 held`.
+fn progress(by_state: &BTreeMap<RecipientState, usize>) -> String {
+    let of = |states: &[RecipientState]| states.iter().filter_map(|state| by_state.get(state)).sum::<usize>();
+    let sent = of(&[RecipientState::Sent, RecipientState::Confirmed, RecipientState::Handled]);
+    let others = by_state.iter().filter(|(state, _)| **state != RecipientState::Sent);
+    let others: String = others.map(|(state, count)| format!(", {count} {state}")).collect();
+    format!("{sent} of {} sent{others}", of(RecipientState::ALL))
 }
 
 /// One mail (RFC 2046 §5.1.5, `multipart/digest`) with every message of the ticket as it came and as it went.

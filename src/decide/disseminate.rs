@@ -4,6 +4,7 @@
 mod confirm;
 mod leave;
 mod preview;
+mod progress;
 
 use super::act::{Job, local};
 use super::command::names_center;
@@ -20,11 +21,11 @@ use crate::model::ticket::{AtReporter, Service, State, Ticket, TicketEvent, Tick
 use crate::model::{Address, Tlp};
 use leave::{Directory, obstacle, release};
 use preview::{held_words, request_approval};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use confirm::{Word, answered, confirm_by_hand, unconfirmed};
 pub use leave::{Agreed, leaving, reminder};
-pub use preview::recipient_lines;
+pub use progress::progress_lines;
 
 /// `!diseminasi`: the text and attachments of the mail become a dissemination.
 pub fn draft(targets: &[String], job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, String> {
@@ -119,6 +120,7 @@ fn subject_of(job: &Job<'_>) -> String {
 fn resolve(targets: &[String], mark: Tlp, work: &Work<'_>, wrong: &mut Vec<String>) -> Vec<Contact> {
     let desk = work.desk;
     let mut contacts: Vec<Contact> = Vec::new();
+    let mut named: BTreeSet<&Address> = BTreeSet::new();
     for target in targets {
         let is_collective = target.to_lowercase().starts_with("sector:") || target.to_lowercase().starts_with("group:");
         if mark == Tlp::Red && is_collective {
@@ -139,7 +141,7 @@ fn resolve(targets: &[String], mark: Tlp, work: &Work<'_>, wrong: &mut Vec<Strin
         for contact in verified {
             if mark == Tlp::Red && contact.kind != ContactKind::Person {
                 wrong.push(desk.say("refused.red_needs_persons", &[("target", target)]));
-            } else if !contacts.iter().any(|other| other.address == contact.address) {
+            } else if named.insert(&contact.address) {
                 contacts.push(contact.clone());
             }
         }
@@ -180,8 +182,9 @@ fn recipients(contacts: &[Contact], mark: Tlp, work: &Work<'_>) -> Vec<Recipient
             },
         );
     let mut recipients: Vec<Recipient> = of_contact.chain(of_unit).collect();
+    let by_address: BTreeMap<&Address, &Contact> = contacts.iter().map(|contact| (&contact.address, contact)).collect();
     for recipient in &mut recipients {
-        let contact = contacts.iter().find(|contact| contact.address == recipient.address);
+        let contact = by_address.get(&recipient.address).copied();
         if let Some(why) = obstacle(recipient, mark, contact, work.desk) {
             recipient.state = RecipientState::Held;
             recipient.because = why;

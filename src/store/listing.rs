@@ -97,6 +97,8 @@ pub struct MessageRow {
     /// The state of a letter; absent for what came.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<LetterState>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dissemination: Option<DisseminationNumber>,
 }
 
 /// One line of a ticket's history.
@@ -128,6 +130,10 @@ pub struct DisseminationRow {
     pub number: DisseminationNumber,
     pub tlp: Tlp,
     pub state: DisseminationState,
+    pub subject: String,
+    pub text: String,
+    /// How many recipients stand how; states in which none stands are left out.
+    pub progress: BTreeMap<RecipientState, usize>,
     pub approvals: Vec<ApprovalRow>,
     pub recipients: Vec<RecipientRow>,
 }
@@ -164,6 +170,7 @@ pub struct OutboxRow {
     pub sent_at: Option<String>,
     /// How often it was sent again after an uncertain end: the recipient may have it twice.
     pub resends: u32,
+    pub dissemination: Option<DisseminationNumber>,
 }
 
 /// Which stored mail. Empty fields ask for nothing.
@@ -271,6 +278,9 @@ impl DisseminationRow {
             number: one.number.clone(),
             tlp: one.tlp,
             state: one.state,
+            subject: one.subject.clone(),
+            text: one.text.clone(),
+            progress: one.progress(),
             approvals: one
                 .approvals
                 .iter()

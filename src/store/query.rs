@@ -7,7 +7,7 @@ use super::listing::{
 use super::row::{At, Word, local};
 use super::{Store, at, snapshot};
 use crate::model::dissemination::{Dissemination, DisseminationNumber, DisseminationState};
-use crate::model::letter::{Letter, LetterState};
+use crate::model::letter::{Letter, LetterKind, LetterState};
 use crate::model::ticket::{Direction, Ticket, TicketNumber};
 use crate::model::{Address, InboxId, Sha256};
 use anyhow::Context as _;
@@ -17,6 +17,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// No listing reads more rows than this at once.
 const ROWS_MAX: usize = 1_000_000;
+/// Words of disseminations that one page of a ticket repeats with each of their letters; past it they stand with the
+/// dissemination alone. A page is held in memory as a whole.
+const WORDS_MAX: usize = 16 * 1024 * 1024;
 /// A search of more words than this is cut: nobody types more.
 const SEARCH_WORDS_MAX: usize = 20;
 
@@ -131,12 +134,13 @@ impl Store {
     pub fn ticket(&self, number: &TicketNumber, view: &View) -> anyhow::Result<Option<TicketPage>> {
         self.read(|db| {
             let Some(ticket) = snapshot::ticket(db, number)? else { return Ok(None) };
+            let disseminations = snapshot::disseminations_of(db, number)?;
             Ok(Some(TicketPage {
-                messages: messages(db, number, view)?,
+                messages: messages(db, number, &disseminations, view)?,
                 timeline: timeline(db, number, view)?,
                 attachments: attachments(db, number, view)?,
                 indicators: indicators(db, number)?,
-                disseminations: snapshot::disseminations_of(db, number)?.iter().map(|one| DisseminationRow::new(one, view)).collect(),
+                disseminations: disseminations.iter().map(|one| DisseminationRow::new(one, view)).collect(),
                 ticket: TicketRow::new(&ticket, view),
                 documents: ticket.documents,
                 form: ticket.form,
@@ -158,15 +162,16 @@ impl Store {
         };
         self.read(|db| {
             let mut statement = db.prepare_cached(
-                "SELECT id, message_id, to_address, kind, ticket, state, attempts, next_at, last_error, queued_at, sent_at, resends
-                 FROM outbox WHERE state IN (SELECT value FROM json_each(?1)) ORDER BY id",
+                "SELECT id, message_id, to_address, kind, ticket, state, attempts, next_at, last_error, queued_at, sent_at, resends,
+                     dissemination FROM outbox WHERE state IN (SELECT value FROM json_each(?1)) ORDER BY id",
             )?;
             let rows = statement.query_map([serde_json::json!(wanted).to_string()], |row| outbox_row(row, view))?;
             rows.collect::<Result<_, _>>().context("read the outbox")
         })
     }
 
-    /// How far each dissemination is of which a letter has not left: for each, its letters by state.
+    /// How far each dissemination is of which a letter has not left: for each, its letters by state. A recipient
+    /// for whom no letter could be made counts as held.
     ///
     /// # Errors
     /// Where the database cannot be read.
@@ -184,6 +189,13 @@ impl Store {
             for row in rows {
                 let (number, state, count) = row.context("read how far disseminations are")?;
                 progress.entry(number).or_default().insert(state, count);
+            }
+            let mut statement = db.prepare_cached("SELECT count(*) FROM recipient WHERE dissemination = ?1 AND message_id IS NULL")?;
+            for (number, by_state) in &mut progress {
+                let out_of_reach: u32 = statement.query_row([&number.0], |row| row.get(0)).context("count those out of reach")?;
+                if out_of_reach > 0 {
+                    *by_state.entry(LetterState::Held).or_default() += out_of_reach;
+                }
             }
             Ok(progress)
         })
@@ -344,7 +356,7 @@ pub(super) fn select_tickets(db: &Connection, filter: &TicketFilter) -> anyhow::
     Ok(tickets)
 }
 
-fn messages(db: &Connection, number: &TicketNumber, view: &View) -> anyhow::Result<Vec<MessageRow>> {
+fn messages(db: &Connection, number: &TicketNumber, disseminations: &[Dissemination], view: &View) -> anyhow::Result<Vec<MessageRow>> {
     let mut messages: Vec<(Timestamp, MessageRow)> = Vec::new();
     let mut statement = db.prepare_cached(
         "SELECT id, message_id, kind, from_address, received_at, subject, text, decided_at FROM inbox WHERE ticket = ?1 AND state = 'decided' ORDER BY id",
@@ -364,19 +376,30 @@ fn messages(db: &Connection, number: &TicketNumber, view: &View) -> anyhow::Resu
             text: row.get(6)?,
             id: row.get(0)?,
             state: None,
+            dissemination: None,
         };
         Ok((order, message))
     })?;
     messages.extend(rows.collect::<Result<Vec<_>, _>>().context("read the mail of a ticket")?);
-    let mut statement =
-        db.prepare_cached("SELECT id, state, coalesce(sent_at, queued_at), letter, queued_at FROM outbox WHERE ticket = ?1 ORDER BY id")?;
+    let mut statement = db.prepare_cached(
+        "SELECT id, state, coalesce(sent_at, queued_at), letter, queued_at, erased_at IS NULL FROM outbox WHERE ticket = ?1 ORDER BY id",
+    )?;
+    let mut words_left = WORDS_MAX;
     let rows = statement.query_map([&number.0], |row| {
         let times = (row.get::<_, At>(2)?.0, row.get::<_, At>(4)?.0);
-        Ok((row.get::<_, i64>(0)?, row.get::<_, Word<LetterState>>(1)?.0, times, row.get::<_, String>(3)?))
+        Ok((row.get::<_, i64>(0)?, row.get::<_, Word<LetterState>>(1)?.0, times, row.get::<_, String>(3)?, row.get::<_, bool>(5)?))
     })?;
     for row in rows {
-        let (id, state, (time, order), body) = row.context("read the letters of a ticket")?;
-        let letter: Letter = serde_json::from_str(&body).with_context(|| format!("read letter {id}"))?;
+        let (id, state, (time, order), body, has_words) = row.context("read the letters of a ticket")?;
+        let mut letter: Letter = serde_json::from_str(&body).with_context(|| format!("read letter {id}"))?;
+        // The words of a dissemination stand with it and not with each of its letters.
+        let of = disseminations
+            .iter()
+            .find(|one| has_words && letter.kind == LetterKind::Dissemination && letter.dissemination.as_ref() == Some(&one.number));
+        if let Some(left) = of.and_then(|one| words_left.checked_sub(one.text.len())).filter(|_| letter.text.is_empty()) {
+            words_left = left;
+            letter.text = of.map(|one| one.text.clone()).unwrap_or_default();
+        }
         let message = MessageRow {
             message_id: Some(letter.message_id),
             direction: Direction::Out,
@@ -388,6 +411,7 @@ fn messages(db: &Connection, number: &TicketNumber, view: &View) -> anyhow::Resu
             text: letter.text,
             id,
             state: Some(state),
+            dissemination: letter.dissemination,
         };
         messages.push((order, message));
     }
@@ -447,6 +471,7 @@ fn outbox_row(row: &Row<'_>, view: &View) -> rusqlite::Result<OutboxRow> {
         queued_at: show(row.get(9)?),
         sent_at: row.get::<_, Option<At>>(10)?.map(show),
         resends: row.get(11)?,
+        dissemination: row.get::<_, Option<String>>(12)?.map(DisseminationNumber),
     })
 }
 

@@ -20,6 +20,7 @@ use bantuan70::model::{Address, Fingerprint, Language};
 use bantuan70::openpgp::Certificate;
 use bantuan70::store::{NewContact, OutboxId, OutboxRow, View};
 use jiff::{SignedDuration, Timestamp};
+use std::path::PathBuf;
 
 /// The life of a key that the program makes.
 const KEY_LIFE: SignedDuration = SignedDuration::from_hours(3 * 365 * 24);
@@ -29,7 +30,7 @@ struct Hall {
     stage: Stage,
     /// In which numbers begin.
     year: i16,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Hall {
@@ -41,11 +42,16 @@ impl Hall {
         let setting = Setting { people: &people, more, ..Setting::default() };
         let stage = Stage::set_up(&folder.path().join("stage"), start, &setting).unwrap();
         let year = start.to_zoned_datetime(stage.daemon.config.center.time_zone.clone()).year();
-        Self { stage, year, _folder: folder }
+        Self { stage, year, folder }
     }
 
     fn now(&self) -> Timestamp {
         self.stage.clock.now()
+    }
+
+    /// Where configuration, database and both Maildirs lie.
+    fn folder(&self) -> PathBuf {
+        self.folder.path().join("stage")
     }
 
     /// A contact with this certificate, and someone on the stage who takes its mail.

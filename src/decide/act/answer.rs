@@ -32,7 +32,7 @@ pub(super) fn status(job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, S
         .map(|one| format!("{} · {} · {}\n{}", local(one.at, work), one.from, one.subject, one.text.trim_end()));
     list(&mut fields, "messages", messages);
     list(&mut fields, "attachments", work.world.attachments.iter().cloned());
-    let recipients: Vec<String> = work.disseminations_of(&ticket.number).flat_map(|one| disseminate::recipient_lines(one, work)).collect();
+    let recipients: Vec<String> = work.disseminations_of(&ticket.number).flat_map(|one| disseminate::progress_lines(one, work)).collect();
     list(&mut fields, "recipients", recipients);
     job.answer = Some((TemplateName::Status, fields));
     Ok(work.desk.say("done.status", &[]))

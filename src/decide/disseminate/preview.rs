@@ -146,11 +146,6 @@ pub(super) fn request_approval(
 }
 
 /// One line a recipient: address, protection, state, reason.
-#[must_use]
-pub fn recipient_lines(dissemination: &Dissemination, work: &Work<'_>) -> Vec<String> {
-    lines(dissemination, &Directory::new(), work)
-}
-
 fn lines(dissemination: &Dissemination, directory: &Directory, work: &Work<'_>) -> Vec<String> {
     let state = state_words(dissemination, work);
     let mut lines = vec![format!("{} {} {state}", dissemination.number, dissemination.tlp.label())];
@@ -166,7 +161,7 @@ pub(super) fn state_words(dissemination: &Dissemination, work: &Work<'_>) -> Str
     work.desk.say(&format!("dissemination_state.{}", dissemination.state), &[])
 }
 
-fn recipient_line(recipient: &Recipient, mark: Tlp, work: &Work<'_>) -> String {
+pub(super) fn recipient_line(recipient: &Recipient, mark: Tlp, work: &Work<'_>) -> String {
     let say = |key: &str| work.desk.say(key, &[]);
     let protection = match (&recipient.fingerprint, mark.must_be_encrypted()) {
         (Some(fingerprint), _) => format!("OpenPGP {fingerprint}"),
