@@ -112,11 +112,8 @@ fn bytes_of(path: &Path) -> Result<Vec<u8>, String> {
     let file = std::fs::File::open(path).map_err(|error| format!("cannot open the file: {error}"))?;
     let mut raw = Vec::new();
     file.take(FILE_BYTES_MAX + 1).read_to_end(&mut raw).map_err(|error| format!("cannot read the file: {error}"))?;
-    match raw.len() {
-        0 => Err("the file is empty".to_owned()),
-        len if len as u64 > FILE_BYTES_MAX => Err(format!("the file is larger than {FILE_BYTES_MAX} bytes")),
-        _ => Ok(raw),
-    }
+    // An empty file is a mail in which nothing stands, as it is to the daemon (ATTACKS M8).
+    if raw.len() as u64 > FILE_BYTES_MAX { Err(format!("the file is larger than {FILE_BYTES_MAX} bytes")) } else { Ok(raw) }
 }
 
 fn attachments_of(mail: &Mail) -> Vec<Value> {

@@ -55,6 +55,19 @@ pub(super) fn not_found(line: impl Into<String>) -> Failure {
     Failure { exit: Exit::NotInOrder, line: line.into() }
 }
 
+/// The ID of a row as a list shows it.
+pub(super) fn row_id(word: &str) -> Result<i64, String> {
+    word.parse()
+        .ok()
+        .filter(|id| *id > 0)
+        .ok_or_else(|| "an ID is a whole number from 1, as the first column of the list shows it".to_owned())
+}
+
+/// How many rows are asked for.
+pub(super) fn row_count(word: &str) -> Result<usize, String> {
+    word.parse().ok().filter(|count| *count > 0).ok_or_else(|| "write a whole number from 1".to_owned())
+}
+
 /// Prints one object as a line of JSON.
 pub(super) fn print_json(object: &impl Serialize) -> Result<(), Failure> {
     let line = serde_json::to_string(object).map_err(|error| Failure::service(format!("write JSON: {error}")))?;

@@ -1,7 +1,7 @@
 //! `bantuan70 mail` and `bantuan70 quarantine`: every stored message, and those that could not be
 //! processed.
 
-use super::listing::{Desk, cell, escaped_lines, not_found, open, print_fields, print_json, print_rows, who};
+use super::listing::{Desk, cell, escaped_lines, not_found, open, print_fields, print_json, print_rows, row_count, row_id, who};
 use super::ticket::words;
 use super::{Common, Exit, Failure, Outcome, print};
 use crate::model::InboxId;
@@ -27,7 +27,7 @@ enum Verb {
         #[arg(long, value_name = "NUMBER")]
         ticket: Option<String>,
         /// The newest so many
-        #[arg(long, value_name = "NUMBER")]
+        #[arg(long, value_name = "NUMBER", value_parser = row_count)]
         limit: Option<usize>,
     },
     /// Show one stored message
@@ -37,6 +37,7 @@ enum Verb {
 #[derive(Debug, Args)]
 struct Show {
     /// MAIL-ID of the list
+    #[arg(value_parser = row_id)]
     id: i64,
     /// The bytes as they came, nothing else
     #[arg(long)]
@@ -58,6 +59,7 @@ enum QuarantineVerb {
     /// Handle a message anew; one that has a ticket only leaves the list
     Release {
         /// MAIL-ID of the list
+        #[arg(value_parser = row_id)]
         id: i64,
     },
 }

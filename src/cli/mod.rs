@@ -125,6 +125,46 @@ impl Common {
     }
 }
 
+/// Verbs that print no listing, with what to ask for instead where there is something: `--json` there is refused,
+/// as a script that went on would read words for people as objects.
+const WITHOUT_JSON: &[(&str, &str)] = &[
+    ("init", ""),
+    ("demo", ""),
+    ("run", ""),
+    ("rules export-corrections", "it prints a rule file in TOML"),
+    ("ticket export", "use --format json"),
+    ("contact add", "'contact show ADDRESS --json' shows the contact"),
+    ("contact verify", "'contact show ADDRESS --json' shows the contact"),
+    ("contact remove", ""),
+    ("contact export", "it writes a CSV file"),
+    ("key generate", "'key list --json' shows the key"),
+    ("key import", "'key list --json' shows the certificates"),
+    ("key refresh", "'key list --json' shows the certificates"),
+    ("key announce", ""),
+    ("key export", "it prints a certificate"),
+    ("key remove", ""),
+    ("outbox retry", "'outbox list --json' shows the letter"),
+    ("outbox cancel", "'outbox list --json' shows the letter"),
+    ("quarantine release", "'mail show ID --json' shows the mail"),
+    ("backup", "'audit verify --json' gives the head of the chain"),
+    ("restore", "'audit verify --json' gives the head of the chain"),
+    ("completions", ""),
+    ("man", ""),
+];
+
+/// The verb and its sub-verb as typed.
+fn verb_of(matches: &clap::ArgMatches) -> String {
+    let Some((verb, inside)) = matches.subcommand() else { return String::new() };
+    inside.subcommand_name().map_or_else(|| verb.to_owned(), |sub| format!("{verb} {sub}"))
+}
+
+/// Refuses `--json` where it would have no effect.
+fn refuse_json(verb: &str) -> Option<Failure> {
+    let (verb, instead) = WITHOUT_JSON.iter().find(|(without, _)| *without == verb)?;
+    let instead = if instead.is_empty() { String::new() } else { format!("; {instead}") };
+    Some(Failure::usage(format!("'{verb}' prints no JSON, leave out --json{instead}")))
+}
+
 /// Exit status of contract 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -182,30 +222,43 @@ pub(crate) type Outcome = Result<Exit, Failure>;
 
 /// Parses the arguments, runs the verb and gives the exit status.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    use clap::{CommandFactory as _, FromArgMatches as _};
+    let matches = Arguments::command().get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let common = Common { config: arguments.config, json: arguments.json };
-    let outcome = match arguments.verb {
-        Verb::Init(arguments) => init::run(&common, arguments),
-        Verb::Demo(arguments) => demo::run(&common, arguments),
-        Verb::Run(arguments) => run::run(&common, arguments),
-        Verb::Check(arguments) => check::run(&common, arguments),
-        Verb::Inspect(arguments) => inspect::run(&common, arguments),
-        Verb::Rules(arguments) => rules::run(&common, arguments),
-        Verb::Templates(arguments) => templates::run(&common, arguments),
-        Verb::Ticket(arguments) => ticket::run(&common, arguments),
-        Verb::Contact(arguments) => contact::run(&common, arguments),
-        Verb::Key(arguments) => key::run(&common, arguments),
-        Verb::Outbox(arguments) => outbox::run(&common, arguments),
-        Verb::Mail(arguments) => mail::run(&common, arguments),
-        Verb::Quarantine(arguments) => mail::run_quarantine(&common, arguments),
-        Verb::Retention(arguments) => retention::run(&common, arguments),
-        Verb::Report(arguments) => report::run(&common, arguments),
-        Verb::Audit(arguments) => store::run_audit(&common, arguments),
-        Verb::Backup(arguments) => store::run_backup(&common, arguments),
-        Verb::Restore(arguments) => store::run_restore(&common, arguments),
+    if let Some(failure) = common.json.then(|| refuse_json(&verb_of(&matches))).flatten() {
+        return ended(Err(failure));
+    }
+    ended(perform(&common, arguments.verb))
+}
+
+fn perform(common: &Common, verb: Verb) -> Outcome {
+    match verb {
+        Verb::Init(arguments) => init::run(common, arguments),
+        Verb::Demo(arguments) => demo::run(common, arguments),
+        Verb::Run(arguments) => run::run(common, arguments),
+        Verb::Check(arguments) => check::run(common, arguments),
+        Verb::Inspect(arguments) => inspect::run(common, arguments),
+        Verb::Rules(arguments) => rules::run(common, arguments),
+        Verb::Templates(arguments) => templates::run(common, arguments),
+        Verb::Ticket(arguments) => ticket::run(common, arguments),
+        Verb::Contact(arguments) => contact::run(common, arguments),
+        Verb::Key(arguments) => key::run(common, arguments),
+        Verb::Outbox(arguments) => outbox::run(common, arguments),
+        Verb::Mail(arguments) => mail::run(common, arguments),
+        Verb::Quarantine(arguments) => mail::run_quarantine(common, arguments),
+        Verb::Retention(arguments) => retention::run(common, arguments),
+        Verb::Report(arguments) => report::run(common, arguments),
+        Verb::Audit(arguments) => store::run_audit(common, arguments),
+        Verb::Backup(arguments) => store::run_backup(common, arguments),
+        Verb::Restore(arguments) => store::run_restore(common, arguments),
         Verb::Completions { shell } => completions(shell),
         Verb::Man { into } => man(into.as_deref()),
-    };
+    }
+}
+
+/// Tells why a verb ended early, and gives the exit status.
+fn ended(outcome: Outcome) -> ExitCode {
     match outcome {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(failure) => {
@@ -242,4 +295,60 @@ fn man(into: Option<&Path>) -> Outcome {
     clap_mangen::Man::new(Arguments::command()).render(&mut text).map_err(|error| Failure::from(anyhow::Error::new(error)))?;
     print(String::from_utf8_lossy(&text).trim_end())?;
     Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn every_verb_that_refuses_json_is_there_and_every_other_one_prints_it() {
+        let command = Arguments::command();
+        let mut verbs = Vec::new();
+        for verb in command.get_subcommands() {
+            let mut subs = verb.get_subcommands().map(|sub| format!("{} {}", verb.get_name(), sub.get_name())).peekable();
+            if subs.peek().is_none() {
+                verbs.push(verb.get_name().to_owned());
+            }
+            verbs.extend(subs);
+        }
+        for (verb, _) in WITHOUT_JSON {
+            assert!(verbs.iter().any(|known| known == verb), "there is no verb '{verb}'");
+        }
+        // What prints JSON is named here, so that a new verb is decided on.
+        verbs.retain(|verb| refuse_json(verb).is_none());
+        let mut with = vec![
+            "check",
+            "inspect",
+            "rules check",
+            "rules test",
+            "rules list",
+            "rules replay",
+            "rules explain",
+            "templates check",
+            "templates list",
+            "templates show",
+            "ticket list",
+            "ticket show",
+            "ticket search",
+            "contact list",
+            "contact show",
+            "contact import",
+            "key list",
+            "key show",
+            "outbox list",
+            "mail list",
+            "mail show",
+            "quarantine list",
+            "quarantine show",
+            "retention show",
+            "retention run",
+            "report",
+            "audit verify",
+        ];
+        with.sort_unstable();
+        verbs.sort_unstable();
+        assert_eq!(verbs, with);
+    }
 }

@@ -1,7 +1,7 @@
 //! `bantuan70 outbox`: mail that waits, failed or is uncertain. What is changed here a running
 //! daemon sees within 5 s.
 
-use super::listing::{cell, open, print_rows, who};
+use super::listing::{cell, open, print_rows, row_id, who};
 use super::ticket::words;
 use super::{Common, Exit, Failure, Outcome, print};
 use crate::model::letter::LetterState;
@@ -31,11 +31,13 @@ enum Verb {
     /// Send a letter now: one that waits, failed, is held or uncertain
     Retry {
         /// ID of `outbox list`
+        #[arg(value_parser = row_id)]
         id: i64,
     },
     /// Never send a letter
     Cancel {
         /// ID of `outbox list`
+        #[arg(value_parser = row_id)]
         id: i64,
     },
 }

@@ -76,6 +76,11 @@ fn load(common: &Common) -> Result<Templates, Failure> {
 
 fn check(common: &Common) -> Outcome {
     let templates = load(common)?;
+    if common.json {
+        let warnings: Vec<String> = templates.warnings().map(ToString::to_string).collect();
+        print_json(&serde_json::json!({ "ok": true, "letters": TemplateName::ALL.len(), "warnings": warnings }))?;
+        return Ok(Exit::Done);
+    }
     for warning in templates.warnings() {
         print(format!("warning  {}", escaped(&warning.to_string())))?;
     }

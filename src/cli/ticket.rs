@@ -2,7 +2,7 @@
 
 mod misp;
 
-use super::listing::{Desk, cell, escaped, escaped_lines, not_found, open, print_fields, print_json, print_rows};
+use super::listing::{Desk, cell, escaped, escaped_lines, not_found, open, print_fields, print_json, print_rows, row_count};
 use super::{Common, Exit, Failure, Outcome, print};
 use crate::model::dissemination::RecipientState;
 use crate::model::ticket::{Direction, State};
@@ -62,7 +62,7 @@ struct List {
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     assignee: Option<Address>,
     /// The newest so many
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = row_count)]
     limit: Option<usize>,
 }
 

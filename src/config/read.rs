@@ -277,10 +277,31 @@ impl Reading<'_> {
         } else if message.starts_with("unknown field") {
             format!("{message}; correct the key or take it out").replace("unknown field", "unknown key").replace('`', "'")
         } else {
-            message.replace('`', "'")
+            in_words(message)
         };
         ConfigError { line: Some(line), ..ConfigError::of(&self.file, &key, reason) }
     }
+}
+
+/// What the TOML reader says of a value of the wrong kind or size, with what to write instead: it names types of
+/// the programming language, which nobody who writes a configuration knows.
+fn in_words(message: &str) -> String {
+    let plain = message.replace('`', "'");
+    let Some((found, expected)) = plain.split_once(", expected ") else { return plain };
+    let Some(found) = found.strip_prefix("invalid type: ").or_else(|| found.strip_prefix("invalid value: ")) else { return plain };
+    let wanted = match expected {
+        "u8" => "a whole number from 0 to 255, without quotes",
+        "u16" => "a whole number from 0 to 65535, without quotes",
+        "u32" | "u64" | "usize" => "a whole number from 0, without quotes",
+        "i8" | "i16" | "i32" | "i64" => "a whole number, without quotes",
+        "f32" | "f64" => "a number, without quotes",
+        "a string" | "path string" => "text in double quotes",
+        "a boolean" => "true or false, without quotes",
+        "a sequence" => "a list in square brackets, as [ … ]",
+        "a map" => "pairs in braces, as { name = … }, or a section of its own",
+        _ => return plain,
+    };
+    format!("{found} cannot stand here; write {wanted}")
 }
 
 pub(super) fn address(text: &str) -> Result<Address, String> {

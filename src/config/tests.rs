@@ -52,7 +52,7 @@ fn a_wrong_key_is_named_with_file_line_and_remedy() {
 fn a_wrong_value_is_named_with_what_to_write() {
     for (text, place, remedy) in [
         ("[sla]\nverification = \"24\"\n", ":2: sla.verification: ", "\"24h\""),
-        ("[sla]\nverification = 24\n", ":2: sla.verification: ", "expected a string"),
+        ("[sla]\nverification = 24\n", ":2: sla.verification: ", "text in double quotes"),
         ("[sla]\nwarn_at = [0.5, 80]\n", ":2: sla.warn_at: ", "between 0 and 1"),
         ("[sla]\ncalendar = \"working-hours\"\n", ":1: sla.working_hours: ", "08:00-16:00"),
         ("[center]\n\naddress = \"a b@c\"\n", ":3: center.address: ", "name@domain"),
@@ -72,7 +72,15 @@ fn a_wrong_value_is_named_with_what_to_write() {
         ("[intake]\nhost = \"h\"\nuser = \"u\"\n", ":1: intake.password_file: ", "password_credential"),
         ("[outgoing]\nhost = \"h\"\npassword_file = \"p\"\n", ":1: outgoing.user: ", "is missing"),
         ("[outgoing]\nhost = \"h\"\nport = 0\n", ":3: outgoing.port: ", "587"),
-        ("[outgoing]\nhost = \"h\"\nport = 70000\n", ":3: outgoing.port: ", "70000"),
+        (
+            "[outgoing]\nhost = \"h\"\nport = 70000\n",
+            ":3: outgoing.port: ",
+            "'70000' cannot stand here; write a whole number from 0 to 65535",
+        ),
+        ("[outgoing]\nhost = \"h\"\nport = \"587\"\n", ":3: outgoing.port: ", "\"587\" cannot stand here; write a whole number"),
+        ("[acknowledgement]\nsign = 1\n", ":2: acknowledgement.sign: ", "true or false"),
+        ("[acknowledgement]\nper_hour = -1\n", ":2: acknowledgement.per_hour: ", "write a whole number from 0"),
+        ("[sla]\nwarn_at = 0.5\n", ":2: sla.warn_at: ", "a list in square brackets"),
         ("[openpgp]\npassword_credential = \"../x\"\n", ":2: openpgp.password_credential: ", "systemd credential"),
         ("[intake]\nkind = \"pop3\"\n", ":2: intake.kind: ", "maildir"),
         ("[metrics]\nlisten = \"9170\"\n", ":2: metrics.listen: ", "127.0.0.1:9170"),

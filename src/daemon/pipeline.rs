@@ -10,7 +10,7 @@ use crate::mail::token::TokenKey;
 use crate::mail::{Mail, read};
 use crate::model::InboxId;
 use crate::model::document::Document;
-use crate::model::effect::{Decision, MailKind};
+use crate::model::effect::{Decision, Effect, MailKind};
 use crate::model::policy::Policy;
 use crate::model::snapshot::{Question, Snapshot};
 use crate::openpgp::keyring::Keyring;
@@ -59,7 +59,8 @@ impl Reader {
         let found = assess(&self.rules, &opened.mail);
         // A robot's parts are no documents of a report.
         // Nor are the parts of a mail that nobody could open.
-        let is_filed = matches!(recognised.kind, MailKind::Report | MailKind::Reply | MailKind::Analyst)
+        let may_be = [Some(&recognised), recognised.unless_ours.as_deref()];
+        let is_filed = may_be.iter().flatten().any(|may| matches!(may.kind, MailKind::Report | MailKind::Reply | MailKind::Analyst))
             && opened.findings.is_decrypted != Some(false);
         let documents = if is_filed { document::find(&opened.mail.text.new, &files(&opened.mail)) } else { document::Found::default() };
         let bounces = if recognised.kind == MailKind::Bounce { dsn::bounces(&opened.mail) } else { Vec::new() };
@@ -287,9 +288,13 @@ impl Laid {
     }
 
     fn tell(&self, decision: &Decision) {
+        let filed = decision.effects.iter().find_map(|effect| match effect {
+            Effect::File(filing) => Some(filing.kind),
+            _ => None,
+        });
         tracing::info!(
             inbox = self.id.0,
-            kind = self.prepared.recognised.kind.word(),
+            kind = filed.unwrap_or(self.prepared.recognised.kind).word(),
             category = self.prepared.found.category.word(),
             effects = decision.effects.len(),
             "decided"

@@ -16,7 +16,7 @@ use crate::model::snapshot::SeenPlaintext;
 use crate::model::ticket::{AtReporter, Channel, Direction, Priority, Service, State, Ticket, TicketEvent, TicketNumber};
 use crate::model::{Category, InboxId};
 use acknowledge::{About, Answer, acknowledge, answer, language_of};
-use notice::notice_new;
+use notice::{judged, notice_new};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use notice::{attachment_lines, enclosure, enclosures, evidence_lines};
@@ -86,7 +86,8 @@ pub fn open_ticket(arrived: &Arrived<'_>, origin: &Origin, work: &mut Work<'_>) 
     };
     let documents_here = !ticket.documents.is_empty();
     let missing = ticket.missing();
-    let detail = work.desk.say("event.opened", &[("subject", &ticket.subject), ("category", ticket.category.word())]);
+    let opened = work.desk.say("event.opened", &[("subject", &ticket.subject), ("category", ticket.category.word())]);
+    let detail = format!("{opened}; {}", judged(arrived, work));
     work.event(&number, DAEMON, TicketEvent::Opened(Box::new(ticket)), detail);
     note_message(arrived, &number, work);
     if documents_here {
@@ -164,7 +165,8 @@ pub fn flooded(arrived: &Arrived<'_>, work: &Work<'_>) -> Option<TicketNumber> {
     (is_flood && !is_known && work.ticket(number)?.state.is_open()).then(|| number.clone())
 }
 
-/// Keeps a mail of a flood with the ticket that takes it up; the analysts hear once that there is one.
+/// Keeps a mail of a flood with the ticket that takes it up. Each hour the analysts see one of them, and one of
+/// each kind of sender: after a flood of forged mail the honest one differs by its trust, or by coming later.
 #[must_use]
 pub fn join_flood(arrived: &Arrived<'_>, number: &TicketNumber, mut work: Work<'_>) -> Decision {
     let from = arrived.from().map_or_else(|| DAEMON.to_owned(), ToString::to_string);
@@ -180,9 +182,12 @@ pub fn join_flood(arrived: &Arrived<'_>, number: &TicketNumber, mut work: Work<'
         work.event(number, &from, TicketEvent::TlpReceived { mark }, mark.word());
     }
     let because = work.desk.say("file.flood", &[("number", &number.0), ("from", &from)]);
-    if work.ticket(number).is_some_and(|ticket| !ticket.told.contains("flood")) {
-        work.event(number, DAEMON, TicketEvent::Told { what: "flood".to_owned() }, because.clone());
-        work.notify_event(number, because.clone(), Vec::new(), "", None);
+    let told = format!("flood {} {}", trust::level(arrived), work.desk.now.as_second().div_euclid(3_600));
+    if work.ticket(number).is_some_and(|ticket| !ticket.told.contains(&told)) {
+        work.event(number, DAEMON, TicketEvent::Told { what: told }, because.clone());
+        let facts = [one_line(&mail.subject), format!("{from}: {}", trust::words(arrived, None, &work))];
+        let facts = facts.into_iter().chain(warnings(arrived, &work)).collect();
+        work.notify_event(number, because.clone(), facts, &mail.text.new, None);
     }
     work.file(arrived, Some(number.clone()), because)
 }

@@ -43,6 +43,19 @@ fn signature(arrived: &Arrived<'_>, work: &Work<'_>) -> String {
     work.desk.say(key, &[("signer", signer.map_or("", |signer| signer.0.as_str()))])
 }
 
+/// How far the sender is believed, in one word: one notice of a flood goes out for each.
+#[must_use]
+pub fn level(arrived: &Arrived<'_>) -> &'static str {
+    match (arrived.opened.findings.is_valid, arrived.recognised.dmarc) {
+        (_, Dmarc::Fail) => "fail",
+        _ if from_differs(arrived) => "fail",
+        (Some(true), _) => "signed",
+        (_, Dmarc::Pass) => "pass",
+        (_, Dmarc::None) => "none",
+        (_, Dmarc::Unchecked) => "unchecked",
+    }
+}
+
 /// Signed with the certificate that is pinned to the sender's address.
 #[must_use]
 pub fn is_signed_by_pinned(arrived: &Arrived<'_>, work: &Work<'_>) -> bool {

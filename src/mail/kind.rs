@@ -31,6 +31,9 @@ pub struct Recognised {
     pub headers: Headers,
     /// What our own mail server found about the sender's domain.
     pub dmarc: Dmarc,
+    /// The verdict where the Message-ID that the mail cites turns out to be none of ours, as far as that
+    /// changes anything: anybody can write one of our domain, and only the outbox knows those we gave.
+    pub unless_ours: Option<Box<Recognised>>,
 }
 
 /// The verdict of DMARC in the topmost Authentication-Results of our own server (RFC 8601, RFC 7489).
@@ -53,10 +56,26 @@ pub enum Headers {
     Forbid(String),
 }
 
+/// Whether a Message-ID of our domain that the mail cites is taken for one that we gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Citation {
+    Ours,
+    Forged,
+}
+
 /// Recognises a message.
 #[must_use]
 pub fn recognise(mail: &Mail, house: &House) -> Recognised {
-    let (kind, because) = kind_of(mail, house);
+    let mut recognised = verdict(mail, house, Citation::Ours);
+    if thread::refers_to(mail, house.center.domain()) {
+        let other = verdict(mail, house, Citation::Forged);
+        recognised.unless_ours = (other != recognised).then(|| Box::new(other));
+    }
+    recognised
+}
+
+fn verdict(mail: &Mail, house: &House, citation: Citation) -> Recognised {
+    let (kind, because) = kind_of(mail, house, citation);
     let by_headers = why_no_answer(mail, house);
     let headers = match &by_headers {
         None => Headers::Allow,
@@ -77,6 +96,7 @@ pub fn recognise(mail: &Mail, house: &House) -> Recognised {
         answer_because: refusal.map_or_else(|| "nothing marks it as automatic".to_owned(), |refusal| refusal.because),
         headers,
         dmarc: dmarc(mail, house),
+        unless_ours: None,
     }
 }
 
@@ -95,8 +115,10 @@ impl Refusal {
     }
 }
 
-fn kind_of(mail: &Mail, house: &House) -> (MailKind, String) {
-    let is_about_ours = refers_to_us(mail, house);
+fn kind_of(mail: &Mail, house: &House, citation: Citation) -> (MailKind, String) {
+    let bears_tag = !thread::tags(&mail.subject, &house.ticket_prefix).is_empty();
+    let cites_us = citation == Citation::Ours && thread::refers_to(mail, house.center.domain());
+    let is_about_ours = cites_us || bears_tag;
     if let Some(because) = bounce(mail) {
         return (MailKind::Bounce, because);
     }
@@ -115,17 +137,13 @@ fn kind_of(mail: &Mail, house: &House) -> (MailKind, String) {
     if mail.writer().is_some_and(|from| house.people.contains(from)) {
         return (MailKind::Analyst, "it comes from an analyst's address".to_owned());
     }
-    if !thread::tags(&mail.subject, &house.ticket_prefix).is_empty() {
+    if bears_tag {
         return (MailKind::Reply, "its subject bears our tag".to_owned());
     }
-    if thread::refers_to(mail, house.center.domain()) {
+    if cites_us {
         return (MailKind::Reply, "it refers to a mail of ours".to_owned());
     }
     (MailKind::Report, "nothing marks it as anything else".to_owned())
-}
-
-fn refers_to_us(mail: &Mail, house: &House) -> bool {
-    thread::refers_to(mail, house.center.domain()) || !thread::tags(&mail.subject, &house.ticket_prefix).is_empty()
 }
 
 /// The value of the first field of that name, trimmed and in lower case.

@@ -26,7 +26,7 @@ pub fn tags(subject: &str, prefix: &str) -> Vec<TicketNumber> {
     found
 }
 
-/// Whether the mail answers one that the domain of the centre sent.
+/// Whether the mail cites a Message-ID of the centre's domain. That proves nothing: see the outbox.
 #[must_use]
 pub fn refers_to(mail: &Mail, domain: &str) -> bool {
     mail.references.iter().any(|id| id.rsplit_once('@').is_some_and(|(_, of)| of.eq_ignore_ascii_case(domain)))

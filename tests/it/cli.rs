@@ -152,6 +152,28 @@ fn wrong_usage_is_exit_2() {
 }
 
 #[test]
+fn json_where_there_is_none_and_numbers_that_are_none_are_refused_in_words() {
+    let nowhere = tempfile::tempdir().unwrap();
+    for (arguments, instead) in [
+        (&["--json", "ticket", "export", "1", "--format", "eml"][..], "use --format json"),
+        (&["outbox", "retry", "7", "--json"], "outbox list --json"),
+        (&["init", "centre", "--json"], "leave out --json"),
+    ] {
+        let line = refused(nowhere.path(), 2, arguments);
+        assert!(line.contains("prints no JSON") && line.contains(instead), "{arguments:?}: {line}");
+    }
+    assert!(!nowhere.path().join("centre").exists(), "nothing was done");
+    for arguments in
+        [&["outbox", "retry", "x"][..], &["mail", "show", "-1"], &["mail", "list", "--limit", "0.5"], &["ticket", "list", "--limit", "0"]]
+    {
+        let output = run(nowhere.path(), arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(!err(&output).contains("invalid digit"), "{arguments:?}: {}", err(&output));
+    }
+    assert!(err(&run(nowhere.path(), &["outbox", "retry", "x"])).contains("whole number from 1, as the first column of the list shows it"));
+}
+
+#[test]
 fn a_wrong_key_is_exit_2_with_file_line_key_and_reason() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("bantuan70.toml"), "[center]\nname = \"x\"\nadress = \"a@b.example\"\n").unwrap();

@@ -89,11 +89,19 @@ fn every_object_has_the_fields_of_the_contract() {
 #[test]
 fn what_cannot_be_read_is_an_object_too_and_no_failure() {
     let nowhere = tempfile::tempdir().unwrap();
-    let empty = nowhere.path().join("empty.eml");
-    std::fs::write(&empty, b"").unwrap();
-    let found = inspect(&[empty, nowhere.path().join("absent.eml"), nowhere.path().to_owned()]);
+    let found = inspect(&[nowhere.path().join("absent.eml"), nowhere.path().to_owned()]);
     for object in found.values() {
         assert_eq!(object["kind"], "unreadable");
         assert!(!object["error"].as_str().unwrap().is_empty());
     }
+}
+
+#[test]
+fn m8_an_empty_file_is_shown_as_the_daemon_takes_it_a_report_of_nobody() {
+    let nowhere = tempfile::tempdir().unwrap();
+    let empty = nowhere.path().join("empty.eml");
+    std::fs::write(&empty, b"").unwrap();
+    let found = inspect(&[empty]);
+    let object = found.values().next().unwrap();
+    assert_eq!((&object["kind"], &object["from"], &object["should_ack"]), (&"report".into(), &serde_json::Value::Null, &false.into()));
 }

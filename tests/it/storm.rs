@@ -1,5 +1,6 @@
 //! More than anybody can read: a storm of bounces, one sender who does not stop, bombs. The pipeline, the store and
-//! the clocks are the real ones; the numbers are small enough for a test, what is asserted does not hang on them.
+//! the clocks are the real ones; the number is small enough for a test, and `STORM=50000 cargo test --test it storm`
+//! takes another. What is asserted does not hang on it.
 
 use bantuan70::cli::demo::stage::{Actor, Note, Received, Setting, Stage};
 use bantuan70::model::effect::MailKind;
@@ -11,7 +12,11 @@ use std::time::Instant;
 use tempfile::TempDir;
 
 const PEOPLE: &[(&str, &str, &str)] = &[("analyst", "Ani Lestari", "ani@bssn.test"), ("chief", "Rudi Hartono", "rudi@bssn.test")];
-const STORM: usize = 1_000;
+
+/// How many mails a storm has: a thousand, or as many as the variable `STORM` says.
+fn storm() -> usize {
+    std::env::var("STORM").map_or(1_000, |count| count.parse().expect("STORM is a number of mails"))
+}
 
 fn stage() -> (TempDir, Stage) {
     let folder = tempfile::tempdir().unwrap();
@@ -65,12 +70,13 @@ fn to<'a>(mails: &'a [Received], address: &str) -> Vec<&'a Received> {
 
 #[tokio::test]
 async fn a_storm_of_bounces_opens_nothing_sends_nothing_and_is_told_in_one_digest() {
+    let count = storm();
     let (_folder, mut stage) = stage();
     report(&mut stage, "siti", 0);
     let sent = stage.play().await.unwrap();
     let ours = to(&sent, "siti@siti.example")[0].message_id.clone();
     let before = (letters(&stage), stage.daemon.store.ticket_states(&TicketFilter::default()).unwrap());
-    for number in 0..STORM {
+    for number in 0..count {
         // Backscatter of mail that we never sent, forged ones for a letter that we did send to somebody else, and
         // guesses at our identifiers.
         let original = match number % 3 {
@@ -82,9 +88,9 @@ async fn a_storm_of_bounces_opens_nothing_sends_nothing_and_is_told_in_one_diges
     }
     let start = Instant::now();
     let received = stage.play().await.unwrap();
-    println!("{STORM} bounces in {} ms", start.elapsed().as_millis());
+    println!("{count} bounces in {} ms", start.elapsed().as_millis());
     let mail = stage.daemon.store.mail(&MailFilter { kind: Some(MailKind::Bounce), ..MailFilter::default() }, &view(&stage)).unwrap();
-    assert_eq!(mail.len(), STORM);
+    assert_eq!(mail.len(), count);
     assert!(mail.iter().all(|row| row.state == "decided"));
     let after = stage.daemon.store.ticket_states(&TicketFilter::default()).unwrap();
     assert_eq!(after.len(), 1);
@@ -103,10 +109,11 @@ async fn a_storm_of_bounces_opens_nothing_sends_nothing_and_is_told_in_one_diges
 
 #[tokio::test]
 async fn a_flood_of_one_sender_leaves_other_reporters_their_acknowledgements() {
+    let count = storm();
     let (_folder, mut stage) = stage();
-    for number in 0..STORM {
+    for number in 0..count {
         report(&mut stage, "flood", number);
-        if number == STORM / 2 {
+        if number == count / 2 {
             report(&mut stage, "siti", number);
         }
     }
@@ -115,10 +122,10 @@ async fn a_flood_of_one_sender_leaves_other_reporters_their_acknowledgements() {
     }
     let start = Instant::now();
     stage.daemon.take_in().await.unwrap();
-    println!("{} mails taken in after {} ms", STORM + 3, start.elapsed().as_millis());
+    println!("{} mails taken in after {} ms", count + 3, start.elapsed().as_millis());
     // Everything is stored and stands with a ticket; what the one sender goes on writing is joined to few of them.
-    let mail = stage.daemon.store.mail(&MailFilter { limit: Some(2 * STORM), ..MailFilter::default() }, &view(&stage)).unwrap();
-    assert_eq!((mail.len(), mail.iter().filter(|row| row.ticket.is_some()).count()), (STORM + 3, STORM + 3));
+    let mail = stage.daemon.store.mail(&MailFilter { limit: Some(2 * count), ..MailFilter::default() }, &view(&stage)).unwrap();
+    assert_eq!((mail.len(), mail.iter().filter(|row| row.ticket.is_some()).count()), (count + 3, count + 3));
     let tickets = stage.daemon.store.ticket_states(&TicketFilter::default()).unwrap().len();
     assert!((3..=100).contains(&tickets), "{tickets}");
     // The one sender is answered to the limit.

@@ -16,7 +16,7 @@ use bantuan70::model::letter::{Letter, LetterKind, LetterState};
 use bantuan70::model::outcome::Settled;
 use bantuan70::model::ticket::{State, Ticket, TicketEvent};
 use bantuan70::model::{Address, Language, ticket::TicketNumber};
-use bantuan70::store::{NewContact, TicketFilter};
+use bantuan70::store::{NewContact, TicketFilter, View};
 use jiff::{SignedDuration, Timestamp};
 
 /// A centre with the analyst ani; whoever else is brought writes to it.
@@ -187,6 +187,49 @@ fn m24_a_reference_to_a_strangers_mail_changes_no_answer() {
     assert_eq!(words(&known, "BANTUAN70-2026-000002"), words(&unknown, "BANTUAN70-2026-000003"));
     assert!(notice(&known).contains("membalas surel pada BANTUAN70-2026-000001"), "{}", notice(&known));
     assert_eq!(play.ticket(2).links.len(), 1);
+}
+
+#[test]
+fn m24_a_message_id_of_our_domain_that_we_never_gave_makes_no_reply() {
+    let mut play = Play::new("");
+    play.bring("joko", "joko@kantor.example");
+    play.bring("siti", "siti@warga.example");
+    let asks = |answers: &str, serial: u32| Note {
+        answers: Some(answers.to_owned()),
+        ..note(&format!("Situs {serial} diretas"), &format!("Halaman depan situs {serial} kami diganti orang."))
+    };
+    // In the form of ours, and as a colleague's mail program writes it: each is a report like any other.
+    for (serial, cited) in [(1, "acknowledgement.0123456789abcdef0123456789abcdef@bssn.test"), (2, "CAF+9=x1@bssn.test")] {
+        let letters = play.writes("joko", &asks(cited, serial));
+        assert_eq!(kinds_to(&letters, "joko@kantor.example"), ["acknowledgement"], "{cited}");
+        assert!(play.ticket(serial).links.is_empty(), "{cited}");
+        assert_eq!(play.ticket(serial).state, State::AwaitingReporter, "{cited}");
+    }
+    let ours = play.writes("joko", &note("Situs 3 diretas", "Halaman depan situs 3 kami diganti orang."));
+    let ours = ours.iter().find(|letter| letter.to.as_str() == "joko@kantor.example").unwrap().message_id.clone();
+    // One that we gave joins its reporter's ticket, and acknowledges nobody else.
+    assert_eq!(kinds_to(&play.writes("joko", &asks(&ours, 3)), "joko@kantor.example"), [""; 0]);
+    assert_eq!(play.tickets(), 3);
+    assert_eq!(kinds_to(&play.writes("siti", &asks(&ours, 4)), "siti@warga.example"), [""; 0]);
+    assert_eq!(play.ticket(4).links.len(), 1);
+    // An absence notice that answers nothing of ours is read by a person; one that does changes nothing.
+    let away =
+        |answers: &str| Note { answers: Some(answers.to_owned()), ..note("Automatic reply: Laporan", "Saya sedang cuti sampai Senin.") };
+    play.writes("joko", &away(&ours));
+    assert_eq!(play.tickets(), 4);
+}
+
+#[test]
+fn the_timeline_says_by_which_rules_a_ticket_got_its_category() {
+    let mut play = Play::new("");
+    play.bring("joko", "joko@kantor.example");
+    play.writes("joko", &note("Situs kami diretas", "Halaman depan situs kami diganti orang."));
+    let view = View { time_zone: jiff::tz::TimeZone::UTC, now: play.stage.clock.now(), center_address: String::new() };
+    let page = play.stage.daemon.store.ticket(&play.ticket(1).number, &view).unwrap().unwrap();
+    let opened = page.timeline.iter().find(|line| line.event == "opened").unwrap();
+    let version = play.stage.daemon.bench().reader.rules.version().to_owned();
+    assert!(opened.detail.contains(&format!("aturan klasifikasi {version}: +")), "{}", opened.detail);
+    assert!(opened.detail.contains("subject: \"situs kami diretas\"") || opened.detail.contains("diretas"), "{}", opened.detail);
 }
 
 #[test]

@@ -94,6 +94,17 @@ fn reasons(arrived: &Arrived<'_>, language: Language) -> Vec<String> {
     fired.into_iter().take(REASONS_MAX).map(line).collect()
 }
 
+/// By which set of rules the category was chosen, and each of its rules that fired: what it added and the words that
+/// it saw. For the timeline, where the mail may be read long after the rules have changed.
+pub(super) fn judged(arrived: &Arrived<'_>, work: &Work<'_>) -> String {
+    let found = arrived.found;
+    let mut reasons = reasons(arrived, work.desk.policy.language).join("; ");
+    if reasons.is_empty() {
+        reasons = work.desk.say("event.no_rule", &[]);
+    }
+    work.desk.say("event.judged", &[("rules", &found.rules_version), ("reasons", &reasons)])
+}
+
 /// Indicators for people's eyes: defanged, so that no mail program makes a link of what a victim clicked.
 fn indicator_lines(arrived: &Arrived<'_>) -> Vec<String> {
     let found = &arrived.found.indicators;

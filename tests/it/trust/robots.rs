@@ -243,6 +243,36 @@ fn l6_of_a_flood_everything_is_kept_and_others_are_answered_in_time() {
 }
 
 #[test]
+fn l6_an_honest_mail_after_a_forged_flood_is_told_with_its_trust() {
+    let more = "authserv_id = \"mx.bssn.test\"\n";
+    let mut play = Play::new(more);
+    play.bring("joko", "joko@kantor.example");
+    let report = |serial: usize, verdict: &str| Note {
+        headers: vec![format!("Authentication-Results: mx.bssn.test; dmarc={verdict} header.from=kantor.example")],
+        ..note(&format!("Situs {serial} diretas"), &format!("Halaman depan situs {serial} diganti orang."))
+    };
+    let told = |letters: &[bantuan70::cli::demo::stage::Received]| -> Vec<String> {
+        letters.iter().filter(|letter| letter.text.contains("mengirim sangat banyak surel")).map(|letter| letter.text.clone()).collect()
+    };
+    let mut forged = Vec::new();
+    for serial in 0..60 {
+        forged.extend(told(&play.writes("joko", &report(serial, "fail"))));
+    }
+    assert!(forged.len() <= 2 && forged[0].contains("DMARC GAGAL"), "{forged:?}");
+    // The one whose address it is writes at last: kept with the others, and seen.
+    let honest = told(&play.writes("joko", &report(70, "pass")));
+    assert_eq!(honest.len(), 1);
+    for shown in ["DMARC lulus", "Situs 70 diretas", "Halaman depan situs 70 diganti orang."] {
+        assert!(honest[0].contains(shown), "{shown}: {}", honest[0]);
+    }
+    assert!(told(&play.writes("joko", &report(71, "pass"))).is_empty(), "and not one by one");
+    // Where nothing tells them apart, the first mail after the hour is seen.
+    play.waits(1);
+    assert_eq!(told(&play.writes("joko", &report(72, "fail"))).len(), 1);
+    assert_eq!(play.tickets(), 50);
+}
+
+#[test]
 fn l12_past_the_limit_of_a_domain_acknowledgements_wait_their_turn() {
     let more = "\n[acknowledgement]\nper_domain_per_hour = 3\n";
     let mut play = Play::with("2026-03-03T01:15:00Z".parse().unwrap(), "", more);
