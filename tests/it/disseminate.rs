@@ -2,6 +2,7 @@
 //! not, and who is told.
 
 mod agreement;
+mod approvals;
 mod attacks;
 mod draft;
 mod drift;

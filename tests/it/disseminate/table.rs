@@ -6,11 +6,13 @@ use super::wire::{Seen, look, readings};
 use super::{Hall, KEY_LIFE, log, read_by, to};
 use crate::harness::gpg::Gpg;
 use bantuan70::cli::demo::stage::{Actor, Note, Received};
-use bantuan70::model::Tlp;
 use bantuan70::model::contact::ContactKind;
 use bantuan70::model::dissemination::{Dissemination, RecipientState};
-use bantuan70::model::letter::{LetterKind, LetterState};
+use bantuan70::model::letter::{LetterKind, LetterState, Protection};
+use bantuan70::model::{Address, Tlp};
+use bantuan70::store::OutboxId;
 use jiff::{SignedDuration, Timestamp};
+use rusqlite::types::ValueRef;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
@@ -32,15 +34,26 @@ enum State {
     SignOnly,
     /// RSA with 1024 bits.
     Weak,
+    /// Nothing but SHA-1 binds its keys.
+    Sha1,
     /// It ends between agreement and sending.
     EndsBetween,
     /// It is revoked then.
     RevokedBetween,
 }
 
-use State::{Ended, EndsBetween, Good, None as NoKey, Revoked, RevokedBetween, SignOnly, Weak};
+use State::{Ended, EndsBetween, Good, None as NoKey, Revoked, RevokedBetween, Sha1, SignOnly, Weak};
 
-const STATES: [State; 8] = [NoKey, Good, Ended, Revoked, SignOnly, Weak, EndsBetween, RevokedBetween];
+const STATES: [State; 9] = [NoKey, Good, Ended, Revoked, SignOnly, Weak, Sha1, EndsBetween, RevokedBetween];
+
+/// Whether somebody vouches for a contact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Vouched {
+    Yes,
+    No,
+    /// More than 365 days ago.
+    Once,
+}
 
 /// What must become of a recipient.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,8 +68,8 @@ enum Fate {
     Signed,
 }
 
-fn fate(mark: Tlp, kind: ContactKind, state: State, is_verified: bool) -> Fate {
-    if !is_verified {
+fn fate(mark: Tlp, kind: ContactKind, state: State, vouched: Vouched) -> Fate {
+    if vouched != Vouched::Yes {
         return Fate::Refused("belum diverifikasi");
     }
     if mark == Tlp::Red && kind == ContactKind::Role {
@@ -73,7 +86,7 @@ fn of_certificate(mark: Tlp, state: State) -> Fate {
         Ended => Fate::Held("sudah berakhir"),
         Revoked => Fate::Held("sudah dicabut"),
         SignOnly => Fate::Held("tidak mempunyai subkunci untuk enkripsi"),
-        Weak => Fate::Held("ditolak karena terlalu lemah"),
+        Weak | Sha1 => Fate::Held("ditolak karena terlalu lemah"),
         EndsBetween => Fate::HeldLate("sudah berakhir"),
         RevokedBetween => Fate::HeldLate("sudah dicabut"),
     }
@@ -97,11 +110,15 @@ fn keys() -> &'static Keys {
         };
         let (revoked, later) = (made("revoked", "future-default"), made("later", "future-default"));
         let before = gpg.export(&later);
+        let bound = ["--cert-digest-algo", "SHA1", "--quick-gen-key", "sha1 <sha1@bank.example>", "future-default", "default", "2y"];
+        let bound = gpg.must(&bound, b"").status;
+        let sha1 = bound.lines().find(|line| line.contains("KEY_CREATED")).unwrap().split_whitespace().last().unwrap().to_owned();
         let of = BTreeMap::from([
             (Good, gpg.export(&made("good", "future-default"))),
             (Revoked, revoke(&revoked)),
             (SignOnly, gpg.export(&made("signonly", "ed25519"))),
             (Weak, gpg.export(&made("weak", "rsa1024"))),
+            (Sha1, gpg.export(&sha1)),
             (RevokedBetween, before),
         ]);
         Keys { of, revoked_later: revoke(&later) }
@@ -131,14 +148,14 @@ fn note(text: String) -> Note {
 const TWO: &str = "\n[dissemination]\napprovals = { RED = 2, \"AMBER+STRICT\" = 2, AMBER = 2, GREEN = 2, CLEAR = 2 }\n";
 
 /// Agreement first, then time passes and a certificate is revoked, then the mail goes out.
-async fn agree_and_send(hall: &mut Hall, serials: &[u32]) -> Vec<Received> {
+async fn agree_and_send(hall: &mut Hall, serials: &[u32], between: impl FnOnce(&Hall)) -> Vec<Received> {
     let lines: Vec<String> = serials.iter().map(|serial| hall.agreement(*serial)).collect();
     for lines in lines.chunks(10) {
         hall.command("budi", &lines.join("\n"));
     }
     hall.decide().await;
     hall.stage.wait(4);
-    hall.keep(&keys().revoked_later);
+    between(hall);
     hall.stage.reload().unwrap();
     hall.play().await
 }
@@ -167,7 +184,40 @@ fn nothing_is_readable(hall: &Hall, mails: &[Received], mark: Tlp) {
             assert!(canaries.iter().all(|canary| !all.contains(canary)), "letter {} to {}", row.id, row.to);
         }
     }
+    every_byte_of_the_outbox(hall, mark, &canaries);
     assert_eq!(log::heard(), [""; 0]);
+}
+
+/// The table itself, column by column. A letter that waits to be sealed is kept in words: whatever of
+/// the dissemination stands there may leave sealed alone, and nothing of it stands in another column.
+fn every_byte_of_the_outbox(hall: &Hall, mark: Tlp, canaries: &[&str]) {
+    let store = &hall.stage.daemon.store;
+    let db = rusqlite::Connection::open(store.path()).unwrap();
+    let mut statement = db.prepare("SELECT * FROM outbox").unwrap();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
+    let mut rows = statement.query([]).unwrap();
+    let mut looked_at = 0;
+    while let Some(row) = rows.next().unwrap() {
+        let id: i64 = row.get("id").unwrap();
+        let letter = store.letter(OutboxId(id)).unwrap().letter;
+        let (to, is_sealed) = (letter.to.as_str(), matches!(letter.protection, Protection::Sealed { .. }));
+        let is_free = !to.ends_with("@bssn.test") && !mark.must_be_encrypted();
+        for (index, column) in columns.iter().enumerate() {
+            let value = match row.get_ref(index).unwrap() {
+                ValueRef::Text(bytes) | ValueRef::Blob(bytes) => readings(bytes),
+                _ => continue,
+            };
+            let holds = canaries.iter().any(|canary| value.contains(canary));
+            let may_hold = match column.as_str() {
+                "letter" => is_free || is_sealed,
+                "sealed" => is_free && !is_sealed,
+                _ => false,
+            };
+            assert!(!holds || may_hold, "{column} of letter {id} to {to}");
+            looked_at += 1;
+        }
+    }
+    assert!(looked_at > 20, "{looked_at} values");
 }
 
 /// One recipient of one dissemination after all was done.
@@ -211,11 +261,14 @@ async fn contacts(mark: Tlp) {
     for state in STATES {
         let certificate = certificate(state, start);
         for kind in [ContactKind::Person, ContactKind::Role] {
-            for is_verified in [true, false] {
-                let verified = if is_verified { "yes" } else { "no" };
-                let address = format!("{kind}-{state:?}-{verified}@bank.example").to_lowercase();
-                hall.contact(&address, kind, certificate.as_deref(), is_verified);
-                cells.insert(address, fate(mark, kind, state, is_verified));
+            for vouched in [Vouched::Yes, Vouched::No, Vouched::Once] {
+                let address = format!("{kind}-{state:?}-{vouched:?}@bank.example").to_lowercase();
+                hall.contact(&address, kind, certificate.as_deref(), vouched == Vouched::Yes);
+                if vouched == Vouched::Once {
+                    let (contact, then) = (Address::parse(&address).unwrap(), start - SignedDuration::from_hours(24 * 366));
+                    hall.stage.daemon.store.verify_contact(&contact, "call-back", "test", then).unwrap();
+                }
+                cells.insert(address, fate(mark, kind, state, vouched));
             }
         }
     }
@@ -248,7 +301,7 @@ async fn contacts(mark: Tlp) {
     let all: Vec<(u32, Dissemination)> = (1..).map_while(|serial| hall.dissemination(serial).map(|one| (serial, one))).collect();
     assert_eq!(all.len(), cells.values().filter(|wanted| !matches!(wanted, Fate::Refused(_))).count());
     let serials: Vec<u32> = all.iter().map(|(serial, _)| *serial).collect();
-    let sent = agree_and_send(&mut hall, &serials).await;
+    let sent = agree_and_send(&mut hall, &serials, |hall| drop(hall.keep(&keys().revoked_later))).await;
     let late = read_by(&sent, "ani@bssn.test");
     for (address, wanted) in &cells {
         judge(&hall, &sent, address, wanted, &late);
@@ -272,14 +325,14 @@ async fn units(mark: Tlp) {
     log::listen();
     let files = tempfile::tempdir().unwrap();
     let start = Timestamp::now();
+    let file = |state: State| files.path().join(format!("{state:?}.asc"));
     let mut more = TWO.to_owned();
     let mut cells = BTreeMap::new();
-    // A unit's certificate lies in a file, which nobody changes here in between.
-    for state in STATES.into_iter().filter(|state| *state != RevokedBetween) {
+    for state in STATES {
         let address = format!("{state:?}@unit.example").to_lowercase();
         more.push_str(&format!("\n[[internal_unit]]\nname = \"{state:?}\"\naddress = \"{address}\"\n"));
         if let Some(certificate) = certificate(state, start) {
-            let file = files.path().join(format!("{state:?}.asc"));
+            let file = file(state);
             std::fs::write(&file, certificate).unwrap();
             more.push_str(&format!("certificate = {file:?}\n"));
         }
@@ -294,7 +347,7 @@ async fn units(mark: Tlp) {
     hall.command_with("ani", note(format!("!tlp {}\n!diseminasi rina@bank.example\n{TEXT} bantuan70@bssn.test", mark.word())));
     let drafted = hall.play().await;
     let receipt = read_by(&drafted, "ani@bssn.test");
-    let sent = agree_and_send(&mut hall, &[1]).await;
+    let sent = agree_and_send(&mut hall, &[1], |_| std::fs::write(file(RevokedBetween), &keys().revoked_later).unwrap()).await;
     let late = read_by(&sent, "ani@bssn.test");
     judge(&hall, &sent, "rina@bank.example", &Fate::Sealed, &late);
     for (address, state) in &cells {
@@ -315,6 +368,41 @@ async fn units(mark: Tlp) {
         }
     }
     nothing_is_readable(&hall, &[drafted, sent].concat(), mark);
+}
+
+/// RED reaches an internal unit where it stands in the directory as a person and is named; whatever the
+/// mark, a unit that is named gets one mail and not a copy beside it.
+#[tokio::test]
+async fn d5_an_internal_unit_gets_one_mail_and_red_only_where_it_is_named_as_a_person() {
+    let files = tempfile::tempdir().unwrap();
+    let pusat = Actor::with_key("Pusat Data", "pusat@unit.example", Timestamp::now()).unwrap();
+    let certificate = pusat.certificate().unwrap();
+    let file = files.path().join("unit.asc");
+    std::fs::write(&file, &certificate).unwrap();
+    let unit = format!("\n[[internal_unit]]\nname = \"Pusat Data\"\naddress = \"pusat@unit.example\"\ncertificate = {file:?}\n");
+    let mut hall = Hall::new(&unit);
+    hall.stage.add("pusat", pusat);
+    hall.keyed_contact("rina@bank.example", ContactKind::Person);
+    let drafted =
+        |hall: &mut Hall, mark: &str, to: &str| hall.command("ani", &format!("!tlp {mark}\n!diseminasi {to}\nUntuk bantuan70@bssn.test."));
+    // As a unit: copied up to AMBER+STRICT, and not addressed by RED.
+    drafted(&mut hall, "AMBER", "rina@bank.example");
+    assert_eq!(to(&hall.play().await, "pusat@unit.example").len(), 1);
+    drafted(&mut hall, "RED", "pusat@unit.example");
+    assert!(read_by(&hall.play().await, "ani@bssn.test").contains("tidak ada kontak pusat@unit.example"));
+    // As a person of the directory.
+    hall.contact("pusat@unit.example", ContactKind::Person, Some(&certificate), true);
+    drafted(&mut hall, "AMBER", "rina@bank.example, pusat@unit.example");
+    assert_eq!(to(&hall.play().await, "pusat@unit.example").len(), 1, "not copied beside it");
+    drafted(&mut hall, "RED", "rina@bank.example");
+    hall.play().await;
+    drafted(&mut hall, "RED", "rina@bank.example, pusat@unit.example");
+    hall.play().await;
+    let lines = [hall.agreement(3), hall.agreement(4)].join("\n");
+    hall.command("budi", &lines);
+    let sent = hall.play().await;
+    assert_eq!((to(&sent, "rina@bank.example").len(), to(&sent, "pusat@unit.example").len()), (2, 1));
+    assert_eq!(to(&sent, "pusat@unit.example")[0].protection, "encrypted");
 }
 
 macro_rules! marks {
