@@ -27,6 +27,13 @@ const SCORE_MAX: f64 = 6.0;
 /// So far into a text two words in a row are looked up: what a mail is about stands there, and a
 /// megabyte of pairs would only cost time.
 const PAIRS_MAX: usize = 4_000;
+/// Fewer known words than this tell nothing: a mail of one word may be about anything.
+const KNOWN_MIN: usize = 3;
+/// Where fewer than one word in so many is known, the mail is garbage or in another language.
+const KNOWN_SHARE: usize = 5;
+/// The most like category is given its lead over the next one, up to this, if all sums are below it: what
+/// many kinds of mail lack in a long mail says nothing against the one that it is most like.
+const LEAD_MAX: f64 = 1.5;
 /// In fewer examples a word may stand by chance: it counts, and is not shown as a reason.
 const TELLING_MIN: f64 = 4.0;
 /// Words shown as the reason.
@@ -130,6 +137,7 @@ impl Likeness {
     pub fn lean(&self, texts: &[(usize, &Tokens, &[Meaning])], factors: &[f64]) -> Vec<Leaning> {
         let mut seen = vec![false; self.odds.len()];
         let mut told: Vec<(Hit, &Odds)> = Vec::new();
+        let (mut known, mut read) = (0, 0);
         for (place, tokens, meanings) in texts {
             // What is quoted or enclosed counts where the new text is short, as with rules.
             let factor = factors.get(*place).copied().unwrap_or(0.0);
@@ -149,37 +157,48 @@ impl Likeness {
             for (index, (token, meaning)) in tokens.list.iter().zip(*meanings).enumerate() {
                 let number = meaning.likeness;
                 tell(token, token, number);
-                if index < PAIRS_MAX
-                    && let Some((first, one)) = before
-                    && let Some(pair) = self.pairs.get(&(one, number))
-                {
-                    tell(first, token, *pair);
+                if index < PAIRS_MAX {
+                    if let Some((first, one)) = before
+                        && let Some(pair) = self.pairs.get(&(one, number))
+                    {
+                        tell(first, token, *pair);
+                    }
+                    known += usize::from(number != UNLIKE);
+                    read += usize::from(number != UNLIKE || !tokens.word(token).starts_with(|c: char| c.is_ascii_digit()));
                 }
                 before = Some((token, number));
             }
         }
-        (0..CATEGORIES).map(|category| self.leaning(category, &told)).collect()
+        if known < KNOWN_MIN || known * KNOWN_SHARE < read {
+            return vec![Leaning::default(); CATEGORIES];
+        }
+        let mut sums = [0.0; CATEGORIES];
+        for (_, odds) in &told {
+            sums.iter_mut().zip(odds.of).for_each(|(sum, odds)| *sum += odds * self.scale);
+        }
+        let (best, second) = sums.iter().fold((f64::MIN, f64::MIN), |(best, second), sum| (best.max(*sum), second.max(sum.min(best))));
+        let lift = ((best - second).min(LEAD_MAX) - best).max(0.0);
+        sums.iter().enumerate().map(|(category, sum)| leaning(category, (sum + lift).clamp(-SCORE_MAX, SCORE_MAX), &told)).collect()
     }
+}
 
-    fn leaning(&self, category: usize, told: &[(Hit, &Odds)]) -> Leaning {
-        let of = |odds: &Odds| odds.of.get(category).copied().unwrap_or(0.0);
-        let sum: f64 = told.iter().map(|(_, odds)| of(odds)).sum();
-        let adds = (sum * self.scale).clamp(-SCORE_MAX, SCORE_MAX);
-        if adds <= 0.0 {
-            // What speaks against a kind is that its words are missing: there is nothing to show.
-            return Leaning { adds, hits: Vec::new() };
-        }
-        let mut best: Vec<_> = told.iter().filter(|(_, odds)| odds.is_telling && of(odds) > 0.5).collect();
-        let by_odds = |one: &&(Hit, &Odds), other: &&(Hit, &Odds)| {
-            of(other.1).total_cmp(&of(one.1)).then((one.0.place, one.0.start).cmp(&(other.0.place, other.0.start)))
-        };
-        if best.len() > SHOWN_MAX {
-            best.select_nth_unstable_by(SHOWN_MAX, by_odds);
-            best.truncate(SHOWN_MAX);
-        }
-        best.sort_by(by_odds);
-        Leaning { adds, hits: best.into_iter().map(|(hit, _)| *hit).collect() }
+/// What is shown of the words that lean a mail to a category.
+fn leaning(category: usize, adds: f64, told: &[(Hit, &Odds)]) -> Leaning {
+    let of = |odds: &Odds| odds.of.get(category).copied().unwrap_or(0.0);
+    if adds <= 0.0 {
+        // What speaks against a kind is that its words are missing: there is nothing to show.
+        return Leaning { adds, hits: Vec::new() };
     }
+    let mut best: Vec<_> = told.iter().filter(|(_, odds)| odds.is_telling && of(odds) > 0.5).collect();
+    let by_odds = |one: &&(Hit, &Odds), other: &&(Hit, &Odds)| {
+        of(other.1).total_cmp(&of(one.1)).then((one.0.place, one.0.start).cmp(&(other.0.place, other.0.start)))
+    };
+    if best.len() > SHOWN_MAX {
+        best.select_nth_unstable_by(SHOWN_MAX, by_odds);
+        best.truncate(SHOWN_MAX);
+    }
+    best.sort_by(by_odds);
+    Leaning { adds, hits: best.into_iter().map(|(hit, _)| *hit).collect() }
 }
 
 /// The log-odds for each category of a word that so many examples of each hold.

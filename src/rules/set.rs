@@ -39,6 +39,7 @@ const EMBEDDED: &[(&str, &str)] = &[
     ("uji_malware.toml", include_str!("../../rules/uji_malware.toml")),
     ("uji_other.toml", include_str!("../../rules/uji_other.toml")),
     ("uji_phishing.toml", include_str!("../../rules/uji_phishing.toml")),
+    ("uji_ragam.toml", include_str!("../../rules/uji_ragam.toml")),
     ("uji_spam.toml", include_str!("../../rules/uji_spam.toml")),
     ("uji_vulnerability.toml", include_str!("../../rules/uji_vulnerability.toml")),
     ("uji_web_defacement.toml", include_str!("../../rules/uji_web_defacement.toml")),

@@ -26,6 +26,43 @@ fn the_shipped_rules_pass_their_own_tests_and_each_has_an_example() {
 }
 
 #[test]
+fn the_shipped_examples_are_many_and_few_of_them_come_from_the_corpus() {
+    let (mut own, mut corpus) = (0, 0);
+    for (name, text) in RuleSet::embedded_files() {
+        let file = Source { name: (*name).to_owned(), text: (*text).to_owned() }.parse().unwrap();
+        let examples: usize = file.rule.iter().map(|rule| rule.examples.len() + rule.counterexamples.len()).sum();
+        // What was taken from the development corpus stands in files of this name alone.
+        *(if name.starts_with("latih_") { &mut corpus } else { &mut own }) += examples + file.test.len();
+        for rule in &file.rule {
+            assert!(!rule.examples.is_empty(), "{name}: rule {} has no example", rule.id.get_ref());
+        }
+    }
+    assert!(own + corpus >= 400, "{own} and {corpus}");
+    assert!(own >= 3 * corpus, "at least three quarters are of our own: {own} and {corpus}");
+}
+
+#[test]
+fn garbage_and_languages_that_no_rule_speaks_are_left_to_a_person() {
+    for text in [
+        "",
+        " \t\r\n",
+        "asdf qwe zxcv lkjh poiu mn",
+        "abcdefghijklmnopqrstuvwxyz",
+        "zq3 http://x1.example/a k9",
+        "link",
+        "%PDF-1.4 obj stream xref 12 34 endobj",
+        "\u{1}\u{8f}\u{fffd}\u{fffd}k\u{7}\u{fffd}q\u{fffd}\u{1b}v",
+        "尊敬的先生，我们公司是专业的制造商，请联系我们获取报价。",
+        "Здравствуйте, у нас есть вопрос о вашем сервере. Пожалуйста, ответьте.",
+        "السلام عليكم، لدينا سؤال حول الموقع",
+        "Guten Tag, wir haben eine Frage zu Ihrer Rechnung und warten auf Ihre Antwort.",
+    ] {
+        let found = assessed("", text);
+        assert_eq!((found.category, found.is_unsure), (Category::Other, true), "{text}: {:?}", found.scores);
+    }
+}
+
+#[test]
 fn a_wrong_rule_file_is_refused_with_file_line_and_reason() {
     for (text, wanted) in [
         ("[[rule]]\nid = \"x\"\nwheight = 2\n", "rules/x.toml:3: wheight"),
