@@ -280,12 +280,12 @@ fn a_decision_keeps_the_version_of_the_rules_it_was_made_with() {
 fn likeness_hears_which_words_follow_one_another() {
     let mut text = "[decision]\nthreshold = 0.1\nmargin = 0.05\nclear_spam_score = 6.0\nclear_spam_margin = 4.0\nlikeness = 0.25\nshort_text_words = 40\n".to_owned();
     for _ in 0..60 {
-        for (category, told) in [("malware", "kunci rumah hilang"), ("phishing", "rumah kunci hilang")] {
+        for (category, told) in [("malware", "kunci rumah lalu hilang"), ("phishing", "rumah kunci lalu hilang")] {
             text.push_str(&format!("[[test]]\ncategory = \"{category}\"\ntext = \"{told}\"\n"));
         }
     }
     let rules = set(&text).unwrap();
-    for (told, category) in [("ada kunci rumah", Category::Malware), ("ada rumah kunci", Category::Phishing)] {
+    for (told, category) in [("kunci rumah hilang tadi", Category::Malware), ("rumah kunci hilang tadi", Category::Phishing)] {
         let parts = bantuan70::rules::syntax::Parts { text: told.to_owned(), ..Default::default() };
         let found = bantuan70::rules::assess(&rules, &selftest::mail(&parts));
         assert_eq!((found.category, found.is_unsure), (category, false), "{told}: {:?}", found.scores);
