@@ -30,6 +30,8 @@ pub(super) enum Cause {
     Unaccounted,
     /// New rules, templates or certificates are wrong; the old ones go on.
     Reload,
+    /// The rules in the folder are wrong; the set in force stays.
+    Rules,
     /// The host's clock is behind what the audit log knows: commands wait.
     ClockBehind,
     /// The host's clock jumped.
@@ -41,7 +43,7 @@ pub(super) enum Cause {
 }
 
 impl Cause {
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Intake,
         Self::Token,
         Self::Outgoing,
@@ -50,6 +52,7 @@ impl Cause {
         Self::Folders,
         Self::Unaccounted,
         Self::Reload,
+        Self::Rules,
         Self::ClockBehind,
         Self::ClockJumped,
         Self::Certificate,
@@ -66,6 +69,7 @@ impl Cause {
             Self::Folders => "folders",
             Self::Unaccounted => "unaccounted",
             Self::Reload => "reload",
+            Self::Rules => "rules",
             Self::ClockBehind => "clock_behind",
             Self::ClockJumped => "clock_jumped",
             Self::Certificate => "certificate",

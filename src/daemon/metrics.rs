@@ -32,6 +32,7 @@ pub(super) struct Counters {
     pub failed: AtomicU64,
     pub uncertain: AtomicU64,
     pub interrupted: AtomicU64,
+    pub rules_refused: AtomicU64,
 }
 
 impl Counters {
@@ -185,6 +186,7 @@ pub(super) fn page(daemon: &Daemon) -> anyhow::Result<String> {
     page.counter("mail_stored_total", "mail that came in", read(&counters.stored));
     page.counter("mail_decided_total", "mail that was decided", read(&counters.decided));
     page.counter("intake_interrupted_total", "how often the connection to the mailbox was lost or refused", read(&counters.interrupted));
+    page.counter("rules_refused_total", "sets of rules in the folder that were not taken", read(&counters.rules_refused));
     page.head("attempts_total", "attempts to send a letter, by what came of them", "counter");
     for (outcome, counter) in
         [("sent", &counters.sent), ("later", &counters.put_off), ("never", &counters.failed), ("uncertain", &counters.uncertain)]

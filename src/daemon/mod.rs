@@ -8,6 +8,7 @@ mod metrics;
 pub mod pipeline;
 mod reconcile;
 mod retention;
+mod rules_folder;
 mod send;
 mod setup;
 #[cfg(test)]
@@ -24,7 +25,7 @@ use anyhow::Context as _;
 use clock::Clock;
 use pipeline::Bench;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -52,6 +53,8 @@ pub struct Shared {
     pub key: TokenKey,
     pub clock: Clock,
     bench: RwLock<Arc<Bench>>,
+    /// Held by whoever reads rules from the disk to put them in force, so that no older set overtakes a newer one.
+    reading: Mutex<()>,
     certificates: Mutex<Freshness>,
     outbox_wake: Notify,
     stop: watch::Sender<Stop>,
@@ -131,6 +134,7 @@ impl Daemon {
             key,
             clock,
             bench: RwLock::new(Arc::new(bench)),
+            reading: Mutex::new(()),
             certificates: Mutex::new(Freshness { generation, not_before: None }),
             outbox_wake: Notify::new(),
             stop: watch::Sender::new(Stop::No),
@@ -197,6 +201,9 @@ impl Daemon {
             self.task("clock", |daemon| async move { tick::run(&daemon).await }),
             self.task("reconciliation", |daemon| async move { reconcile::run(&daemon).await }),
         ];
+        if let Some(dir) = self.config.center.rules_dir.clone() {
+            tasks.push(self.task("rules", move |daemon| async move { rules_folder::run(&daemon, dir).await }));
+        }
         if let Some(listen) = self.config.metrics_listen {
             tasks.push(self.task("metrics", move |daemon| async move { metrics::run(&daemon, listen).await }));
         }
@@ -262,6 +269,7 @@ impl Daemon {
             Ok(()) => {
                 tracing::info!("read again");
                 self.over(Cause::Reload).await;
+                self.over(Cause::Rules).await;
             }
             Err(error) => {
                 tracing::error!(error = format!("{error:#}"), "the new rules, templates or certificates are wrong; the old ones stay");
@@ -328,8 +336,7 @@ impl Daemon {
     /// Takes the certificates as they stand now; rules and templates stay.
     fn replace_keyring(&self) -> anyhow::Result<()> {
         let keyring = setup::keyring(&self.config, &self.store, self.clock.now())?;
-        let bench = self.bench().with_keyring(keyring);
-        *self.bench.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(bench);
+        self.change_bench(|bench| bench.with_keyring(keyring));
         Ok(())
     }
 
@@ -338,9 +345,22 @@ impl Daemon {
     /// # Errors
     /// What is wrong with them; the old ones stay.
     pub fn replace_bench(&self) -> anyhow::Result<()> {
+        let _alone = self.alone();
         let bench = bench(&self.config, Some(&self.store), self.clock.now()).map_err(|error| anyhow::anyhow!("{error}"))?;
-        *self.bench.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(bench);
+        self.change_bench(|_| bench);
         Ok(())
+    }
+
+    /// Whoever holds this is the only one that reads rules to put them in force.
+    fn alone(&self) -> MutexGuard<'_, ()> {
+        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes another bench of the one in force. Under one lock, so that of two changes at a time none is lost.
+    fn change_bench(&self, change: impl FnOnce(&Bench) -> Bench) {
+        let mut bench = self.bench.write().unwrap_or_else(PoisonError::into_inner);
+        let changed = change(&bench);
+        *bench = Arc::new(changed);
     }
 
     /// Waits while the disk is nearly full; what is queued goes on being sent (F60).

@@ -94,6 +94,14 @@ impl Bench {
         Self { policy: Arc::clone(&self.policy), templates: Arc::clone(&self.templates), reader }
     }
 
+    /// The same judgement by other rules.
+    #[must_use]
+    pub fn with_rules(&self, rules: RuleSet) -> Self {
+        let (house, keyring, plaintext_limit) = (self.reader.house.clone(), self.reader.keyring.clone(), self.reader.plaintext_limit);
+        let reader = Reader { rules: Arc::new(rules), house, keyring, plaintext_limit };
+        Self { policy: Arc::clone(&self.policy), templates: Arc::clone(&self.templates), reader }
+    }
+
     /// Where the store finds the numbers' prefix and year.
     #[must_use]
     pub fn place(&self) -> Place {

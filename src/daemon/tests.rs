@@ -367,3 +367,71 @@ async fn f44_a_clock_that_went_back_puts_no_letter_off_for_long() {
     tick::watch_standing(&stage.daemon, &clock::Watch::default()).await.unwrap();
     assert_eq!(due(&stage), 3, "the acknowledgement, the notice, and the word about the clock");
 }
+
+/// A centre whose folder of rules begins with these.
+fn stage_with_rules(rules: &str) -> (TempDir, Stage, std::path::PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("rules");
+    std::fs::create_dir(&dir).unwrap();
+    std::fs::write(dir.join("own.toml"), rules).unwrap();
+    let center = format!("rules_dir = {dir:?}\n");
+    let setting = Setting { people: PEOPLE, center: &center, ..Setting::default() };
+    let mut stage = Stage::set_up(&folder.path().join("centre"), start(), &setting).unwrap();
+    stage.add("siti", Actor::without_key("siti", "siti@warga.example").unwrap());
+    (folder, stage, dir.join("own.toml"))
+}
+
+fn rule(word: &str, example: &str) -> String {
+    format!(
+        "[[rule]]\nid = \"own\"\ncategory = \"web_defacement\"\nweight = 4.0\nreason_id = \"a\"\nreason_en = \"a\"\n\
+         when = {{ any = [\"{word}\"] }}\nexamples = [\"{example}\"]\n"
+    )
+}
+
+#[tokio::test]
+async fn f72_a_changed_rule_file_is_taken_without_a_signal_and_a_failing_set_is_told_once() {
+    let (_folder, mut stage, file) = stage_with_rules(&rule("gerhana", "ada gerhana"));
+    let daemon = stage.daemon.clone();
+    let version = || daemon.bench().reader.rules.version().to_owned();
+    let first = version();
+    let mut rules = rules_folder::RulesFolder::new(daemon.config.center.rules_dir.clone().unwrap());
+    let look = async |mut rules, times: usize| {
+        for _ in 0..times {
+            rules = daemon.look_at_rules(rules).await;
+        }
+        rules
+    };
+    rules = look(rules, 3).await;
+    assert_eq!(version(), first, "what is in force already");
+    report(&mut stage);
+    stage.play().await.unwrap();
+    // A set that does as it says.
+    std::fs::write(&file, rule("diretas", "situs kami diretas")).unwrap();
+    rules = look(rules, 1).await;
+    assert_eq!(version(), first, "it is not taken while it may still be written");
+    rules = look(rules, 1).await;
+    let second = version();
+    assert_ne!(second, first);
+    stage.clock.advance(SignedDuration::from_mins(1));
+    report(&mut stage);
+    stage.play().await.unwrap();
+    let mut mail = stage.daemon.store.mail(&MailFilter::default(), &view(&stage)).unwrap();
+    mail.sort_by_key(|row| row.id);
+    let used: Vec<String> =
+        mail.iter().map(|row| stage.daemon.store.mail_page(row.id, &view(&stage)).unwrap().unwrap().rules_version).collect();
+    assert_eq!(used, [first, second.clone()], "each decision bears the version that it was made by");
+    // One whose example does not come out as it says: refused, told once, whatever passes.
+    std::fs::write(&file, rule("diretas", "hari ini cerah")).unwrap();
+    rules = look(rules, 5).await;
+    assert_eq!(version(), second);
+    let refused = daemon.counters.rules_refused.load(std::sync::atomic::Ordering::Relaxed);
+    let mails = told(&stage.play().await.unwrap());
+    assert_eq!((refused, mails.len()), (1, 1), "{mails:?}");
+    assert!(mails[0].contains("Aturan klasifikasi yang baru tidak dapat dipakai") && mails[0].contains("own.toml:"), "{mails:?}");
+    // Mended: in force, and the chief hears that it is over.
+    std::fs::write(&file, rule("diretas", "situs desa diretas")).unwrap();
+    look(rules, 2).await;
+    assert_ne!(version(), second);
+    let mails = told(&stage.play().await.unwrap());
+    assert!(mails.len() == 1 && mails[0].contains("Sudah pulih"), "{mails:?}");
+}

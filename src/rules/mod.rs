@@ -16,5 +16,5 @@ mod vocabulary;
 mod words;
 
 pub use assess::{Assessment, Fired, assess};
-pub use set::RuleSet;
+pub use set::{FILES_MAX, RuleSet};
 pub use syntax::RulesError;

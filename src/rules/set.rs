@@ -48,7 +48,7 @@ const EMBEDDED: &[(&str, &str)] = &[
 ];
 
 /// More files than this are a mistake in `rules_dir`.
-const FILES_MAX: usize = 1_000;
+pub const FILES_MAX: usize = 1_000;
 
 /// Rules that belong together, ready to assess mail.
 #[derive(Debug)]

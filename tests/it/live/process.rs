@@ -124,3 +124,23 @@ fn f72_broken_rules_on_sighup_leave_the_old_ones_in_force() {
     center.wait_log("read again", 1);
     center.open_ticket("dua@warga.example", "Situs diretas");
 }
+
+#[test]
+fn f72_a_changed_rule_file_is_taken_without_a_signal() {
+    let center = Center::new();
+    let _daemon = center.start();
+    center.open_ticket("satu@warga.example", "Situs diretas");
+    fs::write(center.path("rules/mine.toml"), "nosuch = 1\n").unwrap();
+    center.wait_log("the rules in the folder are refused; the set in force stays", 1);
+    // As an editor writes it: beside the file, then renamed over it.
+    fs::write(center.path("rules/mine.toml~"), "[[test]]\nname = \"milik sendiri\"\ncategory = \"web_defacement\"\nsubject = \"Situs diretas\"\ntext = \"Halaman depan situs kami diretas dan diganti orang.\"\n").unwrap();
+    fs::rename(center.path("rules/mine.toml~"), center.path("rules/mine.toml")).unwrap();
+    center.wait_log("new rules taken", 1);
+    center.open_ticket("dua@warga.example", "Situs diretas");
+    let versions: Vec<String> = center
+        .json(&["mail", "list"])
+        .iter()
+        .map(|mail| center.json(&["mail", "show", &mail["id"].to_string()])[0]["rules_version"].to_string())
+        .collect();
+    assert!(versions.len() == 2 && versions[0] != versions[1], "each decision bears the version that it was made by: {versions:?}");
+}
