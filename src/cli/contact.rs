@@ -115,8 +115,7 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
     match arguments.verb {
         Verb::Add(add) => run_add(common, &desk, add),
         Verb::List => {
-            let rows: Vec<ContactRow> =
-                desk.store.contacts()?.into_iter().map(|contact| ContactRow::new(contact, &desk.view.time_zone)).collect();
+            let rows = desk.store.contacts()?.into_iter().map(|contact| row(&desk, contact)).collect::<Result<Vec<_>, _>>()?;
             print_rows(
                 common,
                 &rows,
@@ -160,17 +159,25 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
     }
 }
 
+fn row(desk: &Desk, contact: Contact) -> Result<ContactRow, Failure> {
+    let by = desk.store.verified_by(&contact)?;
+    Ok(ContactRow::new(contact, by, &desk.view.time_zone))
+}
+
 fn show(common: &Common, desk: &Desk, contact: Contact) -> Outcome {
     let came_back = contact.bounced_because.clone();
     let is_verified = contact.is_verified(desk.view.now);
-    let row = ContactRow::new(contact, &desk.view.time_zone);
+    let row = row(desk, contact)?;
     if common.json {
         print_json(&row)?;
         return Ok(Exit::Done);
     }
     let verified = match (&row.verified_at, is_verified) {
         (None, _) => "no".to_owned(),
-        (Some(at), true) => format!("{at} ({})", row.verified_how.clone().unwrap_or_default()),
+        (Some(at), true) => {
+            let by = row.verified_by.as_deref().map(|by| format!(", {by}")).unwrap_or_default();
+            format!("{at} ({}{by})", row.verified_how.clone().unwrap_or_default())
+        }
         (Some(at), false) => format!("{at}, aged out after 365 days: verify again"),
     };
     let came_back = row.bounced_at.as_ref().map_or_else(|| "no".to_owned(), |at| format!("{at} ({})", came_back.unwrap_or_default()));

@@ -195,7 +195,10 @@ fn remind(mut dissemination: Dissemination, work: &mut Work<'_>) {
         let (RecipientState::Sent, Some(sent_at)) = (recipient.state, recipient.sent_at) else { continue };
         let waited = now.as_second() - sent_at.as_second();
         if waited >= until {
-            silent.push(recipient.address.to_string());
+            // Each is told once, also who was reached days after the others.
+            if !dissemination.told.contains("silent") && dissemination.told.insert(format!("silent {}", recipient.address)) {
+                silent.push(recipient.address.to_string());
+            }
         } else if waited / every > i64::from(recipient.reminders) {
             recipient.reminders = u32::try_from(waited / every).unwrap_or(u32::MAX);
             due.push(index);
@@ -213,8 +216,7 @@ fn remind(mut dissemination: Dissemination, work: &mut Work<'_>) {
         let what = work.desk.say("dissemination.reminded", &arguments);
         work.set_dissemination(dissemination.clone(), DAEMON, what);
     }
-    if !silent.is_empty() && !dissemination.told.contains("silent") {
-        dissemination.told.insert("silent".to_owned());
+    if !silent.is_empty() {
         let number = dissemination.number.0.clone();
         let what = work.desk.say("dissemination.silent", &[("number", &number), ("recipients", &silent.join(", "))]);
         work.set_dissemination(dissemination, DAEMON, what.clone());

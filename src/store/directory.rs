@@ -65,14 +65,16 @@ pub struct ContactRow {
     pub bounced_at: Option<String>,
     /// How: "call-back", "letter".
     pub verified_how: Option<String>,
+    /// Who vouched for it.
+    pub verified_by: Option<String>,
     /// What keeps mail from being encrypted to the certificate besides its age; empty where nothing does.
     pub unfit: String,
 }
 
 impl ContactRow {
-    /// The contact, times in the centre's zone.
+    /// The contact, times in the centre's zone; `by` is who verified it.
     #[must_use]
-    pub fn new(contact: Contact, zone: &TimeZone) -> Self {
+    pub fn new(contact: Contact, by: Option<String>, zone: &TimeZone) -> Self {
         Self {
             id: contact.id,
             name: contact.name,
@@ -87,6 +89,7 @@ impl ContactRow {
             verified_at: contact.verified_at.map(|time| local(time, zone)),
             bounced_at: contact.bounced_at.map(|time| local(time, zone)),
             verified_how: contact.verified_how,
+            verified_by: by,
             unfit: contact.unfit,
         }
     }
@@ -160,6 +163,23 @@ impl Store {
                 .context("verify the contact")?;
             ensure!(changed == 1, "{address} is not in the directory");
             note(tx, now, by, "verified", address.as_str(), how)
+        })
+    }
+
+    /// Who vouched for the contact, as the audit log has it; `None` where nobody does now.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn verified_by(&self, contact: &Contact) -> anyhow::Result<Option<String>> {
+        let Some(verified_at) = contact.verified_at else { return Ok(None) };
+        self.read(|db| {
+            db.query_row(
+                "SELECT by FROM audit WHERE at = ?1 AND thing = 'contact' AND thing_id = ?2 AND what = 'verified' ORDER BY id DESC LIMIT 1",
+                (at(verified_at), contact.address.as_str()),
+                |row| row.get(0),
+            )
+            .optional()
+            .context("look for who verified the contact")
         })
     }
 

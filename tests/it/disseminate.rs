@@ -6,6 +6,7 @@ mod approvals;
 mod attacks;
 mod draft;
 mod drift;
+mod followup;
 mod forecast;
 mod laws;
 mod log;

@@ -293,7 +293,11 @@ fn a_contact_is_added_verified_and_removed() {
     }
     assert_eq!((&contact["sectors"], &contact["verified_at"]), (&serde_json::json!(["keuangan"]), &Value::Null));
     center.lines(0, &["contact", "verify", "sari@bank.test", "--how", "call-back"]);
-    assert!(center.json(&["contact", "show", "sari@bank.test", "--json"])[0]["verified_at"].is_string());
+    let shown = &center.json(&["contact", "show", "sari@bank.test", "--json"])[0];
+    assert!(shown["verified_at"].is_string() && shown["verified_how"] == "call-back", "{shown}");
+    assert!(shown["verified_by"].as_str().unwrap().starts_with("command line, uid "), "who vouched: {shown}");
+    let page = center.lines(0, &["contact", "show", "sari@bank.test"]).join("\n");
+    assert!(page.contains("(call-back, command line, uid "), "{page}");
     center.lines(0, &["contact", "remove", "sari@bank.test"]);
     assert_eq!(center.lines(0, &["contact", "list"]), [""; 0]);
 }

@@ -23,15 +23,19 @@ pub fn replaced(raw: &[u8], from: &str, to: &str) -> Vec<u8> {
 }
 
 /// One recipient who is a real gpg, with the mail that it got.
-struct Recipient {
-    gpg: Gpg,
-    key: String,
+pub struct Recipient {
+    pub gpg: Gpg,
+    pub key: String,
 }
 
 impl Recipient {
     fn on(hall: &mut Hall, address: &str, kind: ContactKind) -> Self {
+        Self::on_until(hall, address, kind, "2y")
+    }
+
+    pub fn on_until(hall: &mut Hall, address: &str, kind: ContactKind, expires: &str) -> Self {
         let gpg = Gpg::new();
-        let key = gpg.new_key(&format!("Rina <{address}>"), "future-default");
+        let key = gpg.new_key_until(&format!("Rina <{address}>"), "future-default", expires);
         hall.stage.clock.advance(jiff::SignedDuration::from_secs(5));
         hall.contact(address, kind, Some(&gpg.export(&key)), true);
         Self { gpg, key }
@@ -43,7 +47,7 @@ impl Recipient {
     }
 }
 
-fn header(from: &str, answered: &str, id: &str) -> String {
+pub fn header(from: &str, answered: &str, id: &str) -> String {
     format!(
         "From: <{from}>\nTo: bantuan70@bssn.test\nSubject: Re: informasi\nMessage-ID: <{id}>\nIn-Reply-To: <{answered}>\nMIME-Version: 1.0\n"
     )

@@ -146,3 +146,66 @@ fn the_centres_key_is_renewed_rolled_over_and_shown_on_the_web() {
     let opened = bantuan70::openpgp::open::open(bantuan70::mail::read::read(&mail), &keyring, now, 1 << 20);
     assert_eq!(opened.mail.text.full.trim(), "lama");
 }
+
+/// The primary key certifies and nothing else; one subkey signs, one is encrypted to; all of them end.
+#[test]
+fn the_centres_key_has_a_subkey_for_each_use_and_an_end() {
+    let center = Center::new();
+    assert_eq!(center.run(&["generate"]).0, 0);
+    let gpg = Gpg::new();
+    gpg.import(center.run(&["export"]).1.as_bytes());
+    let listed = String::from_utf8(gpg.must(&["--with-colons", "--list-keys", "bantuan70@bssn.test"], b"").out).unwrap();
+    let keys: Vec<Vec<&str>> =
+        listed.lines().filter(|line| line.starts_with("pub:") || line.starts_with("sub:")).map(|line| line.split(':').collect()).collect();
+    // Lower case is the key's own use; the fields are those of gpg's doc/DETAILS: 7 is the end, 12 the use.
+    let uses: Vec<String> = keys.iter().map(|key| key[11].chars().filter(char::is_ascii_lowercase).collect()).collect();
+    assert_eq!(uses, ["c", "s", "e"], "{listed}");
+    assert!(keys.iter().all(|key| !key[6].is_empty()), "{listed}");
+}
+
+/// A key that was made and protected by gpg, with an encryption subkey that has ended beside the one of
+/// today: what was encrypted to the old one is still opened, and nothing is encrypted to it any more.
+#[test]
+fn a_protected_key_of_gpg_is_taken_and_its_retired_subkey_still_opens() {
+    use bantuan70::openpgp::{Certificate, Keyring, OwnKey, open::open};
+    let gpg = Gpg::new();
+    let with_password = |arguments: &[&str]| gpg.must(&[&["--passphrase", "rahasia dapur"], arguments].concat(), b"");
+    let made = with_password(&["--quick-gen-key", "Pusat <bantuan70@bssn.test>", "future-default", "default", "2y"]).status;
+    let key = made.lines().find(|line| line.contains("KEY_CREATED")).unwrap().split_whitespace().last().unwrap().to_owned();
+    let subkeys = || -> Vec<String> {
+        let listed = String::from_utf8(gpg.must(&["--with-colons", "--list-keys", &key], b"").out).unwrap();
+        let prints: Vec<String> =
+            listed.lines().filter(|line| line.starts_with("fpr:")).map(|line| line.split(':').nth(9).unwrap().to_owned()).collect();
+        prints[1..].to_vec()
+    };
+    let old = subkeys().remove(0);
+    with_password(&["--quick-add-key", &key, "cv25519", "encr", "2y"]);
+    with_password(&["--quick-set-expire", &key, "1d", &old]);
+    let new = subkeys().into_iter().find(|subkey| *subkey != old).unwrap();
+    let secret = with_password(&["--armor", "--export-secret-keys", &key]).out;
+    let message = |to: &str| gpg.must(&["--armor", "-r", &format!("{to}!"), "--encrypt"], b"Content-Type: text/plain\r\n\r\nlama\r\n").out;
+    let (to_old, to_new) = (message(&old), message(&new));
+    let later = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(48);
+    assert!(OwnKey::read(&secret, None, later).is_err() && OwnKey::read(&secret, Some("salah"), later).is_err());
+    let mut keyring = Keyring::new();
+    keyring.set_own(OwnKey::read(&secret, Some("rahasia dapur"), later).unwrap());
+    for message in [&to_old, &to_new] {
+        let mail = crate::harness::gpg::encrypted_mail("From: a@x.example\nSubject: x\n", message);
+        let opened = open(bantuan70::mail::read::read(&mail), &keyring, later, 1 << 20);
+        assert_eq!((opened.findings.is_decrypted, opened.mail.text.full.trim()), (Some(true), "lama"));
+    }
+    let certificate = keyring.own().unwrap().certificate();
+    assert_eq!(certificate.problems(later), [""; 0]);
+    // A recipient of ours who seals to the centre two days from now seals to the subkey of then.
+    let (mut theirs, _) = super::outgoing::keyring(jiff::Timestamp::now());
+    theirs.add_certificate(Certificate::read(&certificate.armored()).unwrap());
+    let letter = super::outgoing::letter(bantuan70::model::letter::Protection::Sealed { recipient: certificate.fingerprint() });
+    let sealed = bantuan70::openpgp::seal(&letter, &super::outgoing::center(), &theirs, later).unwrap();
+    let text = String::from_utf8(sealed.bytes().to_vec()).unwrap();
+    let armor = format!(
+        "{}-----END PGP MESSAGE-----\n",
+        &text[text.find("-----BEGIN PGP").unwrap()..text.find("-----END PGP MESSAGE-----").unwrap()]
+    );
+    let packets = gpg.packets(armor.as_bytes());
+    assert!(packets.contains(&new[24..]) && !packets.contains(&old[24..]), "{packets}");
+}
