@@ -6,19 +6,21 @@ use crate::model::policy::Policy;
 use crate::model::ticket::{State, Ticket, TicketEvent};
 use jiff::Timestamp;
 use jiff::civil::Date;
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Days that the series of a period names; a longer one would be no chart.
 const DAYS_MAX: usize = 400;
 
 /// Tickets of a period.
-#[derive(Debug, Default)]
-pub(super) struct Tally {
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Tally {
     pub opened: u32,
     pub closed: u32,
     pub rejected: u32,
     pub merged: u32,
     pub reopened: u32,
+    /// Open at the end of the period.
     pub open: u32,
     pub open_by_state: Counts,
     pub open_by_category: Counts,

@@ -9,6 +9,7 @@ pub mod runs;
 mod services;
 mod words;
 
+pub use count::Tally;
 pub use page::page;
 pub use words::fields;
 
@@ -34,20 +35,8 @@ pub struct Figures {
     pub to: String,
     /// RFC 3339 with the centre's offset.
     pub generated_at: String,
-    pub opened: u32,
-    pub closed: u32,
-    pub rejected: u32,
-    pub merged: u32,
-    pub reopened: u32,
-    /// Open at the end of the period.
-    pub open: u32,
-    pub open_by_state: Counts,
-    pub open_by_category: Counts,
-    pub opened_by_category: Counts,
-    pub opened_by_channel: Counts,
-    pub opened_by_priority: Counts,
-    pub opened_by_service: Counts,
-    pub days: Vec<Day>,
+    #[serde(flatten)]
+    pub tickets: Tally,
     pub sla: Vec<Kept>,
     pub disseminations: Disseminations,
     pub survey: Survey,
@@ -278,7 +267,7 @@ pub struct Before {
 /// Reckons the figures of a period from a ledger that reaches back to the period before.
 #[must_use]
 pub fn reckon(ledger: &Ledger, period: Period, policy: &Policy, now: Timestamp) -> Figures {
-    let tally = count::tally(ledger, period, policy, now);
+    let tickets = count::tally(ledger, period, policy, now);
     let earlier = period.before();
     let before = count::tally(ledger, earlier, policy, now);
     let show = |at: Timestamp| moment(at, policy);
@@ -290,19 +279,7 @@ pub fn reckon(ledger: &Ledger, period: Period, policy: &Policy, now: Timestamp) 
         from: period.first.to_string(),
         to: period.last.to_string(),
         generated_at: show(now),
-        opened: tally.opened,
-        closed: tally.closed,
-        rejected: tally.rejected,
-        merged: tally.merged,
-        reopened: tally.reopened,
-        open: tally.open,
-        open_by_state: tally.open_by_state,
-        open_by_category: tally.open_by_category,
-        opened_by_category: tally.opened_by_category,
-        opened_by_channel: tally.opened_by_channel,
-        opened_by_priority: tally.opened_by_priority,
-        opened_by_service: tally.opened_by_service,
-        days: tally.days,
+        tickets,
         disseminations: services::disseminations(ledger, period, policy, now),
         survey: services::survey(ledger, period, policy),
         mail: services::mail(ledger, policy),

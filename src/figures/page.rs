@@ -96,9 +96,9 @@ fn cards(figures: &Figures, words: Words<'_>) -> String {
     };
     format!(
         "<table class=\"cards\" role=\"presentation\"><tr>{}{}{}{}{}</tr></table>\n",
-        counted("opened", figures.opened, before.opened),
-        counted("closed", figures.closed, before.closed),
-        counted("open", figures.open, before.open),
+        counted("opened", figures.tickets.opened, before.opened),
+        counted("closed", figures.tickets.closed, before.closed),
+        counted("open", figures.tickets.open, before.open),
         card(kept, &words.say("kept", &[]), missed),
         card(index, &grade, index_change),
     )
@@ -125,7 +125,7 @@ fn decide(figures: &Figures, words: Words<'_>) -> String {
 }
 
 fn by_day(figures: &Figures, words: Words<'_>) -> String {
-    if figures.days.len() < 2 {
+    if figures.tickets.days.len() < 2 {
         return String::new();
     }
     let key = |class: &str, name: &str| {
@@ -136,7 +136,7 @@ fn by_day(figures: &Figures, words: Words<'_>) -> String {
     };
     let heading = words.say("by_day", &[]);
     let keys = format!("<p class=\"key\">{}{}</p>", key("opened", &words.say("opened", &[])), key("closed", &words.say("closed", &[])));
-    section(&heading, &format!("{keys}{}", chart::days(&figures.days, &escaped(&heading))))
+    section(&heading, &format!("{keys}{}", chart::days(&figures.tickets.days, &escaped(&heading))))
 }
 
 fn terms(figures: &Figures, words: Words<'_>) -> String {
@@ -201,10 +201,10 @@ fn kinds(figures: &Figures, words: Words<'_>) -> String {
     };
     format!(
         "<table class=\"two\" role=\"presentation\"><tr><td>{}{}</td><td>{}{}</td></tr></table>\n",
-        chart("by_category", &figures.opened_by_category, "category"),
-        chart("by_channel", &figures.opened_by_channel, "channel"),
-        chart("by_state", &figures.open_by_state, "state"),
-        chart("by_priority", &figures.opened_by_priority, "priority"),
+        chart("by_category", &figures.tickets.opened_by_category, "category"),
+        chart("by_channel", &figures.tickets.opened_by_channel, "channel"),
+        chart("by_state", &figures.tickets.open_by_state, "state"),
+        chart("by_priority", &figures.tickets.opened_by_priority, "priority"),
     )
 }
 

@@ -152,16 +152,16 @@ pub fn fields(figures: &Figures, title: &str, templates: &Templates, language: L
         .text("title", words.say(title, &[]))
         .text("period", words.period(&figures.from, &figures.to))
         .text("generated_at", words.moment(&figures.generated_at))
-        .number("opened", i64::from(figures.opened))
-        .number("closed", i64::from(figures.closed))
+        .number("opened", i64::from(figures.tickets.opened))
+        .number("closed", i64::from(figures.tickets.closed))
         .number("to_decide", i64::from(decide))
         .list("decisions", decisions(figures, words))
         .list("numbers", numbers(figures, words))
         .list("terms", terms(figures, words))
         .list("missed", figures.sla.iter().flat_map(|kept| &kept.missed_tickets).take(LINES_MAX).map(|missed| words.missed(missed)))
-        .list("states", lines(words.counts(&figures.open_by_state, "state")))
-        .list("categories", lines(words.counts(&figures.opened_by_category, "category")))
-        .list("channels", lines(words.counts(&figures.opened_by_channel, "channel")))
+        .list("states", lines(words.counts(&figures.tickets.open_by_state, "state")))
+        .list("categories", lines(words.counts(&figures.tickets.opened_by_category, "category")))
+        .list("channels", lines(words.counts(&figures.tickets.opened_by_channel, "channel")))
         .list("disseminations", disseminations(figures, words))
         .list("survey", survey(figures, words))
         .list("mail", mail(figures, words))
@@ -188,11 +188,12 @@ fn numbers(figures: &Figures, words: Words<'_>) -> Vec<String> {
         words.say("number_line", &[("name", &words.say(key, &[])), ("now", &now.to_string()), ("before", &before.to_string())])
     };
     let mut lines = vec![
-        line("opened", figures.opened, before.opened),
-        line("closed", figures.closed, before.closed),
-        line("open", figures.open, before.open),
+        line("opened", figures.tickets.opened, before.opened),
+        line("closed", figures.tickets.closed, before.closed),
+        line("open", figures.tickets.open, before.open),
     ];
-    for (key, count) in [("rejected", figures.rejected), ("merged", figures.merged), ("reopened", figures.reopened)] {
+    for (key, count) in [("rejected", figures.tickets.rejected), ("merged", figures.tickets.merged), ("reopened", figures.tickets.reopened)]
+    {
         if count > 0 {
             lines.push(format!("{}: {count}", words.say(key, &[])));
         }

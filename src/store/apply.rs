@@ -393,17 +393,16 @@ impl Applying<'_> {
 
     fn set_recipient(&self, number: &DisseminationNumber, recipient: &Recipient, state: DisseminationState) -> anyhow::Result<()> {
         let body = serde_json::to_string(recipient).context("write a recipient")?;
-        // Address and certificate are what the manifest says, and stay.
+        // Of a certificate that was changed in the row the manifest tells, and the letter is held.
         let changed = self
             .tx
             .prepare_cached(
                 "UPDATE recipient SET state = :state, at = :at, message_id = :message_id, body = :body
-                 WHERE dissemination = :dissemination AND address = :address AND fingerprint IS :fingerprint",
+                 WHERE dissemination = :dissemination AND address = :address",
             )?
             .execute(named_params! {
                 ":state": recipient.state.word(), ":at": at(recipient.at), ":message_id": recipient.message_id, ":body": body,
                 ":dissemination": number.0, ":address": recipient.address.as_str(),
-                ":fingerprint": recipient.fingerprint.as_ref().map(|fingerprint| &fingerprint.0),
             })
             .with_context(|| format!("write a recipient of {number}"))?;
         ensure!(changed == 1, "{} is no recipient of {number}", recipient.address);

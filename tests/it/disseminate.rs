@@ -12,6 +12,7 @@ mod laws;
 mod log;
 mod queue;
 mod table;
+mod tampered;
 mod wire;
 
 use bantuan70::cli::demo::stage::{Actor, Note, Received, Setting, Stage};

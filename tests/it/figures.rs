@@ -44,9 +44,9 @@ fn a_ticket_counts_on_the_days_of_the_centre() {
     let outside = Writer::opens(blank("BANTUAN70-2026-000003", after), &policy);
     let histories = vec![closed.history, inside.history, outside.history];
     let figures = reckon(&Ledger { histories, ..Ledger::default() }, "2026-04-02T00:00:00Z");
-    assert_eq!((figures.opened, figures.closed, figures.reopened, figures.open), (1, 2, 1, 1));
+    assert_eq!((figures.tickets.opened, figures.tickets.closed, figures.tickets.reopened, figures.tickets.open), (1, 2, 1, 1));
     assert_eq!((figures.before.opened, figures.before.closed, figures.before.open), (1, 0, 1));
-    let day = |day: &str| figures.days.iter().find(|one| one.day == day).map(|one| (one.opened, one.closed));
+    let day = |day: &str| figures.tickets.days.iter().find(|one| one.day == day).map(|one| (one.opened, one.closed));
     assert_eq!((day("2026-03-05"), day("2026-03-31"), day("2026-04-01")), (Some((0, 1)), Some((1, 0)), None));
 }
 

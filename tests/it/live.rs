@@ -12,6 +12,7 @@ mod intake;
 mod kill;
 mod lying;
 mod mailbox;
+mod many;
 mod outbox;
 mod process;
 mod robots;

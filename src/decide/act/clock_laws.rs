@@ -218,18 +218,32 @@ proptest! {
 
     #[test]
     fn what_is_reckoned_anew_is_what_is_stored_and_each_threshold_is_told_once((calendar, zone) in calendars(), steps in steps()) {
-        let policy = policy(calendar, zone);
-        let mut play = Play::new(&policy);
-        play.happens(|work, number| {
-            let mut ticket = blank(number, work);
-            ticket.acknowledged = true;
-            ticket.reporter = Address::parse("siti@warga.example");
-            work.event(number, "bantuan70", TicketEvent::Opened(Box::new(ticket)), "");
-        });
-        for (minutes, step) in steps {
-            play.now = play.now.checked_add(SignedDuration::from_mins(minutes)).unwrap();
-            play.step(step);
-            play.laws();
-        }
+        play(calendar, zone, &steps);
+    }
+}
+
+/// Plays the steps on one ticket; after each the laws hold.
+fn play(calendar: Calendar, zone: &str, steps: &[(i64, Step)]) {
+    let policy = policy(calendar, zone);
+    let mut play = Play::new(&policy);
+    play.happens(|work, number| {
+        let mut ticket = blank(number, work);
+        ticket.acknowledged = true;
+        ticket.reporter = Address::parse("siti@warga.example");
+        work.event(number, "bantuan70", TicketEvent::Opened(Box::new(ticket)), "");
+    });
+    for (minutes, step) in steps {
+        play.now = play.now.checked_add(SignedDuration::from_mins(*minutes)).unwrap();
+        play.step(*step);
+        play.laws();
+    }
+}
+
+/// A clock that is met in the moment in which it began, and begins again in the same moment, is one run after another.
+#[test]
+fn a_clock_that_begins_is_met_and_begins_again_in_one_moment_is_told_apart() {
+    for zone in ["Asia/Jakarta", "UTC"] {
+        play(Calendar::Continuous, zone, &[(0, Step::DocumentsCame), (0, Step::Asked), (0, Step::DocumentsCame)]);
+        play(Calendar::Continuous, zone, &[(0, Step::DocumentsCame), (0, Step::Asked), (0, Step::DocumentsCame), (1_441, Step::Looked)]);
     }
 }

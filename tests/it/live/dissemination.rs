@@ -42,7 +42,7 @@ impl Recipient {
     }
 }
 
-fn add(center: &Center, name: &str, certificate: Option<&str>) {
+pub fn add(center: &Center, name: &str, certificate: Option<&str>) {
     let address = format!("{name}@stake.test");
     let mut arguments = vec!["contact", "add", "--name", name, "--address", &address, "--kind", "role", "--organisation", "Bank"];
     arguments.extend(certificate.into_iter().flat_map(|file| ["--certificate", file]));
@@ -59,7 +59,7 @@ fn states(center: &Center, ticket: &str) -> (String, Vec<String>) {
 }
 
 /// All that can be read in bytes on the way: as they are, and with every base64 and quoted-printable undone.
-fn readings(raw: &[u8]) -> String {
+pub fn readings(raw: &[u8]) -> String {
     let text = String::from_utf8_lossy(raw).into_owned();
     let joined = text.replace("=\r\n", "");
     let base64: String = text.lines().flat_map(|line| base64::engine::general_purpose::STANDARD.decode(line.trim())).fold(

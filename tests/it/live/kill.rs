@@ -9,10 +9,10 @@ const REPORTS: usize = 300;
 const SEED: u64 = 0x70_70_70_70;
 
 /// xorshift64: the moments come again with the seed.
-struct Random(u64);
+pub struct Random(pub u64);
 
 impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub fn below(&mut self, bound: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
