@@ -46,34 +46,12 @@ pub struct Assessment {
     pub rules_version: String,
 }
 
-impl Assessment {
-    /// One line for timelines and receipts: the result and its strongest reasons.
-    #[must_use]
-    pub fn because(&self, language: Language) -> String {
-        let is_indonesian = language.of_answer() == Language::Id;
-        let reasons: Vec<String> = self
-            .fired
-            .iter()
-            .filter(|fired| fired.category == self.category && fired.adds > 0.0)
-            .take(REASONS_SHOWN_MAX)
-            .map(|fired| {
-                let reason = if is_indonesian { &fired.reason_id } else { &fired.reason_en };
-                format!("{} ({})", reason.trim_end_matches('.'), fired.saw.join(", "))
-            })
-            .collect();
-        let sure = match (self.is_unsure, is_indonesian) {
-            (true, true) => ", belum pasti",
-            (true, false) => ", unsure",
-            (false, _) => "",
-        };
-        format!("{}{sure}: {}", self.category, reasons.join("; "))
-    }
-}
-
 /// The tag of a mail that names a host with look-alike letters of another script (ATTACKS M15).
 pub const MIXED_SCRIPT: &str = "mixed-script";
-/// Reasons named in one line; `explain` shows all.
-const REASONS_SHOWN_MAX: usize = 3;
+/// Whether a rule is the one that stands for likeness to the examples of a category.
+pub(super) fn is_likeness(rule: &str) -> bool {
+    rule.starts_with("likeness-")
+}
 
 /// A rule that fired.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -93,8 +71,17 @@ pub(super) struct Holding<'a> {
     pub rule: &'a Rule,
     pub adds: f64,
     pub hits: Vec<Hit>,
+    /// What made it hold besides words.
+    pub told: Vec<String>,
     /// A stronger rule of its group counts in its place.
     pub is_covered: bool,
+}
+
+impl Holding<'_> {
+    /// What it saw, with the places.
+    pub fn saw(&self, facts: &Facts<'_>) -> Vec<String> {
+        self.hits.iter().map(|hit| saw(facts, hit)).chain(self.told.iter().cloned()).collect()
+    }
 }
 
 /// Assesses a message. Pure, and never fails: an empty mail is `other`, unsure.
@@ -115,7 +102,8 @@ pub(super) fn holding<'a>(rules: &'a RuleSet, facts: &Facts<'_>) -> Vec<Holding<
         .filter_map(|index| compiled.rules.get(index))
         .filter_map(|rule| {
             let found: Found = facts.test(&rule.condition)?;
-            Some(Holding { rule, adds: found.worth(rule.weight, rule.most, &facts.factors), hits: found.shown(), is_covered: false })
+            let adds = found.worth(rule.weight, rule.most, &facts.factors);
+            Some(Holding { rule, adds, hits: found.shown(), told: found.told, is_covered: false })
         })
         .collect();
     cover(&mut holding);
@@ -236,14 +224,14 @@ fn fired(facts: &Facts<'_>, holding: &[Holding<'_>], category: Category) -> Vec<
             rule: one.rule.id.clone(),
             category: one.rule.category.unwrap_or(category),
             adds: round(one.adds),
-            saw: one.hits.iter().map(|hit| saw(facts, hit)).collect(),
+            saw: one.saw(facts),
             reason_id: one.rule.reason_id.clone(),
             reason_en: one.rule.reason_en.clone(),
         })
         .collect();
-    fired.sort_by(|one, other| {
-        (other.category == category).cmp(&(one.category == category)).then(other.adds.abs().total_cmp(&one.adds.abs()))
-    });
+    // Likeness stands behind what rules say: a colleague wants to hear what was seen, then what it sounds like.
+    let key = |one: &Fired| (one.category != category, is_likeness(&one.rule));
+    fired.sort_by(|one, other| key(one).cmp(&key(other)).then(other.adds.abs().total_cmp(&one.adds.abs())));
     fired
 }
 
@@ -260,7 +248,7 @@ pub(super) fn saw(facts: &Facts<'_>, hit: &Hit) -> String {
 }
 
 /// Words on one line, without what a terminal would obey.
-fn shown(typed: &str) -> String {
+pub(super) fn shown(typed: &str) -> String {
     let words = typed.split_whitespace().collect::<Vec<_>>().join(" ");
     words.chars().take(80).flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
 }

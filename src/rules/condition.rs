@@ -1,16 +1,21 @@
 //! Conditions against the hits and facts of one mail.
 
+use super::assess::shown;
 use super::compile::{ATTACHMENT, Condition, Glob, LINK, NEW, PLACES, Places, QUOTED, SUBJECT};
 use super::likeness::Leaning;
 use super::scan::{Hit, Hits};
+use crate::extract::indicator;
 use crate::mail::Mail;
 use crate::model::Language;
 use crate::model::effect::{Indicators, MailKind};
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
 
 /// Words shown as the reason of one rule.
 const SHOWN_MAX: usize = 8;
+/// Domains, names and the like shown as the reason of one rule.
+const TOLD_MAX: usize = 3;
 
 /// What conditions may look at.
 #[derive(Debug)]
@@ -29,7 +34,8 @@ pub struct Facts<'a> {
     pub language: Language,
     pub dmarc: &'static str,
     pub formats: Vec<&'static str>,
-    pub has_lookalike: bool,
+    /// Domains that imitate a government's or a brand's.
+    pub lookalikes: BTreeSet<String>,
     /// A host mixes scripts inside a label.
     pub has_mixed_script: bool,
     pub has_go_id: bool,
@@ -47,6 +53,8 @@ pub struct Found {
     pub hits: Vec<Hit>,
     /// What the rule adds, where the condition itself says so.
     pub fixed: Option<f64>,
+    /// What made it hold besides words, as words are shown: `domain: "bpjs-go.example"`.
+    pub told: Vec<String>,
 }
 
 impl Facts<'_> {
@@ -83,6 +91,7 @@ impl Facts<'_> {
                         (one, other) => one.or(other),
                     };
                     all.hits.extend(found.hits);
+                    all.told.extend(found.told);
                 }
                 Some(all)
             }
@@ -95,7 +104,7 @@ impl Facts<'_> {
                 let leaning = self.likeness.get(*index).filter(|leaning| leaning.adds.abs() >= 0.05)?;
                 Some(Found { hits: leaning.hits.clone(), fixed: Some(leaning.adds), ..Found::default() })
             }
-            fact => self.fact(fact).then(Found::default),
+            fact => self.fact(fact).then(|| Found { told: self.told(fact), ..Found::default() }),
         }
     }
 
@@ -107,19 +116,8 @@ impl Facts<'_> {
             }
             Condition::AttachmentName(globs) => self.mail.attachments.iter().any(|attachment| fits(globs, &attachment.name)),
             Condition::AttachmentType(globs) => self.mail.attachments.iter().any(|attachment| fits(globs, &attachment.media_type)),
-            Condition::Indicators(name, least) => {
-                let Indicators { urls, domains, ips, hashes, emails, cves } = &self.indicators;
-                let of = match name.as_str() {
-                    "urls" => urls,
-                    "domains" => domains,
-                    "ips" => ips,
-                    "hashes" => hashes,
-                    "emails" => emails,
-                    _ => cves,
-                };
-                of.len() >= *least
-            }
-            Condition::Lookalike(wanted) => self.has_lookalike == *wanted,
+            Condition::Indicators(name, least) => self.of_kind(name).len() >= *least,
+            Condition::Lookalike(wanted) => self.lookalikes.is_empty() != *wanted,
             Condition::GoId(wanted) => self.has_go_id == *wanted,
             Condition::Language(languages) => languages.contains(&self.language),
             Condition::Dmarc(results) => results.iter().any(|result| result == self.dmarc),
@@ -127,6 +125,52 @@ impl Facts<'_> {
             Condition::Kind(kinds) => kinds.contains(&self.kind),
             Condition::NewWords { min, max } => (*min..=*max).contains(&self.new_words),
             _ => false,
+        }
+    }
+
+    /// What a fact that holds was seen by, for people.
+    fn told(&self, condition: &Condition) -> Vec<String> {
+        let show = |name: &str, values: &mut dyn Iterator<Item = &str>| -> Vec<String> {
+            values.take(TOLD_MAX).map(|value| format!("{name}: \"{}\"", shown(value))).collect()
+        };
+        let fits = |globs: &[Glob], text: &str| globs.iter().any(|glob| glob.fits(text));
+        let attachments = self.mail.attachments.iter();
+        match condition {
+            Condition::Sender(globs) => {
+                let senders = self.mail.from.iter().filter_map(|mailbox| mailbox.address.as_ref());
+                show("sender", &mut senders.map(|address| address.as_str()).filter(|address| fits(globs, address)))
+            }
+            Condition::AttachmentName(globs) => {
+                show("attachment_name", &mut attachments.map(|attachment| attachment.name.as_str()).filter(|name| fits(globs, name)))
+            }
+            Condition::AttachmentType(globs) => {
+                show("attachment_type", &mut attachments.map(|attachment| attachment.media_type.as_str()).filter(|kind| fits(globs, kind)))
+            }
+            Condition::Indicators(name, _) => show("indicator", &mut self.of_kind(name).iter().map(String::as_str)),
+            Condition::Lookalike(true) => show("domain", &mut self.lookalikes.iter().map(String::as_str)),
+            Condition::GoId(true) => {
+                show("domain", &mut self.indicators.domains.iter().map(String::as_str).filter(|domain| indicator::is_government(domain)))
+            }
+            Condition::Language(_) => show("language", &mut std::iter::once(self.language.word())),
+            Condition::Dmarc(_) => show("dmarc", &mut std::iter::once(self.dmarc)),
+            Condition::Format(formats) => {
+                show("format", &mut self.formats.iter().copied().filter(|format| formats.iter().any(|one| one == format)))
+            }
+            Condition::Kind(_) => show("kind", &mut std::iter::once(self.kind.word())),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The indicators of one kind.
+    fn of_kind(&self, name: &str) -> &BTreeSet<String> {
+        let Indicators { urls, domains, ips, hashes, emails, cves } = &self.indicators;
+        match name {
+            "urls" => urls,
+            "domains" => domains,
+            "ips" => ips,
+            "hashes" => hashes,
+            "emails" => emails,
+            _ => cves,
         }
     }
 
@@ -144,7 +188,7 @@ impl Facts<'_> {
         }
         hits.sort_by(|one, other| self.factor(other.place).total_cmp(&self.factor(one.place)));
         let factor = hits.get(at_least - 1).map(|hit| self.factor(hit.place));
-        Some(Found { factor, hits, fixed: None })
+        Some(Found { factor, hits, ..Found::default() })
     }
 
     /// The best window in which every set has a word. For each word of the first set the nearest
@@ -182,7 +226,7 @@ impl Facts<'_> {
                 best = Some((factor, window.clone()));
             }
         }
-        best.map(|(factor, hits)| Found { factor: Some(factor), hits, fixed: None })
+        best.map(|(factor, hits)| Found { factor: Some(factor), hits, ..Found::default() })
     }
 
     fn regex(&self, regex: &regex::Regex, places: Places) -> Option<Found> {
@@ -204,7 +248,7 @@ impl Facts<'_> {
                     last: 0,
                     is_denied: false,
                 };
-                best = Some(Found { factor, hits: vec![hit], fixed: None });
+                best = Some(Found { factor, hits: vec![hit], ..Found::default() });
             }
         }
         best

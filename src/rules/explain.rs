@@ -1,8 +1,10 @@
 //! Why a message was filed as it was: which rules, which words, what each added, and what would
 //! have changed the result. As text in both languages of the centre, as JSON, as HTML.
 
-use super::assess::{self, Assessment, Holding};
-use super::compile::{NEW, PLACES, SUBJECT};
+mod page;
+mod words;
+
+use super::assess::{self, Assessment, Fired, Holding, is_likeness};
 use super::condition::Facts;
 use super::facts::facts;
 use super::set::RuleSet;
@@ -10,9 +12,8 @@ use crate::mail::Mail;
 use crate::model::{Category, Language};
 use serde::Serialize;
 use std::fmt::Write as _;
+use words::{Words, words};
 
-/// How the names of the rules begin that stand for likeness to the examples.
-const LIKENESS: &str = "likeness-";
 /// What other categories' rules add is shown from here on: below, it only lengthens the page.
 const SHOWN_MIN: f64 = 1.0;
 /// Turning points that are named; more would bury the first.
@@ -24,6 +25,9 @@ pub struct Explanation {
     pub assessment: Assessment,
     /// What would have changed the result.
     pub turns: Vec<Turn>,
+    /// The least score and the least lead that make a result sure.
+    pub threshold: f64,
+    pub least_lead: f64,
     /// The texts that were looked at, by place, for marking.
     #[serde(skip)]
     texts: Vec<(usize, String)>,
@@ -36,7 +40,7 @@ pub struct Explanation {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Turn {
     pub because: Because,
-    /// The rule concerned.
+    /// The rule concerned; of several, their names with commas.
     pub rule: String,
     /// The words concerned.
     pub saw: Vec<String>,
@@ -51,8 +55,16 @@ pub struct Turn {
 pub enum Because {
     /// Without this rule.
     WithoutRule,
+    /// Without so many of the strongest rules, where no single one decides.
+    WithoutStrongest(usize),
     /// If the words were not denied.
     WithoutDenial,
+}
+
+/// What rules saw, for people: the places are named in their language.
+#[must_use]
+pub fn seen(saw: &[String], language: Language) -> String {
+    words(language).seen(saw)
 }
 
 /// Explains a message.
@@ -62,6 +74,9 @@ pub fn explain(rules: &RuleSet, mail: &Mail) -> Explanation {
     let holding = assess::holding(rules, &facts);
     let assessment = assess::conclude(rules, &facts, &holding);
     let mut turns = without_each(rules, &facts, &holding, &assessment);
+    if turns.is_empty() {
+        turns.extend(without_strongest(rules, &holding, &assessment));
+    }
     let marks = marks(&holding, assessment.category);
     facts.ignores_denial = true;
     turns.extend(without_denials(rules, &facts, &holding, &assessment));
@@ -73,39 +88,69 @@ pub fn explain(rules: &RuleSet, mail: &Mail) -> Explanation {
         .filter(|(_, text)| !text.trim().is_empty())
         .map(|(place, text)| (place, text.into_owned()))
         .collect();
-    Explanation { assessment, turns, texts, marks }
+    let decision = &rules.compiled.decision;
+    Explanation { assessment, turns, threshold: decision.threshold, least_lead: decision.margin, texts, marks }
 }
 
 fn marks(holding: &[Holding<'_>], category: Category) -> Vec<(usize, usize, usize, String, Category)> {
-    let counted = holding.iter().filter(|one| !one.is_covered && (one.adds >= 0.0 || !one.rule.id.starts_with(LIKENESS)));
+    let counted = holding.iter().filter(|one| !one.is_covered && (one.adds >= 0.0 || !is_likeness(&one.rule.id)));
     let mut marks: Vec<_> = counted
         .flat_map(|one| {
             let of = one.rule.category.unwrap_or(category);
             one.hits.iter().map(move |hit| (hit.place, hit.start as usize, hit.end as usize, one.rule.id.clone(), of))
         })
         .collect();
-    marks.sort_by_key(|mark| (mark.0, mark.1, mark.2));
+    // Of marks at one place that of the winner is shown, and a rule's rather than that of likeness.
+    marks.sort_by_key(|mark| (mark.0, mark.1, mark.4 != category, is_likeness(&mark.3), mark.2));
     marks
+}
+
+/// Rules that count for the winner, the strongest first.
+fn own<'a, 'b>(holding: &'b [Holding<'a>], assessment: &Assessment) -> Vec<&'b Holding<'a>> {
+    let mut own: Vec<_> =
+        holding.iter().filter(|one| !one.is_covered && one.rule.category == Some(assessment.category) && one.adds > 0.0).collect();
+    own.sort_by(|one, other| other.adds.total_cmp(&one.adds));
+    own
+}
+
+/// What the mail would be with so much less for its category.
+fn with_less(rules: &RuleSet, assessment: &Assessment, less: f64) -> (Category, bool) {
+    let mut scores = assessment.scores.clone();
+    scores.iter_mut().filter(|score| score.0 == assessment.category).for_each(|score| score.1 -= less);
+    scores.sort_by(|one, other| other.1.total_cmp(&one.1));
+    let (category, _, _, is_unsure) = assess::winner(rules, &scores);
+    (category, is_unsure)
 }
 
 /// Rules of the winner without which it would not have won.
 fn without_each(rules: &RuleSet, facts: &Facts<'_>, holding: &[Holding<'_>], assessment: &Assessment) -> Vec<Turn> {
     let mut turns = Vec::new();
-    for one in holding.iter().filter(|one| !one.is_covered && one.rule.category == Some(assessment.category) && one.adds > 0.0) {
-        let mut scores = assessment.scores.clone();
-        for score in &mut scores {
-            if score.0 == assessment.category {
-                score.1 -= one.adds;
-            }
-        }
-        scores.sort_by(|one, other| other.1.total_cmp(&one.1));
-        let (category, _, _, is_unsure) = assess::winner(rules, &scores);
+    for one in own(holding, assessment) {
+        let (category, is_unsure) = with_less(rules, assessment, one.adds);
         if category != assessment.category || is_unsure != assessment.is_unsure {
-            let saw = one.hits.iter().map(|hit| assess::saw(facts, hit)).collect();
-            turns.push(Turn { because: Because::WithoutRule, rule: one.rule.id.clone(), saw, category, is_unsure });
+            turns.push(Turn { because: Because::WithoutRule, rule: one.rule.id.clone(), saw: one.saw(facts), category, is_unsure });
         }
     }
     turns
+}
+
+/// How many of the strongest rules would have to be wrong together.
+fn without_strongest(rules: &RuleSet, holding: &[Holding<'_>], assessment: &Assessment) -> Option<Turn> {
+    if assessment.is_unsure {
+        return None;
+    }
+    let mut less = 0.0;
+    let mut names: Vec<&str> = Vec::new();
+    for one in own(holding, assessment) {
+        less += one.adds;
+        names.push(&one.rule.id);
+        let (category, is_unsure) = with_less(rules, assessment, less);
+        if category != assessment.category || is_unsure {
+            let because = Because::WithoutStrongest(names.len());
+            return Some(Turn { because, rule: names.join(", "), saw: Vec::new(), category, is_unsure });
+        }
+    }
+    None
 }
 
 /// What the words that are denied would have added, where that would have changed the result.
@@ -121,116 +166,80 @@ fn without_denials(rules: &RuleSet, facts: &Facts<'_>, holding: &[Holding<'_>], 
         .filter(is_new)
         .filter(|one| one.rule.category == Some(category) && one.adds > 0.0)
         .map(|one| {
-            let saw = one.hits.iter().map(|hit| assess::saw(facts, hit)).collect();
-            (one.adds, Turn { because: Because::WithoutDenial, rule: one.rule.id.clone(), saw, category, is_unsure })
+            let turn = Turn { because: Because::WithoutDenial, rule: one.rule.id.clone(), saw: one.saw(facts), category, is_unsure };
+            (one.adds, turn)
         })
         .collect();
     turns.sort_by(|one, other| other.0.total_cmp(&one.0));
     turns.into_iter().map(|(_, turn)| turn).take(2).collect()
 }
 
-/// The words of an explanation in one language.
-struct Words {
-    unsure: &'static str,
-    score: &'static str,
-    ahead: &'static str,
-    second: &'static str,
-    also: &'static str,
-    why: &'static str,
-    against: &'static str,
-    turned: &'static str,
-    without: &'static str,
-    undenied: &'static str,
-    nothing: &'static str,
-    priority: &'static str,
-    saw: &'static str,
-    raising: &'static str,
-    clear_spam: &'static str,
-}
-
-const ENGLISH: Words = Words {
-    unsure: "unsure: a person has to decide",
-    score: "score",
-    ahead: "ahead by",
-    second: "next",
-    also: "also about",
-    why: "Because",
-    against: "Other rules that fired",
-    turned: "What would have changed it",
-    without: "without rule",
-    undenied: "if this were not denied",
-    nothing: "no rule fired",
-    priority: "priority",
-    saw: "saw",
-    raising: "For the priority",
-    clear_spam: "clearly spam: no ticket opens",
-};
-
-const INDONESIAN: Words = Words {
-    unsure: "belum pasti: perlu keputusan petugas",
-    score: "skor",
-    ahead: "unggul",
-    second: "berikutnya",
-    also: "juga mengenai",
-    why: "Karena",
-    against: "Aturan lain yang cocok",
-    turned: "Yang akan mengubah hasilnya",
-    without: "tanpa aturan",
-    undenied: "seandainya ini tidak disangkal",
-    nothing: "tidak ada aturan yang cocok",
-    priority: "prioritas",
-    saw: "terlihat",
-    raising: "Untuk prioritas",
-    clear_spam: "jelas spam: tidak dibuatkan tiket",
-};
-
-const fn words(language: Language) -> &'static Words {
-    if matches!(language, Language::Id) { &INDONESIAN } else { &ENGLISH }
-}
-
 impl Explanation {
     /// The first line: the result and how sure it is.
     fn result(&self, words: &Words) -> String {
         let a = &self.assessment;
-        let mut line = a.category.to_string();
+        let mut line = words.category(a.category).to_owned();
         if a.is_unsure {
-            let _ = write!(line, " ({})", words.unsure);
+            let best = a.scores.first().map_or(0.0, |(_, score)| *score);
+            let lack = if best < self.threshold { (words.below, self.threshold) } else { (words.close, self.least_lead) };
+            let _ = write!(line, " ({}; {}: {})", words.unsure, lack.0, words.number(lack.1));
         }
         if a.is_clear_spam {
             let _ = write!(line, " ({})", words.clear_spam);
         }
-        let _ = write!(line, " · {} {:.2}", words.score, a.score);
+        let _ = write!(line, " · {} {}", words.score, words.number(a.score));
         if !a.is_unsure {
-            let _ = write!(line, ", {} {:.2}", words.ahead, a.margin);
+            let _ = write!(line, ", {} {}", words.ahead, words.number(a.margin));
         }
         let others: Vec<String> = a
             .scores
             .iter()
             .filter(|(category, score)| (a.is_unsure || *category != a.category) && *score > 0.0)
             .take(2)
-            .map(|(category, score)| format!("{category} {score:.2}"))
+            .map(|(category, score)| format!("{} {}", words.category(*category), words.number(*score)))
             .collect();
         if !others.is_empty() {
             let _ = write!(line, " · {}: {}", words.second, others.join(", "));
         }
-        let _ = write!(line, " · {} {} · RSIT {}", words.priority, a.priority, a.rsit);
+        let _ = write!(line, " · {} {} · RSIT {}", words.priority, words.priority(a.priority), a.rsit);
         if !a.secondary.is_empty() {
-            let also: Vec<&str> = a.secondary.iter().map(|category| category.word()).collect();
+            let also: Vec<&str> = a.secondary.iter().map(|category| words.category(*category)).collect();
             let _ = write!(line, " · {} {}", words.also, also.join(", "));
         }
         line
     }
 
-    fn turn(turn: &Turn, words: &Words) -> String {
-        let change = match turn.because {
-            Because::WithoutRule => words.without,
-            Because::WithoutDenial => words.undenied,
+    /// The rules that fired under their headings: for the winner, for others, for the priority.
+    fn parts<'a>(&'a self, words: &Words) -> Vec<(&'static str, Vec<&'a Fired>)> {
+        let a = &self.assessment;
+        // Rules without a category only raise the priority.
+        let (raising, adding): (Vec<_>, Vec<_>) = a.fired.iter().partition(|fired| fired.adds == 0.0);
+        let (own, others): (Vec<_>, Vec<_>) = adding.into_iter().partition(|fired| fired.category == a.category);
+        // What likeness says against a category explains nothing by itself.
+        let own = own.into_iter().filter(|fired| fired.adds > 0.0 || !is_likeness(&fired.rule)).collect();
+        let is_shown = |fired: &&Fired| fired.adds >= SHOWN_MIN || (fired.adds <= -SHOWN_MIN && !is_likeness(&fired.rule));
+        let others = others.into_iter().filter(is_shown).collect();
+        let parts = [(words.why, own), (words.against, others), (words.raising, raising)];
+        parts.into_iter().filter(|(_, list): &(_, Vec<_>)| !list.is_empty()).collect()
+    }
+
+    /// The turning points, a line each.
+    fn turned(&self, words: &Words, language: Language) -> Vec<String> {
+        let reason = |rule: &str| {
+            let fired = self.assessment.fired.iter().find(|fired| fired.rule == rule);
+            let said = fired.map(|fired| if matches!(language, Language::Id) { &fired.reason_id } else { &fired.reason_en });
+            said.map_or_else(|| rule.to_owned(), |said| format!("\"{said}\" [{rule}]"))
         };
-        let then = if turn.is_unsure { format!("{} ({})", turn.category, words.unsure) } else { turn.category.to_string() };
-        match turn.because {
-            Because::WithoutRule => format!("{change} {} → {then}", turn.rule),
-            Because::WithoutDenial => format!("{change}: {} ({}) → {then}", turn.saw.join(", "), turn.rule),
-        }
+        let line = |turn: &Turn| {
+            let change = match turn.because {
+                Because::WithoutRule => format!("{} {}", words.without, reason(&turn.rule)),
+                Because::WithoutStrongest(many) => words.without_strongest.replace("{}", &many.to_string()),
+                Because::WithoutDenial => format!("{}: {} [{}]", words.undenied, words.seen(&turn.saw), turn.rule),
+            };
+            let then = words.category(turn.category);
+            if turn.is_unsure { format!("{change} → {then} ({})", words.unsure) } else { format!("{change} → {then}") }
+        };
+        self.turns.iter().map(line).collect()
     }
 
     /// As text, for terminals and timelines.
@@ -239,129 +248,30 @@ impl Explanation {
         let words = words(language);
         let mut out = self.result(words);
         out.push('\n');
-        // Rules without a category only raise the priority.
-        let (raising, adding): (Vec<_>, Vec<_>) = self.assessment.fired.iter().partition(|fired| fired.adds == 0.0);
-        // What likeness says against a category explains nothing by itself.
-        let adding: Vec<_> = adding.into_iter().filter(|fired| fired.adds > 0.0 || !fired.rule.starts_with(LIKENESS)).collect();
-        let (own, others): (Vec<_>, Vec<_>) = adding.into_iter().partition(|fired| fired.category == self.assessment.category);
-        if self.assessment.fired.is_empty() {
+        let parts = self.parts(words);
+        if parts.is_empty() {
             let _ = writeln!(out, "{}", words.nothing);
         }
-        for (title, list) in [(words.why, own), (words.against, others), (words.raising, raising)] {
-            if list.is_empty() {
-                continue;
-            }
+        for (title, list) in parts {
             let _ = writeln!(out, "{title}:");
-            for fired in list
-                .into_iter()
-                .filter(|fired| fired.adds == 0.0 || fired.category == self.assessment.category || fired.adds.abs() >= SHOWN_MIN)
-            {
+            for fired in list {
                 let reason = if matches!(language, Language::Id) { &fired.reason_id } else { &fired.reason_en };
-                let adds = if fired.adds == 0.0 { String::new() } else { format!("{:+6.2} {} ", fired.adds, fired.category) };
-                let _ = writeln!(out, "  {adds}[{}] {reason}", fired.rule);
+                let adds = if fired.adds == 0.0 { String::new() } else { format!("{:>6} ", words.signed(fired.adds)) };
+                let of = if fired.adds == 0.0 || fired.category == self.assessment.category { "" } else { words.category(fired.category) };
+                let of = if of.is_empty() { String::new() } else { format!("{of}: ") };
+                let _ = writeln!(out, "  {adds}{of}{reason} [{}]", fired.rule);
                 if !fired.saw.is_empty() {
-                    let _ = writeln!(out, "         {} {}", words.saw, joined(&fired.saw));
+                    let _ = writeln!(out, "         {} {}", words.saw, words.seen(&fired.saw));
                 }
             }
         }
-        if !self.turns.is_empty() {
+        let turns = self.turned(words, language);
+        if !turns.is_empty() {
             let _ = writeln!(out, "{}:", words.turned);
-            for turn in &self.turns {
-                let _ = writeln!(out, "  {}", Self::turn(turn, words));
+            for turn in turns {
+                let _ = writeln!(out, "  {turn}");
             }
         }
         out
     }
-
-    /// As one HTML page without scripts and without anything from outside; everything that came
-    /// from the mail is escaped.
-    #[must_use]
-    pub fn html(&self, language: Language, title: &str) -> String {
-        let words = words(language);
-        let mut out = format!(
-            "<!doctype html><html lang=\"{}\"><meta charset=\"utf-8\">\
-             <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"><title>{}</title><style>{STYLE}</style><h1>{}</h1><p>{}</p>",
-            if matches!(language, Language::Id) { "id" } else { "en" },
-            escaped(title),
-            escaped(title),
-            escaped(&self.result(words))
-        );
-        out.push_str("<table>");
-        for fired in self.assessment.fired.iter().filter(|fired| fired.adds >= 0.0 || !fired.rule.starts_with(LIKENESS)) {
-            let reason = if matches!(language, Language::Id) { &fired.reason_id } else { &fired.reason_en };
-            let _ = write!(
-                out,
-                "<tr class=\"{0}\"><td>{1:+.2}<td>{0}<td><code>{2}</code><td>{3}<td>{4}",
-                fired.category,
-                fired.adds,
-                escaped(&fired.rule),
-                escaped(reason),
-                escaped(&joined(&fired.saw))
-            );
-        }
-        out.push_str("</table>");
-        if !self.turns.is_empty() {
-            let _ = write!(out, "<h2>{}</h2><ul>", words.turned);
-            for turn in &self.turns {
-                let _ = write!(out, "<li>{}", escaped(&Self::turn(turn, words)));
-            }
-            out.push_str("</ul>");
-        }
-        let is_shown = |place: usize| matches!(place, SUBJECT | NEW) || self.marks.iter().any(|mark| mark.0 == place);
-        for (place, text) in self.texts.iter().filter(|(place, _)| is_shown(*place)) {
-            let name = PLACES.get(*place).copied().unwrap_or_default();
-            let _ = write!(out, "<h2>{name}</h2><pre>{}</pre>", self.marked(*place, text));
-        }
-        out
-    }
-
-    /// A text with the words marked that rules saw; overlapping marks are shown as the first one.
-    fn marked(&self, place: usize, text: &str) -> String {
-        let mut out = String::new();
-        let mut at = 0;
-        for (_, from, to, rule, category) in self.marks.iter().filter(|mark| mark.0 == place) {
-            let (Some(before), Some(word)) = (text.get(at..*from), text.get(*from..*to)) else { continue };
-            let _ = write!(out, "{}<mark class=\"{category}\" title=\"{}\">{}</mark>", escaped(before), escaped(rule), escaped(word));
-            at = *to;
-        }
-        out.push_str(&escaped(text.get(at..).unwrap_or_default()));
-        out
-    }
-}
-
-/// `new 3: "situs", "diretas"`: the place is named once for the words that follow one another there.
-fn joined(saw: &[String]) -> String {
-    let mut out = String::new();
-    let mut last = "";
-    for word in saw {
-        let (place, quoted) = word.split_once(": ").unwrap_or(("", word));
-        let separator = if out.is_empty() { "" } else { ", " };
-        let _ = if place == last { write!(out, "{separator}{quoted}") } else { write!(out, "{separator}{word}") };
-        last = place;
-    }
-    out
-}
-
-const STYLE: &str = "body{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}table{border-collapse:collapse}\
-td{padding:.2em .6em;border-bottom:1px solid #ccc;vertical-align:top}pre{white-space:pre-wrap;overflow-wrap:anywhere;background:#f6f6f6;padding:1em}\
-mark{background:#ffe08a}mark.spam{background:#ddd}mark.other{background:#cfe8ff}mark.phishing{background:#ffd0a8}mark.malware{background:#f4b6c2}\
-mark.ddos{background:#d6c8f5}mark.data_misuse{background:#c9ecc5}mark.illegal_access{background:#f8c8a0}mark.vulnerability{background:#bfe6e6}";
-
-/// For element content and quoted attributes; control and bidi characters are shown, not obeyed (ATTACKS M16).
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            '\n' | '\t' => out.push(c),
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' => out.extend(c.escape_unicode()),
-            c if c.is_control() => out.extend(c.escape_unicode()),
-            c => out.push(c),
-        }
-    }
-    out
 }

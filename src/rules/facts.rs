@@ -58,8 +58,8 @@ pub(super) fn facts<'a>(rules: &RuleSet, mail: &'a Mail) -> Facts<'a> {
     let likeness = compiled.likeness.lean(&told, &factors);
     let collected = collected(mail, rules.house.as_ref().map(|house| house.center.domain()));
     let indicators = collected.found;
-    let has_lookalike = !collected.mixed_script.is_empty()
-        || indicators.domains.iter().any(|domain| indicator::is_lookalike(domain, &rules.compiled.brands));
+    let mut lookalikes = collected.mixed_script.clone();
+    lookalikes.extend(indicators.domains.iter().filter(|domain| indicator::is_lookalike(domain, &rules.compiled.brands)).cloned());
     let has_go_id = indicators.domains.iter().any(|domain| indicator::is_government(domain));
     Facts {
         mail,
@@ -73,7 +73,7 @@ pub(super) fn facts<'a>(rules: &RuleSet, mail: &'a Mail) -> Facts<'a> {
         language: language::of_message(&mail.subject, &mail.text.new),
         dmarc: dmarc(rules, mail),
         formats: formats(mail),
-        has_lookalike,
+        lookalikes,
         has_mixed_script: !collected.mixed_script.is_empty(),
         has_go_id,
         new_words,

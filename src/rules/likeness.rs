@@ -38,6 +38,8 @@ const LEAD_MAX: f64 = 1.5;
 const TELLING_MIN: f64 = 4.0;
 /// Words shown as the reason.
 const SHOWN_MAX: usize = 6;
+/// Shorter ones are not shown.
+const SHOWN_BYTES_MIN: u32 = 4;
 
 const CATEGORIES: usize = Category::ALL.len();
 
@@ -69,8 +71,8 @@ pub struct Likeness {
 #[derive(Debug)]
 struct Odds {
     of: [f64; CATEGORIES],
-    /// Seen often enough to be shown to people as a reason.
-    is_telling: bool,
+    /// How many examples hold it.
+    seen: f64,
 }
 
 /// What likeness says for one category.
@@ -189,16 +191,26 @@ fn leaning(category: usize, adds: f64, told: &[(Hit, &Odds)]) -> Leaning {
         // What speaks against a kind is that its words are missing: there is nothing to show.
         return Leaning { adds, hits: Vec::new() };
     }
-    let mut best: Vec<_> = told.iter().filter(|(_, odds)| odds.is_telling && of(odds) > 0.5).collect();
-    let by_odds = |one: &&(Hit, &Odds), other: &&(Hit, &Odds)| {
-        of(other.1).total_cmp(&of(one.1)).then((one.0.place, one.0.start).cmp(&(other.0.place, other.0.start)))
+    // What few examples hold may stand there by chance, and short words explain nothing.
+    let is_telling = |hit: &Hit, odds: &Odds| odds.seen >= TELLING_MIN && of(odds) > 0.5 && hit.end - hit.start >= SHOWN_BYTES_MIN;
+    let mut best: Vec<_> = told.iter().filter(|(hit, odds)| is_telling(hit, odds)).collect();
+    let weight = |odds: &Odds| of(odds) * odds.seen.ln();
+    let by_weight = |one: &&(Hit, &Odds), other: &&(Hit, &Odds)| {
+        weight(other.1).total_cmp(&weight(one.1)).then((one.0.place, one.0.start).cmp(&(other.0.place, other.0.start)))
     };
-    if best.len() > SHOWN_MAX {
-        best.select_nth_unstable_by(SHOWN_MAX, by_odds);
-        best.truncate(SHOWN_MAX);
+    if best.len() > 4 * SHOWN_MAX {
+        best.select_nth_unstable_by(4 * SHOWN_MAX, by_weight);
+        best.truncate(4 * SHOWN_MAX);
     }
-    best.sort_by(by_odds);
-    Leaning { adds, hits: best.into_iter().map(|(hit, _)| *hit).collect() }
+    best.sort_by(by_weight);
+    let mut hits: Vec<Hit> = Vec::new();
+    for (hit, _) in best {
+        let is_apart = hits.iter().all(|other| other.place != hit.place || hit.end <= other.start || hit.start >= other.end);
+        if is_apart && hits.len() < SHOWN_MAX {
+            hits.push(*hit);
+        }
+    }
+    Leaning { adds, hits }
 }
 
 /// The log-odds for each category of a word that so many examples of each hold.
@@ -211,7 +223,7 @@ fn odds(counts: &[f64; CATEGORIES], docs: &[f64; CATEGORIES]) -> Odds {
         let outside = (seen - count + prior * (all - docs) + 0.05) / (all - docs + 0.5);
         *odds = (inside / outside).ln().clamp(ODDS_MIN, ODDS_MAX);
     }
-    Odds { of, is_telling: seen >= TELLING_MIN }
+    Odds { of, seen }
 }
 
 /// The letters of a word that count: the usual spelling, its beginning; numbers and single letters do not.

@@ -163,6 +163,39 @@ fn an_explanation_names_rules_words_places_and_what_would_have_changed_it() {
     assert!(object["assessment"]["fired"].as_array().is_some_and(|fired| !fired.is_empty()));
 }
 
+fn explained(text: &str, language: bantuan70::model::Language) -> String {
+    let parts = bantuan70::rules::syntax::Parts { text: text.to_owned(), ..Default::default() };
+    bantuan70::rules::explain::explain(&RuleSet::embedded().unwrap(), &selftest::mail(&parts)).text(language)
+}
+
+#[test]
+fn an_explanation_is_in_the_readers_language_and_shows_what_was_seen_besides_words() {
+    use bantuan70::model::Language::{En, Id};
+    let told = "Ada situs palsu https://bpjs-go.example yang meminta kata sandi.\nMohon ditindak.";
+    let text = explained(told, Id);
+    assert!(
+        text.starts_with("pengelabuan · skor ") && text.contains("prioritas sedang") && text.contains("terlihat di baris 1: "),
+        "{text}"
+    );
+    assert!(text.contains("domain: \"bpjs-go.example\""), "the domain that imitates another is named: {text}");
+    assert!(!text.contains("new 1") && !text.contains("phishing ·") && !text.contains("medium"), "{text}");
+    let text = explained(told, En);
+    assert!(text.starts_with("phishing · score ") && text.contains("priority medium") && text.contains("seen in line 1: "), "{text}");
+}
+
+#[test]
+fn an_explanation_says_how_many_reasons_would_have_to_be_wrong_together() {
+    use bantuan70::model::Language::{En, Id};
+    let told = "Semua berkas server terkunci oleh ransomware dan diminta tebusan bitcoin, komputer terinfeksi virus.";
+    let (id, en) = (explained(told, Id), explained(told, En));
+    assert!(id.contains("Yang akan mengubah hasilnya:\n  tanpa ") && id.contains(" alasan terkuat → "), "{id}");
+    assert!(en.contains("What would have changed it:\n  without the ") && en.contains(" strongest reasons → "), "{en}");
+    let unsure = explained("halo", Id);
+    assert!(unsure.contains("lain-lain"), "{unsure}");
+    let unsure = explained("link", En);
+    assert!(unsure.contains("no kind reaches the threshold: 0.80") && unsure.contains("next: phishing 0.40"), "{unsure}");
+}
+
 fn assessed(subject: &str, text: &str) -> bantuan70::rules::Assessment {
     static RULES: std::sync::LazyLock<RuleSet> = std::sync::LazyLock::new(|| RuleSet::embedded().unwrap());
     let parts = bantuan70::rules::syntax::Parts { subject: subject.to_owned(), text: text.to_owned(), ..Default::default() };

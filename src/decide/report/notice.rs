@@ -81,17 +81,15 @@ pub(super) fn notice_new(arrived: &Arrived<'_>, number: &TicketNumber, told: &st
     work.notify(number, TemplateName::NoticeNew, &fields, &enclosures, None);
 }
 
-/// Why the rules chose the category: what spoke for it, the weightiest first, one line a rule, in
-/// the reader's language. All of it stands in `rules explain`.
+/// Why the rules chose the category: what spoke for it, one line a rule, in the order and with the places of
+/// `rules explain`, in the reader's language.
 fn reasons(arrived: &Arrived<'_>, language: Language) -> Vec<String> {
-    let mut fired: Vec<_> =
-        arrived.found.fired.iter().filter(|fired| fired.category == arrived.found.category && fired.adds > 0.0).collect();
-    fired.sort_by(|a, b| b.adds.total_cmp(&a.adds));
+    let fired = arrived.found.fired.iter().filter(|fired| fired.category == arrived.found.category && fired.adds > 0.0);
     let line = |fired: &crate::rules::Fired| {
         let reason = if language == Language::En { &fired.reason_en } else { &fired.reason_id };
-        format!("{:+.1} {} {}", fired.adds, reason, fired.saw.join(", "))
+        format!("{:+.1} {reason} {}", fired.adds, crate::rules::explain::seen(&fired.saw, language)).trim_end().to_owned()
     };
-    fired.into_iter().take(REASONS_MAX).map(line).collect()
+    fired.take(REASONS_MAX).map(line).collect()
 }
 
 /// By which set of rules the category was chosen, and each of its rules that fired: what it added and the words that

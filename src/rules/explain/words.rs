@@ -1,0 +1,224 @@
+//! The words of an explanation in both languages of the centre. What rules say of themselves stands in
+//! the rule files.
+
+use crate::model::ticket::Priority;
+use crate::model::{Category, Language};
+
+/// The words of an explanation in one language.
+#[derive(Debug)]
+pub struct Words {
+    pub unsure: &'static str,
+    pub score: &'static str,
+    pub ahead: &'static str,
+    pub second: &'static str,
+    pub also: &'static str,
+    pub why: &'static str,
+    pub against: &'static str,
+    pub raising: &'static str,
+    pub turned: &'static str,
+    pub without: &'static str,
+    /// `{}` is a number.
+    pub without_strongest: &'static str,
+    pub undenied: &'static str,
+    pub nothing: &'static str,
+    pub priority: &'static str,
+    pub saw: &'static str,
+    pub clear_spam: &'static str,
+    pub new_text: &'static str,
+    /// Of a best score and a threshold.
+    pub below: &'static str,
+    /// Of a lead and the least one.
+    pub close: &'static str,
+    places: &'static [(&'static str, &'static str)],
+    categories: [&'static str; Category::ALL.len()],
+    priorities: [&'static str; 4],
+    decimal: char,
+}
+
+const ENGLISH: Words = Words {
+    unsure: "unsure: a person has to decide",
+    score: "score",
+    ahead: "ahead by",
+    second: "next",
+    also: "also about",
+    why: "Because",
+    against: "What speaks for another kind",
+    raising: "For the priority",
+    turned: "What would have changed it",
+    without: "without",
+    without_strongest: "without the {} strongest reasons",
+    undenied: "if this were not denied",
+    nothing: "no rule fired",
+    priority: "priority",
+    saw: "seen in",
+    clear_spam: "clearly spam: no ticket opens",
+    new_text: "text",
+    below: "no kind reaches the threshold",
+    close: "the best two are too close to one another",
+    places: &[
+        ("subject", "subject"),
+        ("new", "line"),
+        ("quoted", "quotation, line"),
+        ("attachment", "attachment, line"),
+        ("attachment_name", "name of an attachment"),
+        ("attachment_type", "type of an attachment"),
+        ("link", "link"),
+        ("sender_name", "sender's name"),
+        ("sender", "sender's address"),
+        ("indicator", "indicator"),
+        ("domain", "domain"),
+        ("language", "language"),
+        ("dmarc", "DMARC"),
+        ("format", "format"),
+        ("kind", "kind of mail"),
+    ],
+    categories: [
+        "website hacking",
+        "phishing",
+        "malware",
+        "misuse of personal data",
+        "DDoS attack",
+        "illegal access",
+        "vulnerability",
+        "other",
+        "spam",
+    ],
+    priorities: ["low", "medium", "high", "critical"],
+    decimal: '.',
+};
+
+const INDONESIAN: Words = Words {
+    unsure: "belum pasti: perlu keputusan petugas",
+    score: "skor",
+    ahead: "unggul",
+    second: "berikutnya",
+    also: "juga mengenai",
+    why: "Karena",
+    against: "Yang menunjuk ke jenis lain",
+    raising: "Untuk prioritas",
+    turned: "Yang akan mengubah hasilnya",
+    without: "tanpa",
+    without_strongest: "tanpa {} alasan terkuat",
+    undenied: "seandainya ini tidak disangkal",
+    nothing: "tidak ada aturan yang cocok",
+    priority: "prioritas",
+    saw: "terlihat di",
+    clear_spam: "jelas spam: tidak dibuatkan tiket",
+    new_text: "isi surat",
+    below: "tidak ada jenis yang mencapai ambang",
+    close: "dua jenis teratas terlalu berdekatan",
+    places: &[
+        ("subject", "subjek"),
+        ("new", "baris"),
+        ("quoted", "kutipan baris"),
+        ("attachment", "lampiran baris"),
+        ("attachment_name", "nama lampiran"),
+        ("attachment_type", "jenis lampiran"),
+        ("link", "tautan"),
+        ("sender_name", "nama pengirim"),
+        ("sender", "alamat pengirim"),
+        ("indicator", "indikator"),
+        ("domain", "domain"),
+        ("language", "bahasa"),
+        ("dmarc", "DMARC"),
+        ("format", "format"),
+        ("kind", "jenis surat"),
+    ],
+    categories: [
+        "peretasan situs",
+        "pengelabuan",
+        "perangkat perusak",
+        "penyalahgunaan data pribadi",
+        "serangan DDoS",
+        "akses ilegal",
+        "kerentanan",
+        "lain-lain",
+        "spam",
+    ],
+    priorities: ["rendah", "sedang", "tinggi", "kritis"],
+    decimal: ',',
+};
+
+/// The words of a language.
+pub const fn words(language: Language) -> &'static Words {
+    if matches!(language, Language::Id) { &INDONESIAN } else { &ENGLISH }
+}
+
+impl Words {
+    /// What people call a category; the commands know it by its word.
+    pub fn category(&self, category: Category) -> &'static str {
+        let at = Category::ALL.iter().position(|known| *known == category);
+        at.and_then(|at| self.categories.get(at)).copied().unwrap_or_else(|| category.word())
+    }
+
+    /// What people call a priority.
+    pub fn priority(&self, priority: Priority) -> &'static str {
+        let at = Priority::ALL.iter().position(|known| *known == priority);
+        at.and_then(|at| self.priorities.get(at)).copied().unwrap_or_else(|| priority.word())
+    }
+
+    /// A place of a mail, which may have the number of a line behind it: `new 3` is line 3.
+    pub fn place(&self, place: &str) -> String {
+        let (name, line) = place.split_once(' ').map_or((place, ""), |(name, line)| (name, line));
+        let called = self.places.iter().find(|(known, _)| *known == name).map_or(name, |(_, called)| *called);
+        if line.is_empty() { called.to_owned() } else { format!("{called} {line}") }
+    }
+
+    /// A score as it is written in the language.
+    pub fn number(&self, score: f64) -> String {
+        format!("{score:.2}").replace('.', &self.decimal.to_string())
+    }
+
+    /// What a rule adds, with its sign.
+    pub fn signed(&self, adds: f64) -> String {
+        format!("{adds:+.2}").replace('.', &self.decimal.to_string())
+    }
+
+    /// `subject: "WA", "dibajak"; line 3: "masuk"`: the place is named once for the words that follow one
+    /// another there.
+    pub fn seen(&self, saw: &[String]) -> String {
+        let mut out = String::new();
+        let mut last = "";
+        for word in saw {
+            let (place, quoted) = word.split_once(": ").unwrap_or(("", word));
+            if !out.is_empty() {
+                out.push_str(if place == last { ", " } else { "; " });
+            }
+            if place != last && !place.is_empty() {
+                out.push_str(&self.place(place));
+                out.push_str(": ");
+            }
+            out.push_str(quoted);
+            last = place;
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn categories_and_priorities_are_called_as_in_the_letters() {
+        for (language, phrases) in [
+            (Language::Id, include_str!("../../../templates/id/phrases.toml")),
+            (Language::En, include_str!("../../../templates/en/phrases.toml")),
+        ] {
+            let phrases: toml::Table = phrases.parse().unwrap();
+            for category in Category::ALL {
+                assert_eq!(phrases["category"][category.word()].as_str(), Some(words(language).category(*category)));
+            }
+            for priority in Priority::ALL {
+                assert_eq!(phrases["priority"][priority.word()].as_str(), Some(words(language).priority(*priority)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_place_is_named_once_and_in_the_language() {
+        let saw = ["subject: \"WA\"", "new 3: \"masuk\"", "new 3: \"kode: 1\"", "domain: \"a.example\""].map(str::to_owned);
+        assert_eq!(words(Language::Id).seen(&saw), "subjek: \"WA\"; baris 3: \"masuk\", \"kode: 1\"; domain: \"a.example\"");
+        assert_eq!(words(Language::En).seen(&saw), "subject: \"WA\"; line 3: \"masuk\", \"kode: 1\"; domain: \"a.example\"");
+    }
+}
