@@ -146,7 +146,10 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
         Verb::Verify { address, how } => {
             let how = field("--how", &how).map_err(Failure::usage)?;
             desk.store.verify_contact(&address, &how, &who(), desk.view.now).map_err(Failure::from_refusal)?;
-            print(format!("{address} is verified"))?;
+            let contact = desk.store.contact(&address)?.ok_or_else(|| not_found(format!("{address} is gone again")))?;
+            let print_of = contact.fingerprint.as_ref().map_or_else(|| "no certificate".to_owned(), |print| format!("certificate {print}"));
+            // Whoever verifies compares this with what the contact reads out.
+            print(format!("{address} is verified: {} ({}, {print_of})", escaped(&contact.name), contact.kind))?;
             Ok(Exit::Done)
         }
         Verb::Import { file, dry_run } => import::run(common, &desk, &file, dry_run),

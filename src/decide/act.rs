@@ -4,6 +4,7 @@ mod answer;
 mod change;
 #[cfg(test)]
 mod clock_laws;
+mod proof;
 mod speech;
 
 use super::command::{self, Binding, Command, Fault, Line, Order};
@@ -17,7 +18,7 @@ use crate::model::effect::{Decision, Effect};
 use crate::model::letter::{AutoSubmitted, Enclosure, LetterKind};
 use crate::model::policy::Person;
 use crate::model::ticket::{AtReporter, Ticket, TicketEvent, TicketNumber};
-use crate::openpgp::open::{Refusal, SignedText};
+use crate::openpgp::open::SignedText;
 
 pub use answer::{facts, local, running};
 pub use change::reopen_ticket;
@@ -34,50 +35,9 @@ pub fn command_mail(arrived: &Arrived<'_>, work: Work<'_>) -> Decision {
         work.because(because);
         return report::open(arrived, Origin::Fresh, work);
     };
-    match proof(arrived, person, &work) {
+    match proof::signed_by(arrived, person, &work) {
         Ok(signed) => carry_out(arrived, person, &signed, work),
         Err(reasons) => refuse(arrived, person, reasons, work),
-    }
-}
-
-/// The signed text, if it is this person's, fresh and not seen before; else why not.
-fn proof(arrived: &Arrived<'_>, person: &Person, work: &Work<'_>) -> Result<SignedText, Vec<String>> {
-    let desk = work.desk;
-    let Some(signed) = &arrived.opened.signed_text else {
-        let mut reasons: Vec<String> = arrived.opened.refusals.iter().map(|refusal| desk.say(refusal_key(*refusal), &[])).collect();
-        if reasons.is_empty() {
-            reasons.push(desk.say("refused.unsigned", &[]));
-        }
-        return Err(reasons);
-    };
-    let Some(signed) = signed.by(&person.fingerprint) else {
-        // Whose key it was tells apart a mixed-up key ring and a forgery.
-        let owner = |signer: &crate::model::Fingerprint| match desk.policy.people.iter().find(|other| other.fingerprint == *signer) {
-            Some(owner) => format!("{signer} ({})", owner.name),
-            None => signer.to_string(),
-        };
-        let signers = signed.signers().iter().map(owner).collect::<Vec<_>>().join(", ");
-        return Err(vec![desk.say("refused.other_signer", &[("signer", &signers), ("expected", &person.fingerprint.0)])]);
-    };
-    if let Some((mail, at)) = work.world.seen_signatures.get(signed.key()) {
-        return Err(vec![desk.say("refused.seen_before", &[("mail", &mail.to_string()), ("at", &at.to_string())])]);
-    }
-    Ok(signed)
-}
-
-const fn refusal_key(refusal: Refusal) -> &'static str {
-    match refusal {
-        Refusal::Unsigned => "refused.unsigned",
-        Refusal::NotAllSigned => "refused.not_all_signed",
-        Refusal::Inline => "refused.inline",
-        Refusal::Ambiguous => "refused.ambiguous",
-        Refusal::BadSignature => "refused.bad_signature",
-        Refusal::UnknownSigner => "refused.unknown_signer",
-        Refusal::UnfitKey => "refused.unfit_key",
-        Refusal::NotFresh => "refused.not_fresh",
-        Refusal::FromDiffers => "refused.from_differs",
-        Refusal::NotDecrypted => "refused.not_decrypted",
-        Refusal::HtmlOnly => "refused.html_only",
     }
 }
 
@@ -259,6 +219,7 @@ fn carry_out(arrived: &Arrived<'_>, person: &Person, signed: &SignedText, mut wo
     let ticket = job.target.clone().filter(|number| work.ticket(number).is_some());
     let because = results.join("; ");
     if !is_refused {
+        proof::name_others(&mut job, &mut work);
         tell_assignee(&job, &results, &mut work);
     }
     let answer = job.answer.take();

@@ -292,7 +292,8 @@ fn a_contact_is_added_verified_and_removed() {
         assert!(keys(contact).contains(&key), "{key}");
     }
     assert_eq!((&contact["sectors"], &contact["verified_at"]), (&serde_json::json!(["keuangan"]), &Value::Null));
-    center.lines(0, &["contact", "verify", "sari@bank.test", "--how", "call-back"]);
+    let verified = center.lines(0, &["contact", "verify", "sari@bank.test", "--how", "call-back"]);
+    assert_eq!(verified, ["sari@bank.test is verified: Sari (person, no certificate)"]);
     let shown = &center.json(&["contact", "show", "sari@bank.test", "--json"])[0];
     assert!(shown["verified_at"].is_string() && shown["verified_how"] == "call-back", "{shown}");
     assert!(shown["verified_by"].as_str().unwrap().starts_with("command line, uid "), "who vouched: {shown}");

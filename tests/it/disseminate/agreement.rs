@@ -258,6 +258,14 @@ fn reasons(hall: &Hall) -> Vec<String> {
     hall.stage.daemon.store.mail(&MailFilter::default(), &view).unwrap().into_iter().map(|mail| mail.reason).collect()
 }
 
+/// What the first ticket's timeline says.
+fn timeline(hall: &Hall) -> String {
+    let view = View { time_zone: jiff::tz::TimeZone::UTC, now: hall.now(), center_address: String::new() };
+    let number = hall.dissemination(1).unwrap().ticket;
+    let page = hall.stage.daemon.store.ticket(&number, &view).unwrap().unwrap();
+    page.timeline.iter().map(|line| format!("{}\n", line.detail)).collect()
+}
+
 fn entity(line: &str) -> Vec<u8> {
     crlf(format!("Content-Type: text/plain; charset=utf-8\n\n{line}\n").as_bytes())
 }
@@ -315,6 +323,8 @@ async fn p12_of_two_signatures_the_configured_one_counts_and_the_other_neither_h
     let changed = replaced(&both, &line, &line.replace("setuju", "Setuju"));
     budi.is_refused(&mut hall, &changed, "tanda tangan rusak").await;
     acts(&mut hall, &both).await;
+    let noted = timeline(&hall);
+    assert!(noted.contains("tanda tangan lain pada surel ini tidak diperhitungkan") && noted.contains(&stranger[24..]), "{noted}");
     assert_eq!(hall.dissemination(1).unwrap().approvals.iter().map(|one| one.by.as_str()).collect::<Vec<_>>(), ["ani@bssn.test", BUDI]);
 }
 
@@ -331,7 +341,12 @@ async fn p12_c13_a_mail_that_two_analysts_signed_is_the_agreement_of_its_sender_
     hall.stage.reload().unwrap();
     let both = budi.agrees_at(&[&budi.key, &rudi], &line, "x1", hall.now());
     hall.stage.deliver(&both).unwrap();
-    assert!(to(&hall.play().await, RINA).is_empty());
+    let sent = hall.play().await;
+    assert!(to(&sent, RINA).is_empty());
+    let told = budi.reads(&sent);
+    for words in [told.replace(['\r', '\n'], " "), timeline(&hall)] {
+        assert!(words.contains("juga ditandatangani dengan sertifikat") && words.contains(&format!("{rudi} (Rudi)")), "{words}");
+    }
     assert_eq!(hall.dissemination(1).unwrap().approvals.iter().map(|one| one.by.as_str()).collect::<Vec<_>>(), ["ani@bssn.test", BUDI]);
 }
 
