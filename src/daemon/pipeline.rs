@@ -25,6 +25,10 @@ use std::sync::Arc;
 
 /// Tries before a mail is put aside (DESIGN 4): one for a passing fault, one more to be sure.
 const ATTEMPTS_MAX: u32 = 3;
+/// Tries of which none came to an end, before a mail is put aside unread (ATTACKS F14, F73): what uses up the memory
+/// ends the process each time, and nobody sees it fail. More than [`ATTEMPTS_MAX`], since a kill or a power cut at
+/// that moment counts as well.
+const DEATHS_MAX: u32 = 8;
 
 /// Text that comes out of one encrypted mail: so many times its own size, and at least this much. Written words
 /// shrink to a fifth, logs to a twentieth; what grows more is a bomb.
@@ -206,6 +210,10 @@ fn handle(store: &Store, bench: &Bench, key: &TokenKey, id: InboxId, now: Timest
     let Some(waiting) = store.begin_attempts(&[id], now).with_context(|| format!("count an attempt at mail {id}"))?.pop() else {
         return unread(store, bench, key, id, now);
     };
+    if waiting.attempts > DEATHS_MAX {
+        let reason = format!("the program ended {} times while it was at this mail", waiting.attempts - 1);
+        return put_aside(store, bench, key, &waiting, &reason, now);
+    }
     let attempt = catch_unwind(AssertUnwindSafe(|| decide_on(store, bench, key, &waiting, now, commands)));
     let reason = match attempt {
         Ok(Ok(decision)) => return Ok(decision),
@@ -213,16 +221,32 @@ fn handle(store: &Store, bench: &Bench, key: &TokenKey, id: InboxId, now: Timest
             store.postpone(id)?;
             return Err(error);
         }
-        // A full disk or a busy database is no fault of the mail.
-        Ok(Err(error)) if waiting.attempts < ATTEMPTS_MAX || is_full(&error) || is_busy(&error) => return Err(error),
+        // A full disk, a busy database or a machine without memory is no fault of the mail.
+        Ok(Err(error)) if is_full(&error) || is_busy(&error) => {
+            store.postpone(id)?;
+            return Err(error);
+        }
+        Ok(Err(error)) if waiting.attempts < ATTEMPTS_MAX => return Err(error),
         Ok(Err(error)) => format!("{error:#}"),
         Err(_) if waiting.attempts < ATTEMPTS_MAX => anyhow::bail!("mail {id} made the program panic, attempt {}", waiting.attempts),
         Err(_) => "the program panicked".to_owned(),
     };
-    tracing::error!(inbox = id.0, reason, "put aside");
+    put_aside(store, bench, key, &waiting, &reason, now)
+}
+
+/// Files a mail as unreadable, with a ticket and word to the analysts; its bytes are kept and not looked into.
+fn put_aside(
+    store: &Store,
+    bench: &Bench,
+    key: &TokenKey,
+    waiting: &WaitingMail,
+    reason: &str,
+    now: Timestamp,
+) -> anyhow::Result<Decision> {
+    tracing::error!(inbox = waiting.id.0, reason, "put aside");
     let sha256 = crate::model::Sha256::of(&waiting.raw);
-    let question = Question::default();
-    store.decide(id, &question, &bench.place(), now, |world| decide::give_up(id, &sha256.0, &reason, world, bench.desk(key, now)))
+    let desk = bench.desk(key, now);
+    store.decide(waiting.id, &Question::default(), &bench.place(), now, |world| decide::give_up(waiting.id, &sha256.0, reason, world, desk))
 }
 
 /// A mail whose bytes in the database are not those that came: put aside like one that makes the program fail,

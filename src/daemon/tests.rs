@@ -368,6 +368,66 @@ async fn f44_a_clock_that_went_back_puts_no_letter_off_for_long() {
     assert_eq!(due(&stage), 3, "the acknowledgement, the notice, and the word about the clock");
 }
 
+#[tokio::test]
+async fn f14_f68_f73_a_mail_on_which_the_process_ends_each_time_is_put_aside_unread_and_told() {
+    let (_folder, mut stage) = stage();
+    report(&mut stage);
+    stage.daemon.take_in().await.unwrap();
+    let arrival = crate::store::Arrival {
+        source: stage.daemon.source(),
+        uid_validity: 0,
+        uid: "greedy".to_owned(),
+        raw: b"From: siti@warga.example\r\nSubject: uses up the memory\r\n\r\nisi\r\n".to_vec(),
+        header_only_bytes: None,
+        received_at: start(),
+    };
+    let id = stage.daemon.store.insert_mail(&[arrival], start()).unwrap()[0];
+    // A process without memory ends at once (so does one that is killed); all it leaves behind is the count of tries.
+    for _ in 0..8 {
+        stage.daemon.store.begin_attempt(id, start()).unwrap();
+    }
+    stage.clock.advance(SignedDuration::from_mins(1));
+    report(&mut stage);
+    let mails = stage.play().await.unwrap();
+    let quarantine = stage.daemon.store.quarantine(&view(&stage)).unwrap();
+    assert_eq!((quarantine.len(), quarantine[0].id), (1, id));
+    let page = stage.daemon.store.mail_page(id, &view(&stage)).unwrap().unwrap();
+    assert!(page.mail.ticket.is_some() && page.text.is_empty() && page.mail.subject.is_empty(), "it was not read: {page:?}");
+    assert!(mails.iter().any(|mail| mail.to.as_str() == "ani@bssn.test" && mail.text.contains("ended 8 times")), "an analyst knows");
+    assert_eq!(mails.iter().filter(|mail| mail.to.as_str() == "siti@warga.example").count(), 2, "the other reports went on");
+}
+
+#[tokio::test]
+async fn f69_nothing_is_erased_in_the_first_hour_nor_after_a_jump_of_the_clock() {
+    let folder = tempfile::tempdir().unwrap();
+    let setting = Setting { people: PEOPLE, more: "[retention]\nmessages = \"30d\"\n", ..Setting::default() };
+    let mut stage = Stage::set_up(&folder.path().join("centre"), start(), &setting).unwrap();
+    stage.deliver(b"From: milis@warga.example\r\nList-Id: <a.example>\r\nSubject: kabar\r\n\r\nisi\r\n").unwrap();
+    stage.play().await.unwrap();
+    let due = |stage: &Stage| {
+        let terms = retention::terms(&stage.daemon.config);
+        stage.daemon.store.retention_due(terms, &view(stage)).unwrap().len()
+    };
+    assert_eq!(due(&stage), 0);
+    stage.clock.advance(SignedDuration::from_hours(24 * 31));
+    assert_eq!(due(&stage), 1);
+    let hour = Duration::from_secs(3_600);
+    let at = |wall: Timestamp, boot| clock::Moment { wall, boot, running: boot };
+    let mut watch = clock::Watch::default();
+    watch.look(at(start(), hour));
+    tick::do_what_time_asks(&stage.daemon, &watch, hour - Duration::from_secs(1)).await;
+    assert_eq!(due(&stage), 1, "the first hour");
+    // A month in a minute: neither erasing nor anything else that time alone causes.
+    watch.look(at(start() + SignedDuration::from_hours(24 * 31), hour + Duration::from_secs(60)));
+    let before = stage.daemon.store.outbox(LetterState::ALL, &view(&stage)).unwrap().len();
+    tick::do_what_time_asks(&stage.daemon, &watch, hour * 5).await;
+    assert_eq!((due(&stage), stage.daemon.store.outbox(LetterState::ALL, &view(&stage)).unwrap().len()), (1, before), "a jump");
+    // The clock went on for an hour as clocks do: it is believed.
+    watch.look(at(start() + SignedDuration::from_hours(24 * 31 + 1), hour * 2 + Duration::from_secs(60)));
+    tick::do_what_time_asks(&stage.daemon, &watch, hour * 6).await;
+    assert_eq!(due(&stage), 0);
+}
+
 /// A centre whose folder of rules begins with these.
 fn stage_with_rules(rules: &str) -> (TempDir, Stage, std::path::PathBuf) {
     let folder = tempfile::tempdir().unwrap();

@@ -34,17 +34,7 @@ pub(super) async fn run(daemon: &Daemon) {
     let mut watch = Watch::default();
     while !daemon.is_stopping() {
         watch_clock(daemon, &mut watch).await;
-        if watch.is_doubted() {
-            tracing::warn!("the clock jumped ahead: terms, reminders and surveys wait until it has stood still for an hour");
-        } else if let Err(error) = tick(daemon).await {
-            tracing::error!(error = format!("{error:#}"), "cannot look at the clocks");
-        }
-        if started.elapsed() >= retention::SETTLED_AFTER
-            && !watch.is_doubted()
-            && let Err(error) = daemon.blocking(retention::erase).await
-        {
-            tracing::error!(error = format!("{error:#}"), "cannot erase what is due");
-        }
+        do_what_time_asks(daemon, &watch, started.elapsed()).await;
         if let Err(error) = watch_standing(daemon, &watch).await {
             tracing::error!(error = format!("{error:#}"), "cannot look at how the daemon stands");
         }
@@ -53,6 +43,22 @@ pub(super) async fn run(daemon: &Daemon) {
             () = daemon.stopped() => return,
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
+    }
+}
+
+/// Terms, reminders and surveys, where the clock is believed; and erasing, where the daemon has run for an hour too.
+pub(super) async fn do_what_time_asks(daemon: &Daemon, watch: &Watch, running_for: Duration) {
+    if watch.is_doubted() {
+        tracing::warn!("the clock jumped ahead: terms, reminders and surveys wait until it has stood still for an hour");
+        return;
+    }
+    if let Err(error) = tick(daemon).await {
+        tracing::error!(error = format!("{error:#}"), "cannot look at the clocks");
+    }
+    if running_for >= retention::SETTLED_AFTER
+        && let Err(error) = daemon.blocking(retention::erase).await
+    {
+        tracing::error!(error = format!("{error:#}"), "cannot erase what is due");
     }
 }
 

@@ -66,8 +66,9 @@ pub fn is_corrupt(error: &anyhow::Error) -> bool {
         || matches!(code(error), Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase))
 }
 
-/// Whether another writer was in the way for longer than the time-out (F61): the step is done again later.
+/// Whether another writer was in the way for longer than the time-out (F61), or SQLite got no memory (F68): the
+/// step is done again later.
 #[must_use]
 pub fn is_busy(error: &anyhow::Error) -> bool {
-    matches!(code(error), Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked))
+    matches!(code(error), Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked | rusqlite::ErrorCode::OutOfMemory))
 }
