@@ -152,6 +152,7 @@ fn explain_one(common: &Common, set: &RuleSet, file: &Path, html: bool, language
     } else if html {
         print(explanation.html(language, &name))
     } else {
-        print(format!("{name}: {}", explanation.text(language)))
+        let by = if language == Language::En { "By the set of rules" } else { "Menurut kumpulan aturan" };
+        print(format!("{name}: {}\n{by} {}\n", explanation.text(language).trim_end(), set.version()))
     }
 }

@@ -113,6 +113,12 @@ fn the_verbs_need_no_configuration_and_answer_as_the_contract_says() {
     let (code, out, _) = run(&["rules", "check"]);
     assert_eq!(code, 0);
     assert!(out.starts_with("ok: "), "{out}");
+    let version = RuleSet::embedded().unwrap().version().to_owned();
+    let mail = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mail/l10-reply-to-our-acknowledgement.eml");
+    for (language, by) in [("en", "By the set of rules"), ("id", "Menurut kumpulan aturan")] {
+        let (_, out, _) = run(&["rules", "explain", "--language", language, mail]);
+        assert!(out.contains(&format!("{by} {version}\n")), "{out}");
+    }
     let (code, out, _) = run(&["rules", "list", "--json"]);
     assert_eq!(code, 0);
     for line in out.lines() {
