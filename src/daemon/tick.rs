@@ -9,7 +9,7 @@ use crate::model::snapshot::Question;
 use crate::model::ticket::TicketNumber;
 use crate::model::{Address, Fingerprint};
 use crate::store::{MailFilter, MailRow, SYNC, View};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -133,6 +133,35 @@ fn in_turn(mut open: Vec<TicketNumber>, turn: &AtomicUsize) -> Vec<TicketNumber>
     open
 }
 
+/// The centre's key, and the certificates of those whom the configuration names, as far as they end soon.
+fn forecast_house(daemon: &Daemon) -> anyhow::Result<()> {
+    let now = daemon.clock.now();
+    let bench = daemon.bench();
+    let (desk, place, keyring) = (bench.desk(&daemon.key, now), bench.place(), &bench.reader.keyring);
+    let until = now.checked_add(SignedDuration::from_hours(24 * forecast::AHEAD_DAYS))?;
+    let mut house = Vec::new();
+    let mut add = |name: &str, address: &Address, fingerprint: &Fingerprint, ends: Option<Timestamp>| {
+        if let Some(ends) = ends.filter(|ends| *ends > now && *ends <= until) {
+            house.push(forecast::House { name: name.to_owned(), address: address.clone(), fingerprint: fingerprint.clone(), ends });
+        }
+    };
+    if let Some(own) = keyring.own() {
+        add(&bench.policy.center_name, &bench.policy.center_address, &own.fingerprint(), own.expires_at(now));
+    }
+    let people = bench.policy.people.iter().map(|person| (&person.name, &person.address, Some(&person.fingerprint)));
+    let units = bench.policy.internal_units.iter().map(|unit| (&unit.name, &unit.address, unit.fingerprint.as_ref()));
+    for (name, address, print) in people.chain(units) {
+        if let Some(certificate) = print.and_then(|print| keyring.get(print)) {
+            add(name, address, &certificate.fingerprint(), certificate.expires_at(now));
+        }
+    }
+    if !house.is_empty() {
+        let question = forecast::ask_house(&house, desk);
+        daemon.store.act("certificates of the house", &question, &place, now, |world| forecast::house(&house, world, desk))?;
+    }
+    Ok(())
+}
+
 /// Certificates of contacts that end soon.
 fn forecast(daemon: &Daemon) -> anyhow::Result<()> {
     let now = daemon.clock.now();
@@ -179,6 +208,7 @@ pub(super) async fn tick(daemon: &Daemon) -> anyhow::Result<()> {
                 });
             }
             due_thing("certificates", || forecast(daemon));
+            due_thing("certificates of the house", || forecast_house(daemon));
             due_thing("new tickets", || {
                 if daemon.store.has_crowd()? {
                     let question = Question { asks_crowd: true, ..Question::default() };

@@ -1,18 +1,18 @@
-//! News of keys to contacts, in words that carry nothing else. Certificates that end soon are told to
-//! the chiefs and to each contact, once for each threshold, whatever restarts lie between; the
-//! centre's own next certificate is announced.
+//! News of keys, in words that carry nothing else. Certificates that end soon are told to the chiefs
+//! and to whom they belong, once for each threshold, whatever restarts lie between; the centre's own
+//! next certificate is announced to contacts.
 
 use super::Desk;
 use super::letters::{list, set, text};
 use super::work::{DAEMON, Work};
 use crate::mail::template::{Field, Fields, TemplateName};
-use crate::model::Fingerprint;
 use crate::model::contact::Contact;
 use crate::model::effect::{Decision, Effect};
 use crate::model::letter::{AutoSubmitted, Enclosure, Letter, LetterKind, Protection};
-use crate::model::policy::Person;
+use crate::model::policy::{Person, Role};
 use crate::model::snapshot::{Question, Snapshot};
 use crate::model::ticket::AtReporter;
+use crate::model::{Address, Fingerprint};
 use jiff::Timestamp;
 
 /// How many days before its end a certificate is told, the last first.
@@ -49,10 +49,13 @@ impl Due {
 /// The threshold that a certificate has passed last. What has ended is told where it holds up something.
 fn due(contact: &Contact, now: Timestamp) -> Option<Due> {
     let ends = contact.expires_at?;
-    let left = ends.as_second() - now.as_second();
     contact.fingerprint.as_ref()?;
-    let threshold = TOLD_DAYS.into_iter().find(|days| left > 0 && left <= days * DAY)?;
-    Some(Due { ends, threshold })
+    Some(Due { ends, threshold: threshold(ends, now)? })
+}
+
+fn threshold(ends: Timestamp, now: Timestamp) -> Option<i64> {
+    let left = ends.as_second() - now.as_second();
+    TOLD_DAYS.into_iter().find(|days| left > 0 && left <= days * DAY)
 }
 
 /// What is to be told now.
@@ -125,6 +128,65 @@ fn notice(contact: &Contact, template: TemplateName, fields: &Fields, message_id
         held_because: None,
         not_before: None,
     }
+}
+
+/// A certificate of the house: the centre's own, or that of somebody whom the configuration names.
+#[derive(Debug, Clone)]
+pub struct House {
+    pub name: String,
+    pub address: Address,
+    pub fingerprint: Fingerprint,
+    pub ends: Timestamp,
+}
+
+impl House {
+    /// The same for the same certificate, end, threshold and reader.
+    fn message_id(&self, threshold: i64, to: &Person, desk: Desk<'_>) -> String {
+        let cause = format!("house\0{}\0{}\0{threshold}\0{}", self.fingerprint, self.ends, to.address);
+        desk.key.message_id(LetterKind::Notice.word(), &cause, desk.policy.center_address.domain())
+    }
+
+    /// The chiefs, and whose certificate it is.
+    fn readers<'d>(&self, desk: Desk<'d>) -> Vec<&'d Person> {
+        let has_chief = desk.policy.chiefs().next().is_some();
+        desk.policy.people.iter().filter(|person| !has_chief || person.role == Role::Chief || person.address == self.address).collect()
+    }
+}
+
+/// The question of which of these were told before.
+#[must_use]
+pub fn ask_house(house: &[House], desk: Desk<'_>) -> Question {
+    let ids = |one: &House| -> Vec<String> {
+        let threshold = threshold(one.ends, desk.now);
+        threshold.map_or_else(Vec::new, |days| one.readers(desk).into_iter().map(|to| one.message_id(days, to, desk)).collect())
+    };
+    Question { references: house.iter().flat_map(ids).collect(), ..Question::default() }
+}
+
+/// What ends in the house and was not told at this threshold. After its end nothing is signed, or
+/// nothing reaches that person.
+#[must_use]
+pub fn house(house: &[House], world: &Snapshot, desk: Desk<'_>) -> Decision {
+    let mut work = Work::new(desk, world, format!("house\0{}", desk.now));
+    for one in house {
+        let Some(days) = threshold(one.ends, desk.now) else { continue };
+        let ends = desk.local(one.ends);
+        let arguments = [("name", one.name.as_str()), ("address", one.address.as_str()), ("ends", ends.as_str())];
+        let key = if one.address == desk.policy.center_address { "own" } else { "person" };
+        let say = |what: &str| desk.say(&format!("forecast.{key}_{what}"), &arguments);
+        for person in one.readers(desk) {
+            let message_id = one.message_id(days, person, desk);
+            if world.letters.iter().any(|letter| letter.message_id == message_id) {
+                continue;
+            }
+            let mut fields = work.fields(None);
+            text(&mut fields, "what", say("ends"));
+            list(&mut fields, "facts", [one.fingerprint.0.clone(), say("remedy")]);
+            let letter = work.to_person(person, None, LetterKind::Notice, TemplateName::Alarm, &fields);
+            work.queue(Letter { message_id, ..letter }, AtReporter::No);
+        }
+    }
+    work.finish()
 }
 
 /// The centre's own certificate as it is from now on, or will be next.

@@ -59,6 +59,43 @@ async fn after_a_long_sleep_only_the_nearest_threshold_is_told() {
     assert!(to(&mails, RINA)[0].text.contains("7 hari"));
 }
 
+/// The centre's own key and an analyst's certificate are told in time too, to the chief and to whose it is.
+#[tokio::test]
+async fn the_centres_key_and_an_analysts_certificate_are_told_before_they_end() {
+    let mut hall = Hall::new("");
+    let made = |n: i64| hall.now().checked_sub(KEY_LIFE).unwrap() + days(n);
+    let ani = Actor::with_key("Ani", "ani@bssn.test", made(40)).unwrap();
+    let center = bantuan70::model::Address::parse("bantuan70@bssn.test").unwrap();
+    let own = bantuan70::openpgp::generate_own("Pusat", &center, None, made(65)).unwrap();
+    std::fs::write(hall.stage.config_file.with_file_name("ani.asc"), ani.certificate().unwrap()).unwrap();
+    std::fs::write(hall.stage.config_file.with_file_name("center.key"), &own.secret).unwrap();
+    let print = ani.fingerprint.clone().unwrap();
+    hall.stage.add("ani", ani);
+    hall.stage.reload().unwrap();
+    let told = |mails: &[bantuan70::cli::demo::stage::Received], of: &str| -> Vec<String> {
+        let about = mails.iter().filter(|mail| mail.text.contains(of));
+        about.map(|mail| format!("{} {}", mail.to, mail.protection)).collect()
+    };
+    // 40 and 65 days: the analyst's is under 60 already.
+    let mails = hall.play().await;
+    let both = ["ani@bssn.test encrypted", "rudi@bssn.test encrypted"];
+    let mut of_ani = told(&mails, &print.0);
+    of_ani.sort();
+    assert_eq!((mails.len(), of_ani.as_slice()), (2, &both.map(str::to_owned)[..]), "{mails:?}");
+    assert!(to(&mails, "ani@bssn.test")[0].text.contains("Sertifikat OpenPGP Ani <ani@bssn.test> berakhir"));
+    for (wait, of_center, of_ani) in [(6, 1, 0), (5, 0, 2), (25, 1, 2), (22, 1, 0)] {
+        hall.stage.wait(24 * wait);
+        let mails = hall.play().await;
+        assert_eq!(told(&mails, &print.0).len(), of_ani, "{wait}: {mails:?}");
+        assert_eq!(told(&mails, &own.fingerprint.0), vec!["rudi@bssn.test encrypted"; of_center], "{wait}: {mails:?}");
+        // Neither time nor a restart tells it again.
+        hall.stage.wait(3);
+        hall.stage.reload().unwrap();
+        assert!(hall.play().await.is_empty(), "{wait}");
+        hall.stage.clock.advance(-SignedDuration::from_hours(3));
+    }
+}
+
 /// The next key is announced by the present one to who is vouched for, once.
 #[tokio::test]
 async fn the_centres_next_certificate_is_announced_in_mail_that_the_present_key_signs() {
