@@ -75,7 +75,7 @@ fn describe(prepared: &Prepared) -> Value {
     } else {
         (recognised.may_answer, recognised.answer_because.as_str())
     };
-    json!({
+    let mut object = json!({
         "kind": recognised.kind,
         "because": recognised.because,
         "subject": mail.subject,
@@ -105,7 +105,15 @@ fn describe(prepared: &Prepared) -> Value {
         "ack_reason": ack_reason,
         "damage": prepared.opened.damage,
         "openpgp": openpgp_of(&prepared.opened.findings),
-    })
+    });
+    // What Outlook packed up beside the body stands beside `new_text`: two readings of one mail (ATTACKS 1.4).
+    let packed = mail.packed_text();
+    if let Value::Object(fields) = &mut object
+        && !packed.is_empty()
+    {
+        fields.insert("packed_text".to_owned(), json!(packed));
+    }
+    object
 }
 
 fn bytes_of(path: &Path) -> Result<Vec<u8>, String> {

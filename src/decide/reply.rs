@@ -163,7 +163,7 @@ fn notice(arrived: &Arrived<'_>, number: &TicketNumber, attention: Vec<String>, 
     let mut fields = work.fields(Some(number));
     text(&mut fields, "from", arrived.from().map_or_else(String::new, ToString::to_string));
     text(&mut fields, "subject", one_line(&mail.subject));
-    text(&mut fields, "text", &mail.text.new);
+    text(&mut fields, "text", report::said(arrived, work.desk));
     list(&mut fields, "documents", words(&arrived.documents));
     list(&mut fields, "evidence", report::evidence_lines(arrived, work));
     list(&mut fields, "missing", words(&ticket.missing()));
@@ -292,7 +292,7 @@ pub fn join_dissemination(arrived: &Arrived<'_>, number: &TicketNumber, what: St
     let from = arrived.from().map_or_else(String::new, ToString::to_string);
     let facts =
         std::iter::once(format!("{from}: {}", trust::words(arrived, None, &work))).chain(report::warnings(arrived, &work)).collect();
-    let words = arrived.opened.mail.text.new.clone();
+    let words = report::said(arrived, work.desk);
     work.notify_event(number, what.clone(), facts, &words, None);
     work.file(arrived, Some(number.clone()), what)
 }

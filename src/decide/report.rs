@@ -3,6 +3,7 @@
 
 mod acknowledge;
 mod notice;
+mod said;
 
 use super::Arrived;
 use super::candidate;
@@ -20,6 +21,7 @@ use notice::{judged, notice_new};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use notice::{attachment_lines, enclosure, enclosures, evidence_lines};
+pub use said::{said, stored};
 
 /// Tickets of one sender in a day before more of its mail is joined, in daily acknowledgements.
 const FLOOD_FACTOR: u32 = 10;
@@ -187,7 +189,7 @@ pub fn join_flood(arrived: &Arrived<'_>, number: &TicketNumber, mut work: Work<'
         work.event(number, DAEMON, TicketEvent::Told { what: told }, because.clone());
         let facts = [one_line(&mail.subject), format!("{from}: {}", trust::words(arrived, None, &work))];
         let facts = facts.into_iter().chain(warnings(arrived, &work)).collect();
-        work.notify_event(number, because.clone(), facts, &mail.text.new, None);
+        work.notify_event(number, because.clone(), facts, &said(arrived, work.desk), None);
     }
     work.file(arrived, Some(number.clone()), because)
 }

@@ -1,7 +1,7 @@
 //! A decision in the making: the world as it was, with the effects so far applied to a copy, so
 //! that the second command of a mail sees what the first one did.
 
-use super::{Arrived, Desk};
+use super::{Arrived, Desk, report};
 use crate::model::dissemination::{Addressed, Dissemination, DisseminationNumber};
 use crate::model::effect::{Decision, Effect, Filing, MailKind};
 use crate::model::letter::{Letter, LetterKind};
@@ -176,7 +176,7 @@ impl<'a> Work<'a> {
             message_id: arrived.message_id().map(str::to_owned),
             subject: mail.subject.clone(),
             // What was decrypted and belongs to no ticket is read by nobody: it stays in the raw mail.
-            text: if is_kept_closed { String::new() } else { mail.text.new.clone() },
+            text: if is_kept_closed { String::new() } else { report::stored(mail, self.desk) },
             language: arrived.found.language,
             category: if arrived.recognised.kind == MailKind::Report { arrived.found.category } else { Category::Other },
             because: because.clone(),

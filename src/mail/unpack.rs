@@ -37,6 +37,15 @@ pub(super) fn text_of(name: &str, media_type: &str, content: &[u8], nested: usiz
     look_into(name, media_type, content, budget).map(|inside| with_files(inside, nested + 1, budget))
 }
 
+impl Mail {
+    /// The body of a `winmail.dat` that says something else than the mail's own text; empty where there is none.
+    #[must_use]
+    pub fn packed_text(&self) -> String {
+        let texts = self.attachments.iter().filter(|file| is_winmail(file)).filter_map(|file| file.text.as_deref());
+        texts.map(|text| text::tell_apart(&body::clean(text)).new).filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n\n")
+    }
+}
+
 fn is_winmail(attachment: &Attachment) -> bool {
     file::sort_of(&attachment.name, &attachment.media_type, &attachment.content) == Some(Sort::Tnef)
 }

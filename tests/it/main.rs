@@ -19,6 +19,7 @@ mod hostile;
 mod inspect;
 mod live;
 mod migrate;
+mod notice;
 mod openpgp;
 mod property;
 mod retention;

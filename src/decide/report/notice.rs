@@ -1,5 +1,6 @@
 //! The notice of a new ticket to the analysts: all that is needed to decide, and the files.
 
+use super::said;
 use crate::decide::letters::{self, list, text, words};
 use crate::decide::work::Work;
 use crate::decide::{Arrived, trust};
@@ -13,8 +14,6 @@ use crate::openpgp::open::Opened;
 
 /// Attachments that one notice carries: each analyst gets a copy of its own.
 const NOTICE_ENCLOSURES_MAX: usize = 50;
-/// Characters of forwarded or quoted text that a notice shows.
-const QUOTED_CHARS_MAX: usize = 8_000;
 /// Reasons of the category that a notice names.
 const REASONS_MAX: usize = 6;
 /// New tickets within five minutes that are told one by one; those past them wait for a digest.
@@ -54,7 +53,6 @@ pub(super) fn notice_new(arrived: &Arrived<'_>, number: &TicketNumber, told: &st
         work.effect(Effect::Crowd { ticket: number.clone(), line: letters::new_line(&ticket, from, &attention, work) });
         return;
     }
-    let mail = &arrived.opened.mail;
     let mut fields = work.fields(Some(number));
     text(&mut fields, "from", arrived.from().map_or_else(String::new, ToString::to_string));
     text(&mut fields, "from_name", arrived.from_name());
@@ -71,7 +69,7 @@ pub(super) fn notice_new(arrived: &Arrived<'_>, number: &TicketNumber, told: &st
     list(&mut fields, "attachments", attachment_lines(arrived.opened));
     text(&mut fields, "trust", trust::words(arrived, None, work));
     text(&mut fields, "acknowledgement", told);
-    text(&mut fields, "text", whole_text(mail, work));
+    text(&mut fields, "text", said::whole(arrived, work.desk));
     let too_large = arrived.header_only.map(|bytes| work.desk.say("file.too_large", &[("bytes", &bytes.to_string())]));
     let damage = arrived.damage.iter().map(|damage| format!("{}: {}", damage.code, damage.detail));
     list(&mut fields, "damage", too_large.into_iter().chain(damage));
@@ -110,16 +108,6 @@ fn indicator_lines(arrived: &Arrived<'_>) -> Vec<String> {
     let links = links.map(|link| link.replacen("http", "hxxp", 1).replace('.', "[.]"));
     // Past a hundred the list is evidence to be exported, not something to be read in a mail.
     links.chain(found.hashes.iter().chain(&found.cves).cloned()).take(100).collect()
-}
-
-/// What the sender wrote and, where it was passed on, what was forwarded or quoted: the evidence itself.
-fn whole_text(mail: &crate::mail::Mail, work: &Work<'_>) -> String {
-    let quoted = mail.text.quoted.trim();
-    if quoted.is_empty() {
-        return mail.text.new.clone();
-    }
-    let quoted: String = quoted.chars().take(QUOTED_CHARS_MAX).collect();
-    format!("{}\n\n{}\n\n{quoted}", mail.text.new.trim_end(), work.desk.say("notice.quoted", &[]))
 }
 
 /// A line for each attachment, and for each file that was opened by itself.
