@@ -541,7 +541,7 @@ fn fact_conditions(raw: &When, all: &mut Vec<Condition>) -> Result<(), String> {
     }
     for (name, least) in &raw.indicators {
         if !["urls", "domains", "ips", "hashes", "emails", "cves"].contains(&name.as_str()) {
-            return Err(format!("indicators: there is no kind '{name}'"));
+            return Err(format!("indicators: there is no kind '{name}'; write urls, domains, ips, hashes, emails or cves"));
         }
         all.push(Condition::Indicators(name.clone(), *least));
     }
@@ -568,8 +568,21 @@ fn fact_conditions(raw: &When, all: &mut Vec<Condition>) -> Result<(), String> {
     Ok(())
 }
 
+/// What may stand at a key that takes one of some words.
+fn choices(key: &str) -> String {
+    let of = |words: Vec<&str>| words.join(", ");
+    match key {
+        "category" => of(Category::ALL.iter().map(|category| category.word()).collect()),
+        "priority" => of(Priority::ALL.iter().map(|priority| priority.word()).collect()),
+        "language" => of(Language::ALL.iter().map(|language| language.word()).collect()),
+        "kind" => format!("automatic, {}", of(MailKind::ALL.iter().map(|kind| kind.word()).collect())),
+        "dmarc" => "pass, fail, none".to_owned(),
+        _ => "xarf, feedback_report".to_owned(),
+    }
+}
+
 fn each<T>(key: &str, words: &[String], parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, String> {
-    words.iter().map(|word| parse(word).ok_or_else(|| format!("{key}: '{word}' is not known"))).collect()
+    words.iter().map(|word| parse(word).ok_or_else(|| format!("{key}: '{word}' is not known; write one of {}", choices(key)))).collect()
 }
 
 fn places(names: &[String]) -> Result<Places, String> {
@@ -586,7 +599,7 @@ fn places(names: &[String]) -> Result<Places, String> {
 }
 
 fn named<T>(source: &Source, at: usize, key: &str, word: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T, RulesError> {
-    parse(word).ok_or_else(|| source.error(at, format!("{key}: '{word}' is not known")))
+    parse(word).ok_or_else(|| source.error(at, format!("{key}: '{word}' is not known; write one of {}", choices(key))))
 }
 
 fn parts(sample: &Sample) -> Parts {

@@ -93,7 +93,9 @@ pub fn explain(rules: &RuleSet, mail: &Mail) -> Explanation {
 }
 
 fn marks(holding: &[Holding<'_>], category: Category) -> Vec<(usize, usize, usize, String, Category)> {
-    let counted = holding.iter().filter(|one| !one.is_covered && (one.adds >= 0.0 || !is_likeness(&one.rule.id)));
+    // What the mail sounds like is marked for the winner alone: the other kinds would colour every second word.
+    let is_marked = |one: &&Holding<'_>| !one.is_covered && (!is_likeness(&one.rule.id) || one.rule.category == Some(category));
+    let counted = holding.iter().filter(is_marked);
     let mut marks: Vec<_> = counted
         .flat_map(|one| {
             let of = one.rule.category.unwrap_or(category);

@@ -182,7 +182,7 @@ const fn eight() -> u32 {
 
 /// A mail of a test: its new text alone, or its parts.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "an example is a text in quotes, or { subject, text, quoted, from, headers, attachments } and no other key")]
 pub enum Sample {
     Text(String),
     Parts(Parts),

@@ -75,10 +75,46 @@ fn a_wrong_rule_file_is_refused_with_file_line_and_reason() {
         (&rule("{ any = [\"virus\"] }").replace("weight", "rsit = \"a:b\"\nweight"), "not a class:type of RSIT"),
         ("[lists]\na = [\"@b\"]\nb = [\"@a\"]\n", "in a circle"),
         ("this is not toml", "rules/x.toml:1"),
+        (&rule("{ anyy = [\"virus\"] }"), "rules/x.toml:7: when: unknown field `anyy`, expected one of `any`"),
+        (&rule("{ near = [{ words = [\"a1\", \"b1\"], withinn = 3 }] }"), "unknown field `withinn`, expected one of `words`"),
+        (&rule("{ any = [\"virus\"] }").replace("malware", "virus"), "write one of web_defacement, phishing, malware"),
+        (&rule("{ indicators = { urlz = 1 } }"), "there is no kind 'urlz'; write urls"),
+        (&rule("{ kind = [\"robot\"] }"), "kind: 'robot' is not known; write one of automatic, report"),
+        (&format!("{}examples = [{{ txt = \"a\" }}]\n", rule("{ any = [\"virus\"] }")), "examples: an example is a text in quotes"),
     ] {
         let error = set(text).unwrap_err();
         assert!(error.contains(wanted) && error.starts_with("rules/x.toml"), "{text}\n{error}");
         assert_eq!(error.lines().count(), 1, "{error}");
+    }
+}
+
+/// The keys that may stand at a place of a rule file: the parser names them where it meets another.
+fn keys(text: &str) -> Vec<String> {
+    let error = set(text).unwrap_err();
+    let (_, expected) = error.split_once("expected one of").unwrap_or_else(|| panic!("{error}"));
+    expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn each_key_of_a_rule_file_stands_in_the_page_for_analysts() {
+    let page = include_str!("../../rules/README.md");
+    let in_rule = rule("{ any = [\"virus\"] }");
+    for (place, text) in [
+        ("file", "zzz = 1".to_owned()),
+        ("rule", in_rule.replace("id =", "zzz = 1\nid =")),
+        ("when", rule("{ zzz = 1 }")),
+        ("near", rule("{ near = [{ zzz = 1 }] }")),
+        ("decision", "[decision]\nzzz = 1\n".to_owned()),
+        ("negation", "[negation]\nzzz = 1\n".to_owned()),
+        ("test", "[[test]]\nzzz = 1\n".to_owned()),
+        ("attachment", "[[test]]\nattachments = [{ zzz = 1 }]\n".to_owned()),
+    ] {
+        let keys = keys(&text);
+        assert!(keys.len() > 2, "{place}: {keys:?}");
+        for key in keys {
+            let is_there = page.contains(&format!("`{key}`")) || page.contains(&format!("`{key} =")) || page.contains(&format!("[{key}]"));
+            assert!(is_there || page.contains(&format!("[[{key}]]")), "{place}: the page says nothing of `{key}`");
+        }
     }
 }
 
