@@ -133,7 +133,11 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
                             || "none".to_owned(),
                             |print| print.0.chars().rev().take(16).collect::<Vec<_>>().into_iter().rev().collect(),
                         ),
-                        row.verified_at.clone().unwrap_or_else(|| "no".to_owned()),
+                        match &row.verified_at {
+                            None => "no".to_owned(),
+                            Some(at) if row.is_verified => at.clone(),
+                            Some(at) => format!("{at}, aged out"),
+                        },
                         cell(row.bounced_at.as_ref()),
                     ]
                 },
@@ -164,7 +168,7 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
 
 fn row(desk: &Desk, contact: Contact) -> Result<ContactRow, Failure> {
     let by = desk.store.verified_by(&contact)?;
-    Ok(ContactRow::new(contact, by, &desk.view.time_zone))
+    Ok(ContactRow::new(contact, by, &desk.view.time_zone, desk.view.now))
 }
 
 fn show(common: &Common, desk: &Desk, contact: Contact) -> Outcome {

@@ -4,6 +4,8 @@ use super::{Address, Fingerprint, Language, words};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+const DAY: i64 = 86_400;
+
 words! {
     /// TLP:RED goes to persons alone.
     ContactKind { Person = "person", Role = "role" }
@@ -40,6 +42,13 @@ impl Contact {
     /// A verification ages out after 365 days (contract 9).
     #[must_use]
     pub fn is_verified(&self, now: Timestamp) -> bool {
-        self.verified_at.is_some_and(|at| now.as_second() - at.as_second() < 365 * 86_400)
+        self.verified_days_left(now).is_some()
+    }
+
+    /// Begun days until the verification ages out; `None` where there is none, or it has.
+    #[must_use]
+    pub fn verified_days_left(&self, now: Timestamp) -> Option<i64> {
+        let left = 365 * DAY - (now.as_second() - self.verified_at?.as_second());
+        (left > 0).then(|| (left + DAY - 1).div_euclid(DAY))
     }
 }

@@ -67,15 +67,18 @@ pub struct ContactRow {
     pub verified_how: Option<String>,
     /// Who vouched for it.
     pub verified_by: Option<String>,
+    /// Whether that still counts: it ages out after 365 days.
+    pub is_verified: bool,
     /// What keeps mail from being encrypted to the certificate besides its age; empty where nothing does.
     pub unfit: String,
 }
 
 impl ContactRow {
-    /// The contact, times in the centre's zone; `by` is who verified it.
+    /// The contact as it stands at `now`, times in the centre's zone; `by` is who verified it.
     #[must_use]
-    pub fn new(contact: Contact, by: Option<String>, zone: &TimeZone) -> Self {
+    pub fn new(contact: Contact, by: Option<String>, zone: &TimeZone, now: Timestamp) -> Self {
         Self {
+            is_verified: contact.is_verified(now),
             id: contact.id,
             name: contact.name,
             address: contact.address,

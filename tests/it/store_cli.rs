@@ -303,6 +303,36 @@ fn a_contact_is_added_verified_and_removed() {
     assert_eq!(center.lines(0, &["contact", "list"]), [""; 0]);
 }
 
+/// Whose verification has aged out or soon will is seen before a dissemination does not reach them.
+#[test]
+fn a_verification_that_ages_out_is_seen_in_the_list_and_by_check() {
+    let center = Center::new();
+    let store = center.daemon();
+    let file = center.write(
+        "all.csv",
+        "name,address,kind,organisation\nA,baru@x.test,person,X\nB,lama@x.test,person,X\nC,segera@x.test,person,X\nD,baik@x.test,person,X\n",
+    );
+    center.lines(0, &["contact", "import", &file]);
+    let now = jiff::Timestamp::now();
+    for (address, days) in [("lama@x.test", 366), ("segera@x.test", 350), ("baik@x.test", 1)] {
+        let then = now - jiff::SignedDuration::from_hours(24 * days);
+        store.verify_contact(&bantuan70::model::Address::parse(address).unwrap(), "letter", "test", then).unwrap();
+    }
+    let contacts = center.json(&["contact", "list", "--json"]);
+    let verified: Vec<&str> =
+        contacts.iter().filter(|one| one["is_verified"] == true).map(|one| one["address"].as_str().unwrap()).collect();
+    assert_eq!(verified, ["segera@x.test", "baik@x.test"]);
+    let aged: Vec<String> = center.lines(0, &["contact", "list"]).into_iter().filter(|line| line.contains("aged out")).collect();
+    assert!(aged.len() == 1 && aged[0].contains("lama@x.test"), "{aged:?}");
+    let output = center.run(&["check", "--offline"]);
+    let told = String::from_utf8(output.stdout).unwrap();
+    let line = told.lines().find(|line| line.contains("contacts")).unwrap_or_else(|| panic!("{told}"));
+    assert!(
+        line.starts_with("ok") && line.contains("; 2 not verified (any more); to be verified again: segera@x.test in 15 days"),
+        "{line}"
+    );
+}
+
 #[test]
 fn m20_a_csv_is_imported_as_a_whole_or_not_at_all() {
     let center = Center::new();

@@ -4,7 +4,7 @@
 use super::Report;
 use crate::cli::{Exit, Failure};
 use crate::config::{Config, Secret, private_length};
-use crate::model::Fingerprint;
+use crate::model::{Address, Fingerprint};
 use crate::openpgp::{Certificate, OwnKey};
 use crate::store::Store;
 use jiff::Timestamp;
@@ -12,6 +12,9 @@ use std::path::Path;
 
 /// Certificates that end within this many days are named, so that there is time to ask for new ones.
 const FORECAST_DAYS: i64 = 60;
+
+/// Verifications that age out within this many days are named.
+const VERIFY_AGAIN_DAYS: i64 = 30;
 
 /// A certificate is a few kilobytes; a file of more than this is the wrong file.
 const CERTIFICATE_BYTES_MAX: u64 = 4 << 20;
@@ -93,7 +96,23 @@ pub(super) fn check_contacts(report: &mut Report, store: &Store, now: Timestamp)
         let cause = format!("certificates have ended, and what is TLP:AMBER or above will be held: {}", ended.join(", "));
         return report.fail("contacts", Exit::NotInOrder, &cause);
     }
+    let unfit: Vec<String> =
+        contacts.iter().filter(|one| !one.unfit.is_empty()).map(|one| format!("{} ({})", one.address, one.unfit)).collect();
+    if !unfit.is_empty() {
+        let cause = format!("certificates cannot be used, and mail to these will be held: {}", unfit.join(", "));
+        return report.fail("contacts", Exit::NotInOrder, &cause);
+    }
     let mut detail = format!("{}, {with_certificate} with a certificate", contacts.len());
+    let verified: Vec<(i64, &Address)> = contacts.iter().filter_map(|one| Some((one.verified_days_left(now)?, &one.address))).collect();
+    if verified.len() < contacts.len() {
+        detail.push_str(&format!("; {} not verified (any more)", contacts.len() - verified.len()));
+    }
+    let mut aging: Vec<&(i64, &Address)> = verified.iter().filter(|(days, _)| *days <= VERIFY_AGAIN_DAYS).collect();
+    aging.sort();
+    if !aging.is_empty() {
+        let list: Vec<String> = aging.iter().map(|(days, address)| format!("{address} in {days} days")).collect();
+        detail.push_str(&format!("; to be verified again: {}", list.join(", ")));
+    }
     if !soon.is_empty() {
         let list: Vec<String> = soon.iter().map(|(days, address)| format!("{address} in {days} days")).collect();
         detail.push_str(&format!("; end soon: {}", list.join(", ")));

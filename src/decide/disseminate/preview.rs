@@ -22,7 +22,8 @@ const EXPIRES_SOON_DAYS: i64 = 60;
 /// The receipt's preview: the manifest, each recipient with protection, who must agree, and the mail
 /// as one of them sees it.
 pub(super) fn show(dissemination: &Dissemination, directory: &Directory, warnings: &[String], job: &mut Job<'_>, work: &mut Work<'_>) {
-    job.next.push(format!("{}\n{}", dissemination.number, dissemination.manifest().trim_end()));
+    let heading = work.desk.say("dissemination.manifest", &[("number", &dissemination.number.0)]);
+    job.next.push(format!("{heading}\n{}", dissemination.manifest().trim_end()));
     job.next.extend(lines(dissemination, directory, work));
     job.next.extend(warnings.iter().cloned());
     job.next.extend(expiring(directory, work));

@@ -23,6 +23,7 @@ async fn the_receipt_shows_manifest_recipients_who_must_agree_and_the_mail_itsel
     let print = one.recipients[0].fingerprint.as_ref().unwrap();
     let receipt = read_by(&mails, "ani@bssn.test");
     for line in [
+        format!("Manifes rilis {}; yang disetujui adalah tepat baris-baris ini:", one.number),
         format!("recipient {RINA} person {print}"),
         format!("attachment {}", one.enclosures[0].sha256),
         format!("<{RINA}> · perorangan · OpenPGP {print} · antre"),
