@@ -101,7 +101,7 @@ fn each_key_of_a_rule_file_stands_in_the_page_for_analysts() {
     let in_rule = rule("{ any = [\"virus\"] }");
     for (place, text) in [
         ("file", "zzz = 1".to_owned()),
-        ("rule", in_rule.replace("id =", "zzz = 1\nid =")),
+        ("rule", in_rule.replacen("id =", "zzz = 1\nid =", 1)),
         ("when", rule("{ zzz = 1 }")),
         ("near", rule("{ near = [{ zzz = 1 }] }")),
         ("decision", "[decision]\nzzz = 1\n".to_owned()),
