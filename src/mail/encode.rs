@@ -3,6 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use std::borrow::Cow;
 
 /// RFC 2045 §6.7: an encoded line has at most 76 characters.
 const LINE_MAX: usize = 76;
@@ -82,10 +83,15 @@ pub(super) fn field(name: &str, value: &str) -> String {
 /// change is encoded: spaces at the end, a leading full stop, a leading "From ", dashes.
 #[must_use]
 pub(super) fn quoted_printable(text: &str) -> Vec<u8> {
-    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let text = if text.contains('\r') { Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")) } else { Cow::Borrowed(text) };
     let mut out = Vec::with_capacity(text.len() * 5 / 4);
     for line in text.strip_suffix('\n').unwrap_or(&text).split('\n') {
         let bytes = line.as_bytes();
+        if needs_no_encoding(bytes) {
+            out.extend_from_slice(bytes);
+            out.extend_from_slice(b"\r\n");
+            continue;
+        }
         let mut length = 0;
         for (position, &byte) in bytes.iter().enumerate() {
             let is_last = position + 1 == bytes.len();
@@ -114,6 +120,14 @@ pub(super) fn quoted_printable(text: &str) -> Vec<u8> {
         out.extend_from_slice(b"\r\n");
     }
     out
+}
+
+/// Whether a line stands in quoted-printable as it is: most lines do, and are copied whole.
+fn needs_no_encoding(line: &[u8]) -> bool {
+    line.len() <= LINE_MAX
+        && line.iter().all(|&byte| matches!(byte, b' '..=b'~') && byte != b'=')
+        && !matches!(line, [b'.' | b'-', ..] | [.., b' '])
+        && !line.starts_with(b"From ")
 }
 
 /// Base64 in lines of 76 characters.

@@ -11,6 +11,8 @@ use crate::mail::entity::Entity;
 use crate::mail::read;
 use crate::mail::write::Center;
 use crate::model::letter::{Letter, Protection};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use sequoia_openpgp as openpgp;
 
@@ -69,7 +71,9 @@ pub fn recheck(bytes: Vec<u8>, letter: &Letter, center: &Center, keyring: &Keyri
         Protection::Sealed { recipient } => {
             let own = fit_own(keyring, now)?;
             let certificate = fit_recipient(letter, recipient, keyring, now)?;
-            let named = session_keys(&entity).map_err(|what| wrong(&what))?;
+            let message = sealed_message(&entity).map_err(|what| wrong(&what))?;
+            let named = recipients(&message)
+                .map_err(|error| wrong(&format!("the OpenPGP message cannot be read: {}", super::certificate::cause(&error))))?;
             let policy = policy_at(now);
             let handles = |cert: &openpgp::Cert| -> Vec<KeyHandle> {
                 cert.with_policy(&policy, system_time(now))
@@ -84,7 +88,7 @@ pub fn recheck(bytes: Vec<u8>, letter: &Letter, center: &Center, keyring: &Keyri
             if !is_right {
                 return Err(Held { reason: Reason::OtherKeys { to: letter.to.clone() }, may_reseal: true });
             }
-            inside(&entity, letter, keyring, now).map_err(|what| wrong(&what))?;
+            inside(&message, letter, keyring, now).map_err(|what| wrong(&what))?;
         }
     }
     Ok(SealedMail { bytes: bytes.into(), envelope_from, envelope_to: letter.to.clone(), message_id: letter.message_id.clone() })
@@ -92,24 +96,22 @@ pub fn recheck(bytes: Vec<u8>, letter: &Letter, center: &Center, keyring: &Keyri
 
 /// Only CRLF, 7-bit, no NUL, lines of at most 998 (ATTACKS D3, D4).
 fn wire_form(bytes: &[u8]) -> Result<(), &'static str> {
-    let mut previous = 0;
-    let mut length = 0_usize;
-    for &byte in bytes {
-        match byte {
-            0 => return Err("a NUL byte"),
-            0x80.. => return Err("a byte above 127"),
-            b'\n' if previous != b'\r' => return Err("a line feed without carriage return"),
-            b'\n' => length = 0,
-            _ if previous == b'\r' => return Err("a carriage return without line feed"),
-            b'\r' => {}
-            _ => length += 1,
-        }
-        if length > LINE_BYTES_MAX {
-            return Err("a line longer than 998");
-        }
-        previous = byte;
+    if bytes.contains(&0) {
+        return Err("a NUL byte");
     }
-    if previous == b'\n' { Ok(()) } else { Err("no line end at its end") }
+    if !bytes.is_ascii() {
+        return Err("a byte above 127");
+    }
+    for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+        match line.strip_suffix(b"\r\n") {
+            Some(text) if text.contains(&b'\r') => return Err("a carriage return without line feed"),
+            Some(text) if text.len() > LINE_BYTES_MAX => return Err("a line longer than 998"),
+            Some(_) => {}
+            None if line.ends_with(b"\n") => return Err("a line feed without carriage return"),
+            None => return Err("no line end at its end"),
+        }
+    }
+    if bytes.is_empty() { Err("no line end at its end") } else { Ok(()) }
 }
 
 fn header(entity: &Entity<'_>, letter: &Letter, center: &Center) -> Result<(), String> {
@@ -154,8 +156,8 @@ fn is_ours(signatures: &Signatures, keyring: &Keyring) -> bool {
     signatures.proofs.iter().map(|proof| Some(&proof.signer)).chain(old).any(|signer| signer.is_some() && signer == own.as_ref())
 }
 
-/// The keys that a sealed mail is encrypted to, once it is shown to be nothing but that.
-fn session_keys(entity: &Entity<'_>) -> Result<Vec<KeyHandle>, String> {
+/// The OpenPGP message of a sealed mail without its armor, once the mail is shown to be nothing but that.
+fn sealed_message(entity: &Entity<'_>) -> Result<Vec<u8>, String> {
     let media_type = entity.media_type();
     if media_type.essence != "multipart/encrypted" || !media_type.parameter_is("protocol", "application/pgp-encrypted") {
         return Err("not multipart/encrypted".to_owned());
@@ -167,20 +169,29 @@ fn session_keys(entity: &Entity<'_>) -> Result<Vec<KeyHandle>, String> {
     if version.media_type().essence != "application/pgp-encrypted" || version.body().trim_ascii() != b"Version: 1" {
         return Err("text in the first part".to_owned());
     }
-    let armor = message.body();
-    let is_armor =
-        armor.starts_with(b"-----BEGIN PGP MESSAGE-----\r\n\r\n") && armor.trim_ascii_end().ends_with(b"-----END PGP MESSAGE-----");
-    if message.media_type().essence != "application/octet-stream" || !is_armor {
-        return Err("the second part is not one OpenPGP message without comments".to_owned());
+    let armored = Some(message.body()).filter(|_| message.media_type().essence == "application/octet-stream").and_then(binary_of);
+    armored.ok_or_else(|| "the second part is not one OpenPGP message without comments".to_owned())
+}
+
+/// What armor without header lines holds (RFC 9580 §6.2). It is read once, for both looks at it.
+fn binary_of(armor: &[u8]) -> Option<Vec<u8>> {
+    let lines = armor.strip_prefix(b"-----BEGIN PGP MESSAGE-----\r\n\r\n")?.trim_ascii_end();
+    let lines = lines.strip_suffix(b"\r\n-----END PGP MESSAGE-----")?;
+    let mut text = Vec::with_capacity(lines.len());
+    for line in lines.split(|&byte| byte == b'\n').filter(|line| !is_checksum(line)) {
+        text.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
     }
-    recipients(armor).map_err(|error| format!("the OpenPGP message cannot be read: {}", super::certificate::cause(&error)))
+    STANDARD.decode(&text).ok()
+}
+
+/// The line of the checksum of 24 bits, which RFC 9580 §6.1 tells readers to leave aside. Integrity is shown inside.
+const fn is_checksum(line: &[u8]) -> bool {
+    matches!(line, [b'=', _, _, _, _])
 }
 
 /// What the centre itself can open of its own mail: signed by the centre, and this letter's.
-fn inside(entity: &Entity<'_>, letter: &Letter, keyring: &Keyring, now: Timestamp) -> Result<(), String> {
-    let parts = entity.parts().map_err(|ambiguity| ambiguity.words().to_owned())?;
-    let message = parts.get(1).and_then(|part| Entity::read(part).ok()).ok_or("no message inside")?;
-    let Unsealed::Open { plaintext, signatures } = decrypt(message.body(), keyring, now, SEALED_BYTES_MAX) else {
+fn inside(message: &[u8], letter: &Letter, keyring: &Keyring, now: Timestamp) -> Result<(), String> {
+    let Unsealed::Open { plaintext, signatures } = decrypt(message, keyring, now, SEALED_BYTES_MAX) else {
         return Err("the centre cannot open it".to_owned());
     };
     let inside = Entity::read(&plaintext).map_err(|ambiguity| ambiguity.words().to_owned())?;
