@@ -96,6 +96,8 @@ fn of_certificate(mark: Tlp, state: State) -> Fate {
 struct Keys {
     of: BTreeMap<State, Vec<u8>>,
     revoked_later: Vec<u8>,
+    /// The secret part of the good one, for its owner's gpg.
+    secret: Vec<u8>,
 }
 
 fn keys() -> &'static Keys {
@@ -108,20 +110,21 @@ fn keys() -> &'static Keys {
             gpg.import(certificate.replace(":-----BEGIN", "-----BEGIN").as_bytes());
             gpg.export(key)
         };
+        let good = made("good", "future-default");
         let (revoked, later) = (made("revoked", "future-default"), made("later", "future-default"));
         let before = gpg.export(&later);
         let bound = ["--cert-digest-algo", "SHA1", "--quick-gen-key", "sha1 <sha1@bank.example>", "future-default", "default", "2y"];
         let bound = gpg.must(&bound, b"").status;
         let sha1 = bound.lines().find(|line| line.contains("KEY_CREATED")).unwrap().split_whitespace().last().unwrap().to_owned();
         let of = BTreeMap::from([
-            (Good, gpg.export(&made("good", "future-default"))),
+            (Good, gpg.export(&good)),
             (Revoked, revoke(&revoked)),
             (SignOnly, gpg.export(&made("signonly", "ed25519"))),
             (Weak, gpg.export(&made("weak", "rsa1024"))),
             (Sha1, gpg.export(&sha1)),
             (RevokedBetween, before),
         ]);
-        Keys { of, revoked_later: revoke(&later) }
+        Keys { of, revoked_later: revoke(&later), secret: gpg.export_secret(&good) }
     })
 }
 
@@ -251,6 +254,31 @@ fn judge(hall: &Hall, mails: &[Received], address: &str, wanted: &Fate, late: &s
     }
 }
 
+/// Its owner's gpg opens each mail that left sealed, finds the centre's signature good over all of it, and
+/// reads the true subject and the label directly round the text.
+fn gpg_opens_and_verifies(hall: &Hall, mails: &[Received], mark: Tlp) {
+    let gpg = Gpg::new();
+    gpg.import(&keys().secret);
+    let bench = hall.stage.daemon.bench();
+    let own = bench.reader.keyring.own().unwrap();
+    gpg.import(&own.armored());
+    let mut opened = 0;
+    for mail in mails.iter().filter(|mail| mail.to.as_str().contains("-good-") && mail.message_id.starts_with("dissemination.")) {
+        let raw = std::str::from_utf8(&mail.raw).unwrap();
+        let armor = &raw[raw.find("-----BEGIN PGP MESSAGE").unwrap()..raw.find("-----END PGP MESSAGE").unwrap()];
+        let run = gpg.decrypt(format!("{armor}-----END PGP MESSAGE-----\n").as_bytes());
+        assert_eq!(run.good_signer(), Some(own.fingerprint().0), "{}: {}", mail.to, run.status);
+        let inside = bantuan70::mail::read::read(&run.out).0;
+        let label = mark.label();
+        assert!(inside.subject.ends_with(&format!("{label} {SUBJECT}")), "{}", inside.subject);
+        let text = inside.text.full.replace("\r\n", "\n");
+        assert!(text.contains(&format!("{label}\n\n{TEXT} bantuan70@bssn.test\n\n{label}")), "{text}");
+        assert_eq!((inside.attachments[0].name.as_str(), &*inside.attachments[0].content), (FILE, CONTENT.as_bytes()));
+        opened += 1;
+    }
+    assert_eq!(opened, if mark == Tlp::Red { 1 } else { 2 });
+}
+
 /// All cells of one mark for contacts.
 async fn contacts(mark: Tlp) {
     log::listen();
@@ -313,6 +341,7 @@ async fn contacts(mark: Tlp) {
         let is_sent = matches!(wanted, Fate::Sealed | Fate::Signed);
         assert_eq!(state, if is_sent { RecipientState::Sent } else { RecipientState::Held }, "{address}");
     }
+    gpg_opens_and_verifies(&hall, &sent, mark);
     nothing_is_readable(&hall, &[drafted, sent].concat(), mark);
     // Another day, and nothing more comes of it.
     hall.stage.wait(1);
