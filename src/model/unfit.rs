@@ -1,4 +1,4 @@
-//! What keeps mail from being encrypted to a certificate, as a value: the database and the command
+//! What keeps a certificate from being used, as a value: the database and the command
 //! line have it as an English sentence, analysts read it in the centre's language.
 
 /// One thing that is wrong with a certificate.
@@ -14,6 +14,8 @@ pub enum Unfit {
     SubkeyRevoked,
     SubkeyExpired,
     SubkeyUnsupported,
+    /// It has expired or is revoked: of the centre's own key.
+    SigningSubkey,
     /// A sentence that another version of the program stored.
     Other(String),
 }
@@ -21,13 +23,14 @@ pub enum Unfit {
 const REFUSED: &str = "refused by the policy for algorithms: ";
 const EXPIRED: &str = "it expired on ";
 /// Those that are one sentence.
-const FIXED: [(Unfit, &str, &str); 6] = [
+const FIXED: [(Unfit, &str, &str); 7] = [
     (Unfit::Revoked, "revoked", "it is revoked"),
     (Unfit::NotYetValid, "not_yet_valid", "it is not valid yet"),
     (Unfit::NoSubkey, "no_subkey", "it has no encryption subkey"),
     (Unfit::SubkeyRevoked, "subkey_revoked", "its encryption subkey is revoked"),
     (Unfit::SubkeyExpired, "subkey_expired", "its encryption subkey has expired"),
     (Unfit::SubkeyUnsupported, "subkey_unsupported", "its encryption subkey uses an algorithm that is not supported"),
+    (Unfit::SigningSubkey, "signing_subkey", "its signing subkey has expired or is revoked"),
 ];
 
 impl Unfit {

@@ -194,7 +194,7 @@ pub(super) fn encryption_keys<'a>(
     valid.keys().supported().alive().revoked(false).for_transport_encryption()
 }
 
-fn general_problems(valid: &ValidCert<'_>, now: Timestamp) -> Vec<Unfit> {
+pub(super) fn general_problems(valid: &ValidCert<'_>, now: Timestamp) -> Vec<Unfit> {
     let mut problems = Vec::new();
     if let RevocationStatus::Revoked(_) = valid.revocation_status() {
         problems.push(Unfit::Revoked);

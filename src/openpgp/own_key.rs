@@ -2,7 +2,8 @@
 //! `Debug`, no error and no log.
 
 use super::KeyError;
-use super::certificate::{Certificate, all_certs, cause, fingerprint_of, policy_at, system_time, timestamp};
+use super::certificate::{Certificate, all_certs, cause, fingerprint_of, general_problems, policy_at, system_time, timestamp};
+use crate::model::unfit::Unfit;
 use crate::model::{Address, Fingerprint};
 use jiff::Timestamp;
 use sequoia_openpgp as openpgp;
@@ -14,7 +15,7 @@ use openpgp::packet::signature::SignatureBuilder;
 use openpgp::packet::{Key, PKESK, UserID, key};
 use openpgp::policy::StandardPolicy;
 use openpgp::serialize::SerializeInto as _;
-use openpgp::types::{HashAlgorithm, KeyFlags, RevocationStatus, SignatureType, SymmetricAlgorithm};
+use openpgp::types::{HashAlgorithm, KeyFlags, SignatureType, SymmetricAlgorithm};
 use openpgp::{Cert, KeyHandle, Profile};
 use std::time::Duration;
 
@@ -102,23 +103,17 @@ impl OwnKey {
         }
     }
 
-    /// Why nothing can be signed at `now`, in words.
+    /// Why nothing can be signed at `now`.
     #[must_use]
-    pub fn signing_problem(&self, now: Timestamp) -> Option<String> {
+    pub fn signing_problem(&self, now: Timestamp) -> Option<Unfit> {
         let policy = policy_at(now);
         let handle = KeyHandle::from(self.signing.public().fingerprint());
         let valid = match self.cert.with_policy(&policy, system_time(now)) {
             Ok(valid) => valid,
-            Err(error) => return Some(format!("it is refused: {}", cause(&error))),
+            Err(error) => return Some(Unfit::Refused(cause(&error))),
         };
-        if valid.alive().is_err() {
-            return Some("it has expired, or is not valid yet".to_owned());
-        }
-        if let RevocationStatus::Revoked(_) = valid.revocation_status() {
-            return Some("it is revoked".to_owned());
-        }
-        let fit = valid.keys().key_handle(handle).alive().revoked(false).for_signing().next().is_some();
-        (!fit).then(|| "its signing subkey has expired or is revoked".to_owned())
+        let is_fit = || valid.keys().key_handle(handle).alive().revoked(false).for_signing().next().is_some();
+        general_problems(&valid, now).into_iter().next().or_else(|| (!is_fit()).then_some(Unfit::SigningSubkey))
     }
 
     pub(super) fn signer(&self) -> KeyPair {

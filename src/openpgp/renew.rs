@@ -118,7 +118,7 @@ mod tests {
         let year = SignedDuration::from_hours(365 * 24);
         let made = generate_own("Pusat", &Address::parse("a@x.example").unwrap(), Some("pw"), now - year * 4).unwrap();
         let ended = OwnKey::read(&made.secret, Some("pw"), now).unwrap();
-        assert!(ended.signing_problem(now).unwrap().contains("expired"));
+        assert!(ended.signing_problem(now).unwrap().to_string().contains("expired"));
         let renewed = renewed(&made.secret, Some("pw"), now).unwrap();
         let now = Timestamp::now();
         let own = OwnKey::read(&renewed, Some("pw"), now).unwrap();

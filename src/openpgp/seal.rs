@@ -78,7 +78,7 @@ pub enum Reason {
     NoOwnKey,
     /// The centre's key cannot sign.
     OwnKey {
-        problem: String,
+        problem: Unfit,
     },
     NoCertificate {
         to: Address,
