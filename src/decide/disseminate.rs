@@ -78,7 +78,8 @@ pub fn draft(targets: &[String], job: &mut Job<'_>, work: &mut Work<'_>) -> Resu
         told: BTreeSet::new(),
     };
     if job.person.can_approve {
-        dissemination.approvals.push(Approval { by: job.person.address.clone(), at: desk.now });
+        let code = dissemination.code();
+        dissemination.approvals.push(Approval { by: job.person.address.clone(), at: desk.now, code });
     }
     let directory: Directory = contacts.into_iter().map(|contact| (contact.address.clone(), contact)).collect();
     let warnings = preview::warnings(&marked_higher, mark, received, work);
@@ -215,11 +216,13 @@ fn agreements_needed(dissemination: &Dissemination, work: &Work<'_>) -> u32 {
 
 /// Whether enough people agree: the number for the mark, and a second person where the mark is lowered.
 fn is_agreed(dissemination: &Dissemination, work: &Work<'_>) -> bool {
-    let needed = agreements_needed(dissemination, work);
+    let (needed, code) = (agreements_needed(dissemination, work), dissemination.code());
     // Counted by person of today's configuration (ATTACKS C13, C16).
     let people: BTreeSet<&Address> = dissemination
         .approvals
         .iter()
+        // To this manifest, and to no other that stood there before.
+        .filter(|approval| approval.code.is_empty() || approval.code == code)
         .filter(|approval| work.desk.policy.person(&approval.by).is_some_and(|person| person.can_approve))
         .map(|approval| &approval.by)
         .collect();
@@ -250,7 +253,7 @@ pub fn approve(number: &DisseminationNumber, code: &str, job: &mut Job<'_>, work
     if !dissemination.lowered && received.is_some_and(|received| dissemination.tlp < received) {
         return Ok(ask_anew(dissemination, by, work));
     }
-    dissemination.approvals.push(Approval { by: job.person.address.clone(), at: desk.now });
+    dissemination.approvals.push(Approval { by: job.person.address.clone(), at: desk.now, code: code.to_owned() });
     let agreed = is_agreed(&dissemination, work);
     work.set_dissemination(dissemination.clone(), by, desk.say("dissemination.agreed", &[("number", &number.0)]));
     if !agreed {

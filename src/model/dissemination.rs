@@ -88,6 +88,9 @@ pub struct Approval {
     /// The address under which the person stands in the configuration.
     pub by: Address,
     pub at: Timestamp,
+    /// The code of the manifest that it is to; empty in one that was stored before codes were.
+    #[serde(default)]
+    pub code: String,
 }
 
 /// A dissemination as it stands.

@@ -65,7 +65,7 @@ fn dissemination(ticket: &TicketNumber, state: DisseminationState) -> Disseminat
         text: "Isi".into(),
         enclosures: vec![enclosure(b"dokumen")],
         recipients: vec![recipient("sari@bank.test", RecipientState::Queued), recipient("tono@pln.test", RecipientState::Held)],
-        approvals: vec![Approval { by: address("analyst2@bssn.test"), at: later(10) }],
+        approvals: vec![Approval { by: address("analyst2@bssn.test"), at: later(10), code: String::new() }],
         created_at: later(10),
         sent_at: None,
         released: None,

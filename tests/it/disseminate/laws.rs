@@ -5,15 +5,16 @@
 use crate::sim::town::{Chance, Town, base};
 use bantuan70::cli::demo::stage::{Actor, Note};
 use bantuan70::model::contact::ContactKind;
-use bantuan70::model::dissemination::{Dissemination, DisseminationNumber, DisseminationState};
+use bantuan70::model::dissemination::{Dissemination, DisseminationNumber, DisseminationState, RecipientState};
 use bantuan70::model::letter::{LetterKind, LetterState};
 use bantuan70::model::{Address, Fingerprint, Language, Sha256};
 use bantuan70::store::{NewContact, OutboxId};
+use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 /// `BANTUAN70_SIM_SEEDS` plays more, `BANTUAN70_SIM_SEED` one alone.
-const SEEDS: u64 = 12;
+const SEEDS: [u64; 12] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 17];
 const STEPS: usize = 40;
 const ADDRESSES: [&str; 4] = ["csirt@bank.example", "rina@bank.example", "it@rsud.example", "siti@warga.example"];
 
@@ -32,17 +33,28 @@ struct Book {
     accepted: usize,
     /// How often a person tried a letter again.
     by_hand: BTreeMap<i64, usize>,
+    /// Each as it stood when nobody had changed the database behind the daemon's back.
+    honest: BTreeMap<String, Dissemination>,
+    /// Those whose rows somebody changed after they were released.
+    tampered: BTreeSet<String>,
+    /// Whose release was looked at, by the configuration of that moment.
+    released: BTreeSet<String>,
     reached: BTreeSet<&'static str>,
 }
 
-/// Another certificate for each of the two who have one.
-fn others() -> &'static BTreeMap<&'static str, Actor> {
-    static OTHERS: OnceLock<BTreeMap<&'static str, Actor>> = OnceLock::new();
+/// Other certificates for each of the two who have one: one lasts, one ends in the course of the play.
+fn others() -> &'static Vec<Actor> {
+    static OTHERS: OnceLock<Vec<Actor>> = OnceLock::new();
     OTHERS.get_or_init(|| {
-        let start = crate::sim::town::START.parse().unwrap();
-        ["csirt@bank.example", "rina@bank.example"].into_iter().map(|to| (to, Actor::with_key("Lain", to, start).unwrap())).collect()
+        let start: Timestamp = crate::sim::town::START.parse().unwrap();
+        let ends_soon = start - super::KEY_LIFE + SignedDuration::from_hours(25);
+        let make = |to: &str| [start, ends_soon].map(|made| Actor::with_key("Lain", to, made).unwrap());
+        ["csirt@bank.example", "rina@bank.example"].into_iter().flat_map(make).collect()
     })
 }
+
+/// How the configuration may read: as it is, with one who may agree less, and with more who must.
+const CONFIGURATIONS: [&str; 3] = ["", "budi", "\n[dissemination]\napprovals = { AMBER = 2, GREEN = 2 }\n"];
 
 fn disseminations(town: &Town) -> Vec<Dissemination> {
     let one = |serial| town.daemon().store.dissemination_state(&DisseminationNumber::new(2026, serial)).unwrap();
@@ -59,7 +71,7 @@ impl Book {
     }
 
     fn draft(&mut self, town: &mut Town, chance: &mut Chance) {
-        let mark = chance.one(&["RED", "AMBER+STRICT", "AMBER", "GREEN", "CLEAR"]);
+        let mark = chance.one(&["RED", "AMBER+STRICT", "AMBER+STRICT", "AMBER", "GREEN", "CLEAR"]);
         let targets = chance.one(&[
             "rina@bank.example",
             "csirt@bank.example, it@rsud.example",
@@ -68,7 +80,62 @@ impl Book {
         ]);
         let serial = town.delivered;
         let who = chance.one(&["ani", "budi", "rudi"]);
-        self.signed(town, who, format!("!tlp {mark}\n!diseminasi {targets}\nPeringatan nomor {serial} dari bantuan70@bssn.test."));
+        // Mostly by itself; else of a report, whose reporter may send something more restricted later.
+        let of = if chance.percent(50) && !town.daemon().store.open_tickets().unwrap().is_empty() {
+            "!tiket BANTUAN70-2026-000001\n"
+        } else {
+            ""
+        };
+        self.signed(town, who, format!("{of}!tlp {mark}\n!diseminasi {targets}\nPeringatan nomor {serial} dari bantuan70@bssn.test."));
+    }
+
+    /// A report, or more to it under a mark.
+    fn report(&mut self, town: &mut Town, chance: &mut Chance) {
+        let answers = town.accepted.iter().find(|mail| mail.to == base().actors["joko"].address).map(|mail| mail.message_id.clone());
+        let mark = if answers.is_some() { chance.one(&["TLP:AMBER", "TLP:RED"]) } else { "" };
+        let text = format!("{mark}\n\nHalaman depan situs kantor diganti orang, nomor {}.", town.delivered);
+        let raw = town.written("joko", &Note { subject: "Situs diretas".to_owned(), text, answers, ..Note::default() }, false);
+        town.deliver(&raw);
+    }
+
+    /// The daemon is started again, perhaps on an edited configuration.
+    fn restart(&mut self, town: &mut Town, chance: &mut Chance) {
+        let file = town.dir.join("bantuan70.toml");
+        let whole = std::fs::read_to_string(town.dir.join("bantuan70.toml.first")).unwrap_or_else(|_| {
+            std::fs::copy(&file, town.dir.join("bantuan70.toml.first")).unwrap();
+            std::fs::read_to_string(&file).unwrap()
+        });
+        let edited = match chance.one(&CONFIGURATIONS) {
+            "budi" => {
+                let (before, after) = whole.split_once("certificate = \"budi.asc\"\ncan_approve = true\n").unwrap();
+                format!("{before}certificate = \"budi.asc\"\n{after}")
+            }
+            more => whole + more,
+        };
+        std::fs::write(file, edited).unwrap();
+        town.open();
+        self.reached.insert("a restart");
+    }
+
+    /// Somebody edits the database by hand after something was released.
+    fn tamper(&mut self, town: &Town, chance: &mut Chance) {
+        let released: Vec<String> = self.honest.values().filter(|one| one.released.is_some()).map(|one| one.number.0.clone()).collect();
+        if released.is_empty() {
+            return;
+        }
+        let number = &released[chance.below(released.len())];
+        let db = rusqlite::Connection::open(town.dir.join("data/bantuan70.db")).unwrap();
+        db.execute_batch("DROP TRIGGER IF EXISTS outbox_letter_is_fixed").unwrap();
+        let sql = chance.one(&[
+            "UPDATE outbox SET letter = json_set(letter, '$.text', 'Kirim sandi Anda.') WHERE kind = 'dissemination' AND dissemination = ?1",
+            "UPDATE outbox SET letter = json_set(letter, '$.tlp', 'CLEAR', '$.protection', 'signed') WHERE dissemination = ?1",
+            "UPDATE dissemination SET body = json_set(body, '$.text', 'Kirim sandi Anda.') WHERE number = ?1",
+            "UPDATE dissemination SET tlp = 'CLEAR', body = json_set(body, '$.tlp', 'CLEAR') WHERE number = ?1",
+            "UPDATE recipient SET body = json_set(body, '$.fingerprint', json('null')) WHERE dissemination = ?1",
+        ]);
+        db.execute(sql, [number]).unwrap();
+        self.tampered.insert(number.clone());
+        self.reached.insert("an edit of the database");
     }
 
     fn agree(&mut self, town: &mut Town, chance: &mut Chance) {
@@ -112,7 +179,7 @@ impl Book {
             Some(fingerprint)
         };
         let own = base().actors.values().find(|actor| actor.address == address).unwrap();
-        let done = match chance.below(5) {
+        let done = match chance.below(6) {
             0 => store.remove_contact(&address, "laws", now),
             1 => {
                 let contact = NewContact {
@@ -129,9 +196,13 @@ impl Book {
                 store.add_contact(&contact, "laws", now).map(drop)
             }
             2 => others()
-                .get(address.as_str())
+                .iter()
+                .filter(|actor| actor.address == address)
+                .nth(chance.below(2))
                 .and_then(&pin)
-                .map_or(Ok(()), |print| store.pin_certificate(&address, &print, None, "laws", now)),
+                .map_or(Ok(()), |print| store.pin_certificate(&address, &print, None, "laws", now))
+                .and_then(|()| if chance.percent(70) { store.verify_contact(&address, "letter", "laws", now) } else { Ok(()) }),
+            4 => own.fingerprint.as_ref().map_or(Ok(()), |print| store.remove_certificate(print, "laws", now)),
             3 => pin(own).map_or(Ok(()), |print| store.pin_certificate(&address, &print, None, "laws", now)),
             _ => store.verify_contact(&address, "call-back", "laws", now),
         };
@@ -156,12 +227,15 @@ impl Book {
 
     fn happen(&mut self, town: &mut Town, chance: &mut Chance) {
         match chance.below(100) {
-            0..=24 => self.draft(town, chance),
-            25..=54 => self.agree(town, chance),
-            55..=59 => self.cancel(town, chance),
-            60..=64 => self.replay(town, chance),
-            65..=79 => self.change_directory(town, chance),
-            80..=84 => self.outbox(town, chance),
+            0..=20 => self.draft(town, chance),
+            21..=44 => self.agree(town, chance),
+            45..=47 => self.cancel(town, chance),
+            48..=50 => self.replay(town, chance),
+            51..=59 => self.report(town, chance),
+            60..=73 => self.change_directory(town, chance),
+            74..=77 => self.outbox(town, chance),
+            78..=80 => self.tamper(town, chance),
+            81..=84 => self.restart(town, chance),
             85..=89 => town.bounce(chance),
             90..=94 => town.answer(chance),
             _ => town.wait(*[5, 20, 26 * 60, 8 * 24 * 60].get(chance.below(4)).unwrap()),
@@ -171,9 +245,13 @@ impl Book {
     /// What must hold of all that was released and of all that left.
     fn look(&mut self, town: &Town) -> Result<(), String> {
         let all = disseminations(town);
-        for one in &all {
+        for one in all.iter().filter(|one| !self.tampered.contains(&one.number.0)).cloned().collect::<Vec<_>>() {
             self.codes.entry(one.number.to_string()).or_insert_with(|| one.code());
-            self.is_agreed(one, town)?;
+            self.is_agreed(&one, town)?;
+            let lowered = one.lowered;
+            if self.honest.insert(one.number.to_string(), one).is_some_and(|before| before.lowered != lowered) {
+                self.reached.insert("asked anew");
+            }
         }
         let rows = town.daemon().store.outbox(LetterState::ALL, &town.view()).unwrap();
         let mut letters: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
@@ -187,8 +265,8 @@ impl Book {
         }
         for mail in town.accepted.iter().skip(self.accepted) {
             if let Some((key, _)) = letters.iter().find(|(_, ids)| ids.contains(&mail.message_id)) {
-                let one = all.iter().find(|one| one.number.0 == key.0).unwrap();
-                self.is_as_agreed(one, &mail.to, &mail.raw, town)?;
+                let one = self.honest[&key.0].clone();
+                self.is_as_agreed(&one, &mail.to, &mail.raw, town)?;
                 let row = rows.iter().find(|row| row.message_id == mail.message_id).unwrap();
                 let times = town.accepted.iter().filter(|other| other.message_id == mail.message_id).count();
                 // A person who tries one again begins anew, with one more sending of an uncertain end.
@@ -210,12 +288,18 @@ impl Book {
             return Ok(());
         };
         law!(*released == one.code(), "{} was changed after it was released", one.number);
+        // The configuration of the moment of release counted; a later one may ask for more.
+        if !self.released.insert(one.number.to_string()) {
+            return Ok(());
+        }
+        let policy = &town.daemon().bench().policy;
         let mut people = self.agreed.get(&(one.number.to_string(), released.clone())).cloned().unwrap_or_default();
         // The author agreed to the draft by writing it, and to nothing else.
         if self.codes.get(&one.number.0).is_none_or(|first| first == released) {
             people.insert(one.author.local().to_owned());
         }
-        let needed = town.daemon().bench().policy.approvals_for(one.tlp) as usize;
+        people.retain(|who| policy.people.iter().any(|person| person.can_approve && person.address.local() == *who));
+        let needed = policy.approvals_for(one.tlp).max(if one.lowered { 2 } else { 1 }) as usize;
         law!(people.len() >= needed, "{} ({}) left with the agreement of {people:?}", one.number, one.tlp);
         if needed > 1 {
             self.reached.insert("agreed by two");
@@ -233,11 +317,8 @@ impl Book {
         };
         let print = recipient.fingerprint.as_ref().map_or("none", |print| print.0.as_str());
         law!(manifest.contains(&format!("recipient {to} {} {print}\n", recipient.kind)), "{name}: another recipient in\n{manifest}");
-        let reader = base()
-            .actors
-            .values()
-            .chain(others().values())
-            .find(|actor| actor.address == *to && actor.fingerprint == recipient.fingerprint);
+        let reader =
+            base().actors.values().chain(others()).find(|actor| actor.address == *to && actor.fingerprint == recipient.fingerprint);
         let Some(reader) = reader else { return Err(format!("{name}: nobody has the certificate {print}")) };
         let read = reader.reads(raw, town.clock.now());
         let text = read.text.replace("\r\n", "\n");
@@ -253,6 +334,9 @@ impl Book {
 
 async fn play(seed: u64) -> Result<BTreeSet<&'static str>, String> {
     let (mut town, mut chance, mut book) = (Town::new(), Chance(seed), Book::default());
+    // The first ticket is of a report.
+    book.report(&mut town, &mut chance);
+    work(&mut town, &mut Chance(u64::MAX)).await;
     for step in 0..STEPS {
         book.happen(&mut town, &mut chance);
         if chance.percent(15) {
@@ -272,7 +356,15 @@ async fn play(seed: u64) -> Result<BTreeSet<&'static str>, String> {
         book.look(&town).map_err(|broken| format!("at the end: {broken}"))?;
     }
     let held = town.daemon().store.outbox(&[LetterState::Held], &town.view()).unwrap();
-    book.reached.extend(held.iter().filter(|row| row.kind == LetterKind::Dissemination).map(|_| "held"));
+    for row in held.iter().filter(|row| row.kind == LetterKind::Dissemination) {
+        book.reached.insert("held");
+        if row.last_error.as_deref().is_some_and(|why| why.contains("berakhir") || why.contains("expired")) {
+            book.reached.insert("ended");
+        }
+    }
+    if disseminations(&town).iter().any(|one| one.progress().contains_key(&RecipientState::Bounced)) {
+        book.reached.insert("bounced");
+    }
     Ok(book.reached)
 }
 
@@ -289,11 +381,12 @@ async fn work(town: &mut Town, chance: &mut Chance) {
 #[test]
 fn no_sequence_of_events_sends_what_was_not_agreed_to_or_sends_it_twice() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let seeds = match number("BANTUAN70_SIM_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("BANTUAN70_SIM_SEEDS").unwrap_or(SEEDS).max(SEEDS),
+    let seeds: Vec<u64> = match (number("BANTUAN70_SIM_SEED"), number("BANTUAN70_SIM_SEEDS")) {
+        (Some(seed), _) => vec![seed],
+        (None, Some(more)) => (0..more.max(20)).collect(),
+        (None, None) => SEEDS.to_vec(),
     };
-    let is_whole = seeds.clone().count() > 1;
+    let is_whole = seeds.len() > 1;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (mut failed, mut reached) = (Vec::new(), BTreeSet::new());
     for seed in seeds {
@@ -303,6 +396,18 @@ fn no_sequence_of_events_sends_what_was_not_agreed_to_or_sends_it_twice() {
         }
     }
     assert!(failed.is_empty(), "{}", failed.join("\n"));
-    let wanted = BTreeSet::from(["a death", "agreed by two", "encrypted", "held", "left", "signed"]);
+    let wanted = BTreeSet::from([
+        "a death",
+        "a restart",
+        "agreed by two",
+        "an edit of the database",
+        "asked anew",
+        "bounced",
+        "encrypted",
+        "ended",
+        "held",
+        "left",
+        "signed",
+    ]);
     assert!(!is_whole || wanted.is_subset(&reached), "the seeds reach {reached:?} alone");
 }

@@ -84,3 +84,19 @@ async fn a_changed_subject_or_name_in_a_row_leaves_nobody_a_trace() {
         assert!(problems.iter().any(|problem| problem.ends_with("was changed")), "the audit log names it: {problems:?}");
     }
 }
+
+/// What the author agreed to by drafting it was another text: nobody else's agreement alone lets the changed one go.
+#[tokio::test]
+async fn agreement_to_a_draft_counts_no_more_once_somebody_changed_it() {
+    let mut hall = Hall::new("");
+    hall.keyed_contact(RINA, ContactKind::Person);
+    hall.command("ani", &format!("!tlp RED\n!diseminasi {RINA}\n{AGREED}"));
+    hall.play().await;
+    let db = rusqlite::Connection::open(hall.folder().join("data/bantuan70.db")).unwrap();
+    assert_eq!(db.execute("UPDATE dissemination SET body = json_set(body, '$.text', 'Kirim sandi Anda.')", []).unwrap(), 1);
+    let line = hall.agreement(1);
+    hall.command("budi", &line);
+    let sent = hall.play().await;
+    assert!(to(&sent, RINA).is_empty(), "it left with one person's agreement");
+    assert_eq!(hall.dissemination(1).unwrap().released, None);
+}
