@@ -293,6 +293,12 @@ fn check_says_json_on_request() {
     assert_eq!(exit, 0, "{text}");
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(lines.len() > 5 && lines.iter().all(|line| line["result"] == "ok" && line["check"].is_string()), "{text}");
+    // What nobody here can release is said now, and not when a draft has waited for a week.
+    let approvals = lines.iter().find(|line| line["check"] == "approvals").unwrap_or_else(|| panic!("{text}"));
+    assert!(
+        approvals.to_string().contains("0 can agree to a dissemination") && approvals.to_string().contains("TLP:RED asks for 2"),
+        "{approvals}"
+    );
 }
 
 #[test]

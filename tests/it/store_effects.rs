@@ -12,7 +12,7 @@ use bantuan70::model::outcome::Settled;
 use bantuan70::model::snapshot::{Question, Snapshot};
 use bantuan70::model::ticket::{State, TicketEvent, TicketNumber};
 use bantuan70::model::{Address, Document, Fingerprint, InboxId, Language, Sha256, Tlp};
-use bantuan70::store::{Deciding, MailFilter, NewContact, Place, Released, Store, TicketFilter};
+use bantuan70::store::{ChangedContact, Deciding, MailFilter, NewContact, Place, Released, Store, TicketFilter};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -198,6 +198,16 @@ fn a_target_names_contacts_by_address_name_sector_or_group() {
         store.take_contacts(&[contact("A", "a@b.test", &[], &[]), contact("S", "sari@bank.test", &[], &[])], &[], "test", start()).is_err()
     );
     assert_eq!(store.contacts().unwrap().len(), 2, "one known address, and none is added");
+    // What was planned for a contact that is another one by now is not done, nor anything beside it.
+    let before = store.contacts().unwrap().into_iter().find(|one| one.name == "Tono").unwrap();
+    let change = ChangedContact { before, after: contact("Tono", "tono@pln.test", &["energi"], &[]) };
+    store.verify_contact(&change.before.address, "letter", "test", start()).unwrap();
+    assert!(store.take_contacts(&[contact("A", "a@b.test", &[], &[])], std::slice::from_ref(&change), "test", start()).is_err());
+    assert_eq!(store.contacts().unwrap().len(), 2);
+    let before = store.contacts().unwrap().into_iter().find(|one| one.name == "Tono").unwrap();
+    store.take_contacts(&[], &[ChangedContact { before, ..change }], "test", start()).unwrap();
+    let after = store.contacts().unwrap().into_iter().find(|one| one.name == "Tono").unwrap();
+    assert_eq!((after.sectors, after.verified_how.as_deref()), (vec!["energi".to_owned()], Some("letter")));
 }
 
 #[test]

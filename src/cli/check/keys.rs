@@ -4,7 +4,8 @@
 use super::Report;
 use crate::cli::{Exit, Failure};
 use crate::config::{Config, Secret, private_length};
-use crate::model::{Address, Fingerprint};
+use crate::model::policy::Policy;
+use crate::model::{Address, Fingerprint, Tlp};
 use crate::openpgp::{Certificate, OwnKey};
 use crate::store::Store;
 use jiff::Timestamp;
@@ -52,8 +53,25 @@ pub(super) fn check(report: &mut Report, config: &Config, now: Timestamp) -> Res
     let readable = config.people.iter().all(|member| read(&member.certificate).is_ok());
     match config.policy(&fingerprint) {
         Err(error) if readable => report.fail("people", Exit::Usage, &error.to_string()),
-        _ => Ok(()),
+        Err(_) => Ok(()),
+        Ok(policy) => check_approvals(report, &policy),
     }
+}
+
+/// A mark for which more people must agree than can is never released, and each draft ends after 7 days.
+fn check_approvals(report: &mut Report, policy: &Policy) -> Result<(), Failure> {
+    let can = policy.people.iter().filter(|person| person.can_approve).count();
+    let asks = |mark: &Tlp| (mark.label(), policy.approvals_for(*mark) as usize);
+    let short: Vec<String> = Tlp::ALL
+        .iter()
+        .map(asks)
+        .filter(|(_, needed)| !policy.people.is_empty() && *needed > can)
+        .map(|(label, needed)| format!("{label} asks for {needed}"))
+        .collect();
+    if short.is_empty() {
+        return Ok(());
+    }
+    report.ok("approvals", &format!("warning: {can} can agree to a dissemination, and {}: none of it can leave", short.join(", ")))
 }
 
 fn own_key(report: &mut Report, config: &Config, now: Timestamp) -> Result<(), Failure> {
