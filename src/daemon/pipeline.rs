@@ -151,6 +151,7 @@ impl Prepared {
             bounces: self.bounces.clone(),
             header_only,
             promoted: None,
+            opening: None,
         }
     }
 
@@ -286,6 +287,8 @@ struct Laid {
     question: Question,
     /// The mail that !angkat names, read in the same way before the transaction.
     promoted: Option<(InboxId, Prepared)>,
+    /// The mail that opened the ticket which `!status` asks about.
+    opening: Option<(InboxId, Prepared)>,
     now: Timestamp,
 }
 
@@ -297,11 +300,15 @@ impl Laid {
             Some(id) => store.raw(id)?.map(|raw| (id, bench.reader.prepare(&raw, now))),
             None => None,
         };
+        let opening = match &question.timeline {
+            Some(number) => store.opening_mail(number)?.map(|(id, raw)| (id, bench.reader.prepare(&raw, now))),
+            None => None,
+        };
         if let Some((_, mail)) = &promoted {
             question.acknowledged = mail.opened.mail.from_one().cloned();
         }
         let (id, received_at, header_only) = (waiting.id, waiting.received_at, waiting.header_only_bytes);
-        Ok(Self { id, received_at, header_only, prepared, question, promoted, now })
+        Ok(Self { id, received_at, header_only, prepared, question, promoted, opening, now })
     }
 
     fn must_wait(&self, commands: Commands) -> bool {
@@ -309,13 +316,15 @@ impl Laid {
     }
 
     fn bytes(&self) -> usize {
-        self.prepared.bytes() + self.promoted.as_ref().map_or(0, |(_, promoted)| promoted.bytes())
+        self.prepared.bytes() + self.promoted.iter().chain(&self.opening).map(|(_, other)| other.bytes()).sum::<usize>()
     }
 
     fn decide(&self, world: &Snapshot, desk: Desk<'_>) -> Decision {
         let promoted = self.promoted.as_ref().map(|(id, prepared)| prepared.arrived(*id, self.now, None));
+        let opening = self.opening.as_ref().map(|(id, prepared)| prepared.arrived(*id, self.now, None));
         let mut arrived = self.prepared.arrived(self.id, self.received_at, self.header_only);
         arrived.promoted = promoted.as_ref();
+        arrived.opening = opening.as_ref();
         decide::decide(&arrived, world, desk)
     }
 

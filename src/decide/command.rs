@@ -75,13 +75,17 @@ pub const KNOWN: &[Known] = &[
         "lengkapi",
         "request",
         "[identitas|identity formulir|form aset|asset_info topologi|topology kerentanan|vulnerability_info dampak|impact_analysis lainnya|other]",
-        |a, _| a.split([' ', ',']).filter(|word| !word.is_empty()).map(document).collect::<Option<_>>().map(Command::Request),
+        |a, _| documents(a).map(Command::Request),
     ),
     known("tolak", "reject", "", |a, _| bare(a, Command::Reject)),
     known("analisis", "analysis", "", |a, _| bare(a, Command::Analysis)),
-    known("kategori", "category", "web_defacement|phishing|malware|data_misuse|ddos|illegal_access|vulnerability|other|spam", |a, _| {
-        Category::parse(a).map(Command::Category)
-    }),
+    known(
+        "kategori",
+        "category",
+        "peretasan situs|pengelabuan|perangkat perusak|penyalahgunaan data pribadi|serangan ddos|akses ilegal|kerentanan|lain-lain|spam \
+         (web_defacement|phishing|malware|data_misuse|ddos|illegal_access|vulnerability|other|spam)",
+        |a, _| category(a).map(Command::Category),
+    ),
     known("prioritas", "priority", "rendah|sedang|tinggi|kritis", |a, _| priority(a).map(Command::Priority)),
     known("tlp", "tlp", "RED|AMBER+STRICT|AMBER|GREEN|CLEAR", |a, _| Tlp::parse(a).map(Command::Tlp)),
     known("terbuka", "clear", "", |a, _| bare(a, Command::Clear)),
@@ -110,14 +114,13 @@ pub const KNOWN: &[Known] = &[
     known("daftar", "list", "[saya|baru|terlambat|kategori:NAMA|kata …]", |a, _| Some(Command::List(a.to_owned()))),
     known("laporan", "report", "", |a, _| bare(a, Command::Report)),
     known("angkat", "promote", "ID", |a, _| a.trim().trim_start_matches('#').parse().ok().map(|id| Command::Promote(InboxId(id)))),
-    known("catatkan", "register", "telegram|whatsapp|phone|183|portal|letter|email [ALAMAT]", |a, _| {
-        let mut words = a.split_whitespace();
-        let channel = words.next().and_then(Channel::parse)?;
-        match (words.next(), words.next()) {
-            (None, _) => Some(Command::Register(channel, None)),
-            (Some(word), None) => address(word).map(|address| Command::Register(channel, Some(address))),
-            (Some(_), Some(_)) => None,
+    known("catatkan", "register", "telegram|whatsapp|telepon|183|portal|surat|surel [ALAMAT] (phone, letter, email)", |a, _| {
+        // The name of a channel may be two words; what follows is the address.
+        if let Some(channel) = channel(a) {
+            return Some(Command::Register(channel, None));
         }
+        let (name, to) = a.rsplit_once(char::is_whitespace)?;
+        Some(Command::Register(channel(name)?, Some(address(to)?)))
     }),
     known("bantuan", "help", "", |a, _| bare(a, Command::Help)),
 ];
@@ -140,18 +143,65 @@ fn address(text: &str) -> Option<Address> {
     Address::parse(text.trim().trim_start_matches('<').trim_end_matches('>').trim_start_matches("mailto:"))
 }
 
-/// A document by the contract's word or as it is called in Indonesian.
-fn document(text: &str) -> Option<Document> {
-    match text.trim().to_lowercase().as_str() {
-        "identitas" | "ktp" => Some(Document::Identity),
-        "formulir" => Some(Document::Form),
-        "aset" => Some(Document::AssetInfo),
-        "topologi" => Some(Document::Topology),
-        "kerentanan" => Some(Document::VulnerabilityInfo),
-        "dampak" => Some(Document::ImpactAnalysis),
-        "lainnya" | "lain" | "pendukung" => Some(Document::Other),
-        other => Document::parse(other),
+/// A word as people type it: letter case, and what joins or parts words, aside.
+fn loose(text: &str) -> String {
+    let parted = text.to_lowercase().replace(['_', '-'], " ");
+    parted.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A category by the contract's word or as the letters to analysts call it.
+#[must_use]
+pub fn category(text: &str) -> Option<Category> {
+    match loose(text).as_str() {
+        "peretasan situs" | "peretasan" | "website hacking" => Some(Category::WebDefacement),
+        "pengelabuan" => Some(Category::Phishing),
+        "perangkat perusak" => Some(Category::Malware),
+        "penyalahgunaan data pribadi" | "penyalahgunaan data" | "misuse of personal data" => Some(Category::DataMisuse),
+        "serangan ddos" | "ddos attack" => Some(Category::Ddos),
+        "akses ilegal" => Some(Category::IllegalAccess),
+        "kerentanan" => Some(Category::Vulnerability),
+        "lain lain" | "lain" | "lainnya" => Some(Category::Other),
+        other => Category::parse(&other.replace(' ', "_")),
     }
+}
+
+/// A channel by the contract's word or as the letters to analysts call it.
+fn channel(text: &str) -> Option<Channel> {
+    match loose(text).as_str() {
+        "surel" | "mail" => Some(Channel::Email),
+        "telepon" | "telephone" => Some(Channel::Phone),
+        "saluran 183" | "line 183" => Some(Channel::Line183),
+        "portal aduan" | "complaints portal" => Some(Channel::Portal),
+        "surat" => Some(Channel::Letter),
+        other => Channel::parse(other),
+    }
+}
+
+/// A document by the contract's word or as the letters to analysts call it.
+fn document(text: &str) -> Option<Document> {
+    match loose(text).as_str() {
+        "identitas" | "ktp" => Some(Document::Identity),
+        "formulir" | "formulir layanan" | "service form" => Some(Document::Form),
+        "aset" | "keterangan aset" | "asset information" => Some(Document::AssetInfo),
+        "topologi" => Some(Document::Topology),
+        "kerentanan" | "keterangan kerentanan" | "vulnerability information" => Some(Document::VulnerabilityInfo),
+        "dampak" | "analisis dampak" => Some(Document::ImpactAnalysis),
+        "lainnya" | "lain" | "pendukung" | "data pendukung" | "data teknis" | "supporting data" => Some(Document::Other),
+        other => Document::parse(&other.replace(' ', "_")),
+    }
+}
+
+/// Documents one after the other, with or without commas; a name may be two words.
+fn documents(arguments: &str) -> Option<BTreeSet<Document>> {
+    let words: Vec<&str> = arguments.split([' ', ',']).filter(|word| !word.is_empty()).collect();
+    let (mut rest, mut found) = (words.as_slice(), BTreeSet::new());
+    while let [first, others @ ..] = rest {
+        let pair = others.split_first().and_then(|(second, after)| Some((document(&format!("{first} {second}"))?, after)));
+        let (named, after) = pair.or_else(|| Some((document(first)?, others)))?;
+        found.insert(named);
+        rest = after;
+    }
+    Some(found)
 }
 
 fn priority(text: &str) -> Option<Priority> {
@@ -480,6 +530,34 @@ mod tests {
         let expected = [Document::Identity, Document::Form, Document::Topology, Document::ImpactAnalysis].into();
         assert_eq!(order.commands().cloned().collect::<Vec<_>>(), [Command::Request(expected)]);
         assert!(matches!(order_of("!lengkapi paspor"), Some(Err(Fault::Arguments(_)))));
+    }
+
+    #[test]
+    fn the_words_that_letters_show_are_the_words_that_commands_take() {
+        let templates = crate::mail::template::Templates::load(None).unwrap();
+        for language in [crate::model::Language::Id, crate::model::Language::En] {
+            let shown = |kind: &str, word: &str| templates.phrase(language, &format!("{kind}.{word}"), &[]);
+            for one in Category::ALL {
+                let typed = shown("category", one.word());
+                assert_eq!(order_of(&format!("!kategori {typed}")), Some(Ok(Command::Category(*one))), "{typed}");
+            }
+            for one in Document::ALL {
+                let typed = shown("document", one.word());
+                assert_eq!(order_of(&format!("!lengkapi {typed}")), Some(Ok(Command::Request([*one].into()))), "{typed}");
+            }
+            for one in Channel::ALL {
+                let typed = shown("channel", one.word());
+                assert_eq!(order_of(&format!("!catatkan {typed}")), Some(Ok(Command::Register(*one, None))), "{typed}");
+                let to = Address::parse("budi@warga.example");
+                assert_eq!(order_of(&format!("!catatkan {typed} <budi@warga.example>")), Some(Ok(Command::Register(*one, to))), "{typed}");
+            }
+            for one in Priority::ALL {
+                let typed = shown("priority", one.word());
+                assert_eq!(order_of(&format!("!prioritas {typed}")), Some(Ok(Command::Priority(*one))), "{typed}");
+            }
+        }
+        let all = [Document::Identity, Document::Form, Document::Other].into();
+        assert_eq!(order_of("!lengkapi data pendukung identitas, formulir layanan"), Some(Ok(Command::Request(all))));
     }
 
     fn order_of(text: &str) -> Option<Result<Command, Fault>> {

@@ -172,7 +172,7 @@ fn notice(arrived: &Arrived<'_>, number: &TicketNumber, attention: Vec<String>, 
     let lines: Vec<String> = attention.into_iter().chain(report::warnings(arrived, work)).collect();
     text(&mut fields, "attention", lines.join("\n"));
     text(&mut fields, "state", ticket.state.word());
-    list(&mut fields, "form", arrived.form.iter().map(|(name, value)| format!("{name}: {}", one_line(value))));
+    list(&mut fields, "form", arrived.form.iter().map(|(name, value)| format!("{}: {}", work.desk.word("form", name), one_line(value))));
     text(&mut fields, "clock", super::act::running(&ticket, work));
     list(&mut fields, "commands", super::letters::commands(&["!balas", "!valid", "!lengkapi", "!catat", "!status"]));
     let enclosures = report::enclosures(arrived.opened);

@@ -3,6 +3,7 @@
 
 mod acknowledge;
 mod notice;
+mod odd;
 mod said;
 
 use super::Arrived;
@@ -20,8 +21,9 @@ use acknowledge::{About, Answer, acknowledge, answer, language_of};
 use notice::{judged, notice_new};
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use notice::{attachment_lines, enclosure, enclosures, evidence_lines};
-pub use said::{said, stored};
+pub use notice::{attachment_lines, defanged, enclosure, enclosures, evidence_lines, reasons};
+pub use odd::lines as damage_lines;
+pub use said::{quoted, said, stored};
 
 /// Tickets of one sender in a day before more of its mail is joined, in daily acknowledgements.
 const FLOOD_FACTOR: u32 = 10;
@@ -88,8 +90,10 @@ pub fn open_ticket(arrived: &Arrived<'_>, origin: &Origin, work: &mut Work<'_>) 
     };
     let documents_here = !ticket.documents.is_empty();
     let missing = ticket.missing();
-    let opened = work.desk.say("event.opened", &[("subject", &ticket.subject), ("category", ticket.category.word())]);
-    let detail = format!("{opened}; {}", judged(arrived, work));
+    let opened =
+        work.desk.say("event.opened", &[("subject", &ticket.subject), ("category", &work.desk.word("category", ticket.category.word()))]);
+    let detail: Vec<String> = [opened, judged(arrived, work)].into_iter().chain(origin.words(arrived, work)).collect();
+    let detail = detail.join("; ");
     work.event(&number, DAEMON, TicketEvent::Opened(Box::new(ticket)), detail);
     note_message(arrived, &number, work);
     if documents_here {
@@ -113,7 +117,7 @@ pub fn open_ticket(arrived: &Arrived<'_>, origin: &Origin, work: &mut Work<'_>) 
     }
     let key = candidate::keep(arrived, &number, candidate::Moment::Opening, work);
     let attention = attention(arrived, origin, key, work);
-    notice_new(arrived, &number, &told, attention, work);
+    notice_new(arrived, origin, &number, &told, attention, work);
     number
 }
 
@@ -126,17 +130,26 @@ impl Origin {
             Self::Fresh | Self::Promoted | Self::Stranger(None) => None,
         }
     }
+
+    /// What the analysts must know of why the ticket stands by itself.
+    fn words(&self, arrived: &Arrived<'_>, work: &Work<'_>) -> Option<String> {
+        let desk = work.desk;
+        match self {
+            Self::Late(other) | Self::Stranger(Some(other)) => Some(desk.say("notice.other_ticket", &[("other", &other.0)])),
+            Self::Stranger(None) => {
+                let tags: Vec<String> = arrived.tags(&desk.policy.ticket_prefix).iter().map(ToString::to_string).collect();
+                Some(desk.say("notice.no_such_ticket", &[("numbers", &tags.join(", "))]))
+            }
+            Self::Beside(other) => Some(desk.say("notice.beside", &[("other", &other.0)])),
+            Self::Replayed(seen) => Some(trust::replay_warning(seen, work)),
+            Self::Fresh | Self::Promoted => None,
+        }
+    }
 }
 
 /// What analysts must see before anything else in the notice of a new ticket.
 fn attention(arrived: &Arrived<'_>, origin: &Origin, key: Option<String>, work: &Work<'_>) -> String {
-    let mut lines = Vec::new();
-    match origin {
-        Origin::Late(other) | Origin::Stranger(Some(other)) => lines.push(work.desk.say("notice.other_ticket", &[("other", &other.0)])),
-        Origin::Beside(other) => lines.push(work.desk.say("notice.beside", &[("other", &other.0)])),
-        Origin::Replayed(seen) => lines.push(trust::replay_warning(seen, work)),
-        Origin::Fresh | Origin::Promoted | Origin::Stranger(None) => {}
-    }
+    let mut lines: Vec<String> = origin.words(arrived, work).into_iter().collect();
     lines.extend(warnings(arrived, work));
     lines.extend(key);
     lines.join("\n")

@@ -167,6 +167,10 @@ impl<'a> Work<'a> {
 
     fn filed(mut self, arrived: &Arrived<'_>, ticket: Option<TicketNumber>, because: String, in_digest: bool) -> Decision {
         let mail = &arrived.opened.mail;
+        let because = match arrived.header_only {
+            Some(bytes) => format!("{}; {because}", self.desk.say("file.too_large", &[("bytes", &bytes.to_string())])),
+            None => because,
+        };
         let from: Option<Address> = arrived.from().cloned();
         let is_kept_closed = ticket.is_none() && arrived.is_hidden();
         let filing = Filing {

@@ -15,7 +15,16 @@ impl Damage {
     /// A finding; the detail is cut and escaped here, so that no caller has to think of it.
     #[must_use]
     pub fn new(code: &str, detail: impl AsRef<str>) -> Self {
-        let detail = detail.as_ref().chars().take(200).flat_map(char::escape_debug).collect();
+        let mut escaped = String::new();
+        for c in detail.as_ref().chars().take(200) {
+            // Quotation marks do no harm where people read them.
+            if matches!(c, '\'' | '"') {
+                escaped.push(c);
+            } else {
+                escaped.extend(c.escape_debug());
+            }
+        }
+        let detail = escaped;
         Self { code: code.to_owned(), detail }
     }
 }

@@ -4,7 +4,7 @@ use super::contact::Contact;
 use super::dissemination::{Addressed, Dissemination, DisseminationNumber};
 use super::effect::Filing;
 use super::ledger::{Ledger, Wanted};
-use super::letter::{LetterKind, LetterState};
+use super::letter::{Enclosure, LetterKind, LetterState};
 use super::ticket::{Ticket, TicketNumber};
 use super::{Address, Fingerprint, InboxId, Sha256};
 use jiff::Timestamp;
@@ -117,6 +117,8 @@ pub struct Spoken {
     pub subject: String,
     /// What was newly written, cut.
     pub text: String,
+    /// Characters that were cut off.
+    pub cut: usize,
 }
 
 /// The answer.
@@ -166,6 +168,10 @@ pub struct Snapshot {
     pub conversation: Vec<Spoken>,
     /// A line for each file that stays with that ticket.
     pub attachments: Vec<String>,
+    /// Those of these files that one mail takes, in their order.
+    pub files: Vec<Enclosure>,
+    /// What was found in that ticket's mail: the kind of indicator and its value.
+    pub indicators: Vec<(String, String)>,
     /// Open tickets, the newest first.
     pub open_tickets: Vec<Ticket>,
     /// The lines of new tickets that wait to be told together, with the time of each, oldest first.
@@ -206,6 +212,8 @@ impl Snapshot {
             open_tickets: Vec::new(),
             conversation: Vec::new(),
             attachments: Vec::new(),
+            files: Vec::new(),
+            indicators: Vec::new(),
             ledger: None,
             crowd: Vec::new(),
             is_first_letter: true,

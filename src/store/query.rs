@@ -4,6 +4,7 @@ use super::listing::{
     AttachmentRow, DisseminationRow, MailFilter, MailPage, MailRow, MessageRow, OutboxRow, QuarantineRow, TicketFilter, TicketPage,
     TicketRow, TimelineRow, View,
 };
+use super::retention::ERASED;
 use super::row::{At, Word, local};
 use super::{Store, at, snapshot};
 use crate::model::dissemination::{Dissemination, DisseminationNumber, DisseminationState};
@@ -278,6 +279,25 @@ impl Store {
                 .query_row([id.0], |row| row.get(0))
                 .optional()
                 .with_context(|| format!("read mail {id}"))
+        })
+    }
+
+    /// The mail that opened a ticket, with its bytes; none where no mail did, or where its bytes were erased.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn opening_mail(&self, number: &TicketNumber) -> anyhow::Result<Option<(InboxId, Vec<u8>)>> {
+        self.read(|db| {
+            // The mail that !angkat made a ticket of came before the command that opened it.
+            db.prepare_cached(
+                "SELECT inbox.id, content FROM inbox JOIN raw ON raw.inbox = inbox.id
+                 JOIN event ON event.ticket = inbox.ticket AND event.n = 1
+                 WHERE inbox.ticket = ?1 AND inbox.id <= event.inbox AND inbox.kind <> 'analyst'
+                   AND substr(content, 1, length(?2)) <> CAST(?2 AS BLOB) ORDER BY inbox.id LIMIT 1",
+            )?
+            .query_row((&number.0, ERASED), |row| Ok((InboxId(row.get(0)?), row.get(1)?)))
+            .optional()
+            .with_context(|| format!("read the mail that opened {number}"))
         })
     }
 

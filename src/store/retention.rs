@@ -14,7 +14,7 @@ use serde::Serialize;
 use std::time::Duration;
 
 /// What the bytes of an erased mail begin with; the schema lets raw mail become this alone.
-const ERASED: &str = "X-Bantuan70-Erased: ";
+pub(super) const ERASED: &str = "X-Bantuan70-Erased: ";
 
 /// Mails without a ticket that one transaction erases.
 const UNTICKETED_BATCH: i64 = 200;

@@ -6,9 +6,10 @@ use super::row::{At, Word};
 use super::{Place, at, directory, ledger, query};
 use crate::model::dissemination::{Addressed, Dissemination, DisseminationNumber, DisseminationState};
 use crate::model::effect::Filing;
+use crate::model::letter::Enclosure;
 use crate::model::snapshot::{Counters, FiledMail, OurLetter, Question, SeenPlaintext, Snapshot, Spoken, TimelineLine};
 use crate::model::ticket::{State, Ticket, TicketNumber};
-use crate::model::{Address, Fingerprint, InboxId};
+use crate::model::{Address, Fingerprint, InboxId, Sha256};
 use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Row};
@@ -22,9 +23,14 @@ const TICKETS_MAX: usize = 100;
 const TIMELINE_LINES_MAX: i64 = 50;
 /// Messages that `!status` shows, and characters of each: a page is read, a book is exported.
 const SPOKEN_MAX: i64 = 10;
-const SPOKEN_CHARS_MAX: usize = 2_000;
+const SPOKEN_CHARS_MAX: usize = 8_000;
 /// Files that `!status` names.
 const ATTACHMENTS_MAX: i64 = 100;
+/// Files that `!status` encloses, and bytes of them together: as much as a notice carries.
+const FILES_MAX: usize = 50;
+const FILES_BYTES_MAX: usize = 10 * 1024 * 1024;
+/// Indicators that `!status` names; more is evidence to be exported.
+const INDICATORS_MAX: i64 = 100;
 
 /// Tickets of this long make a crowd.
 const CROWDED_WITHIN: SignedDuration = SignedDuration::from_mins(5);
@@ -132,6 +138,8 @@ pub(super) fn take(
         world.timeline = timeline(db, number)?;
         world.conversation = conversation(db, number)?;
         world.attachments = attachments(db, number)?;
+        world.files = files(db, number)?;
+        world.indicators = indicators(db, number)?;
     }
     if question.asks_crowd {
         world.crowd = crowd(db)?;
@@ -440,6 +448,7 @@ fn conversation(db: &Connection, number: &TicketNumber) -> anyhow::Result<Vec<Sp
             at: row.get::<_, At>(0)?.0,
             from: row.get(1)?,
             subject: row.get(2)?,
+            cut: text.chars().count().saturating_sub(SPOKEN_CHARS_MAX),
             text: text.chars().take(SPOKEN_CHARS_MAX).collect(),
         })
     })?;
@@ -455,6 +464,38 @@ fn attachments(db: &Connection, number: &TicketNumber) -> anyhow::Result<Vec<Str
         Ok(format!("{name} · {media_type} · {bytes} B · {sha256}"))
     })?;
     rows.collect::<Result<_, _>>().with_context(|| format!("read the files of {number}"))
+}
+
+/// The files of a ticket that one mail takes, each once and none that was erased, in their order.
+fn files(db: &Connection, number: &TicketNumber) -> anyhow::Result<Vec<Enclosure>> {
+    let mut statement = db.prepare_cached(
+        "SELECT name, media_type, attachment.sha256, length(content) FROM attachment JOIN blob ON blob.sha256 = attachment.sha256
+         WHERE ticket = ?1 AND length(content) > 0 GROUP BY attachment.sha256 ORDER BY min(attachment.id)",
+    )?;
+    let mut content = db.prepare_cached("SELECT content FROM blob WHERE sha256 = ?1")?;
+    let mut rows = statement.query([&number.0])?;
+    let (mut files, mut bytes) = (Vec::new(), 0_usize);
+    while let Some(row) = rows.next().with_context(|| format!("read the files of {number}"))? {
+        let (name, media_type, sha256, length): (String, String, String, u32) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        if files.len() == FILES_MAX {
+            break;
+        }
+        if bytes.saturating_add(length) > FILES_BYTES_MAX {
+            continue;
+        }
+        bytes += length;
+        let content: Vec<u8> = content.query_row([&sha256], |row| row.get(0)).with_context(|| format!("read a file of {number}"))?;
+        files.push(Enclosure { name, media_type, sha256: Sha256(sha256), content: content.into() });
+    }
+    Ok(files)
+}
+
+/// The indicators of a ticket, with the kind of each.
+fn indicators(db: &Connection, number: &TicketNumber) -> anyhow::Result<Vec<(String, String)>> {
+    let mut statement = db.prepare_cached("SELECT kind, value FROM indicator WHERE ticket = ?1 ORDER BY kind, value LIMIT ?2")?;
+    let rows = statement.query_map((&number.0, INDICATORS_MAX), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect::<Result<_, _>>().with_context(|| format!("read the indicators of {number}"))
 }
 
 /// A decided mail with its verdict and its bytes.

@@ -246,3 +246,28 @@ fn an_encrypted_command_acts_and_its_receipt_is_encrypted() {
         assert!(room.receipt(&sent).contains(&number.0));
     });
 }
+
+/// What the digest says to do works in a program that signs no header fields: its quotation names the centre.
+#[test]
+fn a_mail_is_promoted_by_an_answer_below_which_the_digest_is_quoted() {
+    run(async {
+        let mut room = Room::new();
+        let robot = b"From: sistem@warga.test\r\nAuto-Submitted: auto-replied\r\nSubject: Alarm\r\n\r\nHalaman depan situs berubah.\r\n";
+        room.stage.deliver(robot).unwrap();
+        room.stage.play().await.unwrap();
+        // The digest leaves at an hour of the day, and this test begins at any.
+        let mut digest = None;
+        for _ in 0..26 {
+            room.stage.wait(1);
+            let sent = room.stage.play().await.unwrap();
+            digest = digest.or_else(|| sent.iter().find(|mail| mail.to.as_str() == "ani@bssn.test").map(|mail| room.reads(mail)));
+        }
+        let digest = digest.unwrap();
+        let refused = room.signs(&plain("!angkat 1\n")).await;
+        assert!(room.receipt(&refused).contains("bantuan70@bssn.test"), "the receipt says what is wanted");
+        assert!(room.tickets().is_empty());
+        let quoted: String = digest.lines().map(|line| format!("> {line}\n")).collect();
+        room.signs(&plain(&format!("!angkat 1\n\n{quoted}"))).await;
+        assert_eq!(room.tickets().len(), 1);
+    });
+}

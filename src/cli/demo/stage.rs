@@ -46,6 +46,8 @@ pub struct Received {
     pub outer_subject: String,
     pub subject: String,
     pub text: String,
+    /// The files that came with it, by their names.
+    pub files: BTreeMap<String, Arc<[u8]>>,
     /// `signed`, `encrypted`, `plain`.
     pub protection: &'static str,
     pub raw: Vec<u8>,
@@ -179,6 +181,7 @@ impl Actor {
             outer_subject,
             subject: opened.mail.subject.clone(),
             text: opened.mail.text.full.clone(),
+            files: opened.mail.attachments.iter().map(|file| (file.name.clone(), Arc::clone(&file.content))).collect(),
             protection,
             raw: raw.to_vec(),
         }

@@ -2,11 +2,12 @@
 
 use super::Job;
 use crate::decide::letters::{list, text};
-use crate::decide::report;
 use crate::decide::work::Work;
 use crate::decide::{chief, disseminate};
+use crate::decide::{command, report};
 use crate::mail::template::TemplateName;
 use crate::model::clock::ClockState;
+use crate::model::snapshot::{Spoken, TimelineLine};
 use crate::model::ticket::Ticket;
 use crate::model::{Address, Document, Tlp};
 use std::collections::BTreeSet;
@@ -22,20 +23,48 @@ pub(super) fn status(job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, S
     let mut fields = work.fields(Some(&ticket.number));
     list(&mut fields, "facts", facts(&ticket, work));
     let event = |word: &str| work.desk.word("event_name", word);
-    let timeline =
-        work.world.timeline.iter().map(|line| format!("{} · {} · {}\n{}", local(line.at, work), line.by, event(&line.event), line.detail));
+    let timeline = work.world.timeline.iter();
+    let timeline = timeline.map(|line| format!("{} · {} · {}\n{}", local(line.at, work), line.by, event(&line.event), detail(line, work)));
     list(&mut fields, "timeline", timeline);
-    let messages = work
-        .world
-        .conversation
-        .iter()
-        .map(|one| format!("{} · {} · {}\n{}", local(one.at, work), one.from, one.subject, one.text.trim_end()));
-    list(&mut fields, "messages", messages);
-    list(&mut fields, "attachments", work.world.attachments.iter().cloned());
+    list(&mut fields, "messages", work.world.conversation.iter().map(|one| message(one, work)));
+    let (all, files) = (work.world.attachments.len(), work.world.files.len());
+    let left_out = work.desk.say("done.not_enclosed", &[("number", &ticket.number.0)]);
+    list(&mut fields, "attachments", work.world.attachments.iter().cloned().chain((files < all).then_some(left_out)));
+    job.answer_enclosures.clone_from(&work.world.files);
+    let is_link = |kind: &str| !matches!(kind, "hashes" | "cves");
+    let indicators = work.world.indicators.iter();
+    let indicators = indicators.map(|(kind, value)| if is_link(kind) { report::defanged(value) } else { value.clone() });
+    list(&mut fields, "indicators", indicators);
+    if let Some(opening) = job.arrived.opening {
+        // The rules may have changed since; the timeline has the reasons of that day.
+        let reasons = report::reasons(opening, work.desk.policy.language);
+        list(&mut fields, "category_reasons", reasons.into_iter().filter(|_| opening.found.category == ticket.category));
+        list(&mut fields, "damage", report::damage_lines(opening, work.desk));
+        text(&mut fields, "quoted", report::quoted(opening, work.desk));
+    }
     let recipients: Vec<String> = work.disseminations_of(&ticket.number).flat_map(|one| disseminate::progress_lines(one, work)).collect();
     list(&mut fields, "recipients", recipients);
     job.answer = Some((TemplateName::Status, fields));
     Ok(work.desk.say("done.status", &[]))
+}
+
+/// A message of the conversation; the words of one that was cut say by how much.
+fn message(one: &Spoken, work: &Work<'_>) -> String {
+    let cut =
+        if one.cut > 0 { format!("\n{}", work.desk.say("notice.clipped", &[("count", &one.cut.to_string())])) } else { String::new() };
+    format!("{} · {} · {}\n{}{cut}", local(one.at, work), one.from, one.subject, one.text.trim_end())
+}
+
+/// The detail of an event as people call it: the history keeps the words of the contract.
+fn detail(line: &TimelineLine, work: &Work<'_>) -> String {
+    let kind = match line.event.as_str() {
+        "state_changed" => "state",
+        "category_set" => "category",
+        "priority_set" => "priority",
+        "documents_came" | "documents_asked" => "document",
+        _ => return line.detail.clone(),
+    };
+    line.detail.split(", ").map(|word| work.desk.word(kind, word)).collect::<Vec<_>>().join(", ")
 }
 
 /// The running clocks of a ticket with their ends, on one line.
@@ -67,7 +96,7 @@ pub fn facts(ticket: &Ticket, work: &Work<'_>) -> Vec<String> {
         fact("documents", &documents(&ticket.documents)),
         fact("missing", &documents(&ticket.missing())),
     ];
-    facts.extend(ticket.form.iter().map(|(name, value)| format!("{name}: {}", report::one_line(value))));
+    facts.extend(ticket.form.iter().map(|(name, value)| format!("{}: {}", desk.word("form", name), report::one_line(value))));
     for clock in ticket.clocks.iter().filter(|clock| clock.due_at.is_some() || clock.met_at.is_some()) {
         let due = clock.due_at.map_or_else(String::new, |due| format!(", {}", local(due, work)));
         let state = desk.word("clock_state", clock.state(desk.now).word());
@@ -101,7 +130,9 @@ const LIST_LINES_MAX: usize = 200;
 pub(super) fn fits(ticket: &Ticket, word: &str, job: &Job<'_>, work: &Work<'_>) -> bool {
     let of_category = word.strip_prefix("kategori:").or_else(|| word.strip_prefix("category:"));
     match (word, of_category) {
-        (_, Some(name)) => ticket.category.word() == name || work.desk.word("category", ticket.category.word()).to_lowercase() == name,
+        (_, Some(name)) => {
+            command::category(name) == Some(ticket.category) || work.desk.word("category", ticket.category.word()).to_lowercase() == name
+        }
         ("saya" | "mine" | "me", _) => ticket.assignee.as_ref() == Some(&job.person.address),
         ("baru" | "new", _) => ticket.touched_at.is_none(),
         ("terlambat" | "late", _) => is_late(ticket, work),

@@ -24,7 +24,7 @@ pub(super) fn signed_by(arrived: &Arrived<'_>, person: &Person, work: &Work<'_>)
         return Err(vec![desk.say("refused.other_signer", &[("signer", &signers), ("expected", &person.fingerprint.0)])]);
     };
     if let Some((mail, at)) = work.world.seen_signatures.get(signed.key()) {
-        return Err(vec![desk.say("refused.seen_before", &[("mail", &mail.to_string()), ("at", &at.to_string())])]);
+        return Err(vec![desk.say("refused.seen_before", &[("mail", &mail.to_string()), ("at", &desk.local(*at))])]);
     }
     Ok(signed)
 }

@@ -1,6 +1,6 @@
 //! The notice of a new ticket to the analysts: all that is needed to decide, and the files.
 
-use super::said;
+use super::{Origin, odd, said};
 use crate::decide::letters::{self, list, text, words};
 use crate::decide::work::Work;
 use crate::decide::{Arrived, trust};
@@ -46,11 +46,22 @@ pub fn enclosure(attachment: &crate::mail::Attachment) -> Enclosure {
 }
 
 /// Tells every analyst of the new ticket, with all that is needed to decide.
-pub(super) fn notice_new(arrived: &Arrived<'_>, number: &TicketNumber, told: &str, attention: String, work: &mut Work<'_>) {
+pub(super) fn notice_new(
+    arrived: &Arrived<'_>,
+    origin: &Origin,
+    number: &TicketNumber,
+    told: &str,
+    attention: String,
+    work: &mut Work<'_>,
+) {
     let Some(ticket) = work.ticket(number).cloned() else { return };
-    if work.world.counters.new_tickets >= NOTICES_APART {
+    // Whoever made the ticket with !angkat waits for what stands in it.
+    if work.world.counters.new_tickets >= NOTICES_APART && *origin != Origin::Promoted {
         let from = arrived.from().map_or("-", |from| from.as_str());
-        work.effect(Effect::Crowd { ticket: number.clone(), line: letters::new_line(&ticket, from, &attention, work) });
+        let line = letters::new_line(&ticket, from, &attention, work);
+        // Lines to copy: the answer to them brings all that a notice holds, and the files.
+        let line = format!("{line}\n{}\n\n!tiket {number}\n!status", said::beginning(arrived, work.desk));
+        work.effect(Effect::Crowd { ticket: number.clone(), line });
         return;
     }
     let mut fields = work.fields(Some(number));
@@ -70,9 +81,7 @@ pub(super) fn notice_new(arrived: &Arrived<'_>, number: &TicketNumber, told: &st
     text(&mut fields, "trust", trust::words(arrived, None, work));
     text(&mut fields, "acknowledgement", told);
     text(&mut fields, "text", said::whole(arrived, work.desk));
-    let too_large = arrived.header_only.map(|bytes| work.desk.say("file.too_large", &[("bytes", &bytes.to_string())]));
-    let damage = arrived.damage.iter().map(|damage| format!("{}: {}", damage.code, damage.detail));
-    list(&mut fields, "damage", too_large.into_iter().chain(damage));
+    list(&mut fields, "damage", odd::lines(arrived, work.desk));
     text(&mut fields, "other_ticket", attention);
     list(&mut fields, "commands", letters::commands(&["!petugas me", "!valid", "!analisis", "!lengkapi", "!balas", "!tolak", "!status"]));
     let enclosures = enclosures(arrived.opened);
@@ -81,7 +90,8 @@ pub(super) fn notice_new(arrived: &Arrived<'_>, number: &TicketNumber, told: &st
 
 /// Why the rules chose the category: what spoke for it, one line a rule, in the order and with the places of
 /// `rules explain`, in the reader's language.
-fn reasons(arrived: &Arrived<'_>, language: Language) -> Vec<String> {
+#[must_use]
+pub fn reasons(arrived: &Arrived<'_>, language: Language) -> Vec<String> {
     let fired = arrived.found.fired.iter().filter(|fired| fired.category == arrived.found.category && fired.adds > 0.0);
     let line = |fired: &crate::rules::Fired| {
         let reason = if language == Language::En { &fired.reason_en } else { &fired.reason_id };
@@ -105,9 +115,15 @@ pub(super) fn judged(arrived: &Arrived<'_>, work: &Work<'_>) -> String {
 fn indicator_lines(arrived: &Arrived<'_>) -> Vec<String> {
     let found = &arrived.found.indicators;
     let links = found.urls.iter().chain(&found.domains).chain(&found.ips).chain(&found.emails);
-    let links = links.map(|link| link.replacen("http", "hxxp", 1).replace('.', "[.]"));
+    let links = links.map(|link| defanged(link));
     // Past a hundred the list is evidence to be exported, not something to be read in a mail.
     links.chain(found.hashes.iter().chain(&found.cves).cloned()).take(100).collect()
+}
+
+/// A link that no mail program makes one of.
+#[must_use]
+pub fn defanged(link: &str) -> String {
+    link.replacen("http", "hxxp", 1).replace('.', "[.]")
 }
 
 /// A line for each attachment, and for each file that was opened by itself.

@@ -8,6 +8,8 @@ use crate::mail::Mail;
 const QUOTED_CHARS_MAX: usize = 8_000;
 /// Characters of a packed body that a notice shows: what a person reads of a mail.
 const PACKED_CHARS_MAX: usize = 32_000;
+/// Characters of a text in a digest: three lines, enough to see what cannot wait.
+const BEGINNING_CHARS_MAX: usize = 240;
 /// Characters that are no text and are shown all the same, so that whoever knows their like knows them.
 const NOISE_CHARS_MAX: usize = 200;
 /// Shorter texts are shown as they are: they fill no notice, and too little stands in them to be judged.
@@ -27,8 +29,24 @@ pub fn said(arrived: &Arrived<'_>, desk: Desk<'_>) -> String {
 /// The same and, where it was passed on, what was forwarded or quoted: the evidence itself.
 #[must_use]
 pub fn whole(arrived: &Arrived<'_>, desk: Desk<'_>) -> String {
-    let quoted = readable(arrived.opened.mail.text.quoted.trim(), arrived, desk);
-    joined(said(arrived, desk), &clipped(&quoted, QUOTED_CHARS_MAX, desk), "notice.quoted", desk)
+    joined(said(arrived, desk), &quoted(arrived, desk), "notice.quoted", desk)
+}
+
+/// What was forwarded or quoted.
+#[must_use]
+pub fn quoted(arrived: &Arrived<'_>, desk: Desk<'_>) -> String {
+    clipped(&readable(arrived.opened.mail.text.quoted.trim(), arrived, desk), QUOTED_CHARS_MAX, desk)
+}
+
+/// The beginning of what the sender wrote, on one line, for a digest of many.
+#[must_use]
+pub fn beginning(arrived: &Arrived<'_>, desk: Desk<'_>) -> String {
+    let whole = said(arrived, desk).split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut shown: String = whole.chars().take(BEGINNING_CHARS_MAX).collect();
+    if shown.len() < whole.len() {
+        shown.push('…');
+    }
+    shown
 }
 
 /// What the sender wrote now as it is stored: all of it.

@@ -204,9 +204,18 @@ impl TemplateName {
             }
             Self::Refusal => &[("reasons", List), ("seen", Text), ("dated", Text)],
             Self::RefusalSummary => &[("count", Number)],
-            Self::Status => {
-                &[("heading", Text), ("facts", List), ("messages", List), ("attachments", List), ("timeline", List), ("recipients", List)]
-            }
+            Self::Status => &[
+                ("heading", Text),
+                ("facts", List),
+                ("category_reasons", List),
+                ("damage", List),
+                ("indicators", List),
+                ("messages", List),
+                ("quoted", Text),
+                ("attachments", List),
+                ("timeline", List),
+                ("recipients", List),
+            ],
             Self::Help => &[("commands", List)],
             Self::Digest => &[("lines", List), ("quarantine", List)],
             Self::DigestNew => &[("lines", List)],

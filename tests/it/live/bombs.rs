@@ -106,13 +106,13 @@ fn m3_m11_p23_among_bombs_of_every_kind_each_person_is_answered_and_little_memor
     let spaces = vec![b' '; UNFOLDED_BYTES];
     let (document, plain) = (zip_of("word/document.xml", &spaces), zip_of("bukti.txt", &spaces));
     let bombs = [
-        ("bom-zip", "archive", with_file("bom-zip", "bukti.zip", "application/zip", &plain)),
-        ("bom-zip-dalam-zip", "archive", with_file("bom-zip-dalam-zip", "bukti.zip", "application/zip", &zip_of("dalam.zip", &plain))),
+        ("bom-zip", "arsip", with_file("bom-zip", "bukti.zip", "application/zip", &plain)),
+        ("bom-zip-dalam-zip", "arsip", with_file("bom-zip-dalam-zip", "bukti.zip", "application/zip", &zip_of("dalam.zip", &plain))),
         ("bom-pdf", "surat.pdf", with_file("bom-pdf", "surat.pdf", "application/pdf", &pdf_of(&plain))),
-        ("bom-docx", "file-too-large", with_file("bom-docx", "surat.docx", DOCX, &document)),
-        ("bom-openpgp", "not-decrypted", encrypted(&center, "bom-openpgp", &spaces)),
-        ("bom-mime", "too-deep", deep("bom-mime")),
-        ("bom-header", "header-too-long", long_header("bom-header")),
+        ("bom-docx", "berkas terlalu besar untuk dibaca isinya", with_file("bom-docx", "surat.docx", DOCX, &document)),
+        ("bom-openpgp", "surel terenkripsi tidak dapat dibuka", encrypted(&center, "bom-openpgp", &spaces)),
+        ("bom-mime", "bagian surel bersusun terlalu dalam", deep("bom-mime")),
+        ("bom-header", "baris kepala surel yang terlalu panjang", long_header("bom-header")),
     ];
     // The bombs come first; their analysts are told of each before notices of a flood are put together.
     for (_, _, bytes) in &bombs {

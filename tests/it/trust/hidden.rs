@@ -202,7 +202,7 @@ fn a_mail_that_only_others_can_open_is_answered_with_how_to_send_it_again() {
         &message,
     );
     let letters = play.post(&raw);
-    assert!(notice(&letters).contains("encrypted-for-others"), "{}", notice(&letters));
+    assert!(notice(&letters).contains("tidak dengan kunci pusat kontak"), "{}", notice(&letters));
     let letter = letters.iter().find(|letter| letter.to.as_str() == "joko@kantor.example").unwrap();
     let (mail, _) = bantuan70::mail::read::read(&letter.raw);
     let certificate = mail.attachments.iter().find(|file| file.media_type == "application/pgp-keys").expect("our certificate");
