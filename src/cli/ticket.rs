@@ -233,7 +233,8 @@ fn export_eml(desk: &Desk, page: &TicketPage) -> Result<(), Failure> {
             Direction::In => desk.store.raw(InboxId(message.id))?,
             Direction::Out => desk.store.letter(OutboxId(message.id))?.sealed,
         };
-        // A letter that was never sealed has not been sent: it has no form as a mail.
+        // A letter that was never sealed has not been sent: it has no form as a mail. Nor has one of a dissemination
+        // with large files, once it has left: words and files stand with the dissemination.
         parts.extend(bytes);
     }
     let mut boundary = format!("ticket-{}", page.ticket.number);

@@ -17,6 +17,10 @@ use std::sync::Arc;
 /// How long an uncertain letter waits for its one sending again (DESIGN 4, rung O5).
 pub const RESEND_AFTER: SignedDuration = SignedDuration::from_mins(15);
 
+/// Sealed bytes of a dissemination's letter that stay once it is sent. A larger one holds the files, which stand once
+/// in the database already: 10 MB to 2,000 would be 27 GB. The audit log has its SHA-256.
+const SENT_BYTES_MAX: i64 = 64 * 1024;
+
 /// The turns of the column `turn`, and whether the letters are of a dissemination. A reminder of one is of turn 1,
 /// and there may be thousands of them too.
 const TURNS: [(i64, bool); 6] = [(0, false), (0, true), (1, false), (1, true), (2, false), (2, true)];
@@ -37,7 +41,7 @@ pub struct QueuedLetter {
     pub id: OutboxId,
     /// With the content of its enclosures.
     pub letter: Letter,
-    /// The exact bytes to send, from rung O2 on.
+    /// The exact bytes to send, from rung O2 on; of a large letter of a dissemination until it is sent.
     pub sealed: Option<Vec<u8>>,
     pub state: LetterState,
     pub attempts: u32,
@@ -220,12 +224,13 @@ impl Store {
             let changed = tx
                 .prepare_cached(
                     "UPDATE outbox SET attempts = max(0, attempts - (state = 'sending' AND NOT :counts)), state = :state, next_at = :next_at,
-                     last_error = :error, reply = coalesce(:reply, reply), sent_at = CASE WHEN :state = 'sent' THEN :now ELSE sent_at END
+                     last_error = :error, reply = coalesce(:reply, reply), sent_at = CASE WHEN :state = 'sent' THEN :now ELSE sent_at END,
+                     sealed = CASE WHEN :state = 'sent' AND kind = 'dissemination' AND length(sealed) > :sent_bytes_max THEN NULL ELSE sealed END
                      WHERE id = :id AND state IN ('queued', 'sending', 'uncertain')",
                 )?
                 .execute(named_params! {
                     ":counts": settled.counts_attempt, ":state": settled.state.word(), ":next_at": next_at.map(at), ":error": settled.error,
-                    ":reply": settled.reply, ":now": at(now), ":id": id.0,
+                    ":reply": settled.reply, ":now": at(now), ":sent_bytes_max": SENT_BYTES_MAX, ":id": id.0,
                 })
                 .with_context(|| format!("settle letter {id}"))?;
             ensure!(changed == 1, "letter {id} is settled already");

@@ -1,6 +1,6 @@
 //! A dissemination to many holds up nobody, and shows how far it is.
 
-use super::{Hall, read_by};
+use super::{Hall, read_by, to};
 use bantuan70::cli::demo::stage::{Actor, Note};
 use bantuan70::model::contact::ContactKind;
 use bantuan70::model::dissemination::{DisseminationState, RecipientState};
@@ -68,6 +68,42 @@ async fn an_acknowledgement_overtakes_a_dissemination_to_many() {
     hall.stage.daemon.store.retry(OutboxId(held.id), "test", hall.now()).unwrap();
     hall.play().await;
     assert_eq!(far(&hall, LetterState::Sent), None, "what has left is no longer shown as on its way");
+}
+
+/// A file that goes to many stands in the database once, not in each sealed mail that has left; one that came back is
+/// sealed anew under its Message-ID.
+#[tokio::test]
+async fn a_large_file_stays_in_the_database_once_and_can_be_sent_again() {
+    let mut hall = Hall::new("");
+    for n in 0..3 {
+        hall.keyed_contact(&format!("n{n}@bank.example"), ContactKind::Role);
+    }
+    let text = "!tlp AMBER\n!diseminasi sector:finance\nUntuk bantuan70@bssn.test.".to_owned();
+    let file = ("rekaman.pcap".to_owned(), "application/octet-stream".to_owned(), (0..200_000_u32).map(|n| (n % 251) as u8).collect());
+    hall.command_with("ani", Note { subject: "Perintah".to_owned(), text, enclosures: vec![file], ..Note::default() });
+    let first = hall.play().await;
+    let rows: Vec<_> = hall.outbox().into_iter().filter(|row| row.kind == LetterKind::Dissemination).collect();
+    assert!(rows.len() == 3 && rows.iter().all(|row| row.state == LetterState::Sent && hall.sealed(row).is_none()));
+    let others: Vec<_> = hall.outbox().into_iter().filter(|row| row.kind != LetterKind::Dissemination).collect();
+    assert!(others.iter().all(|row| hall.sealed(row).is_some()), "what is sent once is kept as it went");
+    assert_eq!(hall.stage.daemon.store.audit_verify().unwrap().problems, [""; 0]);
+
+    let back = &rows[0];
+    let report = format!(
+        "Return-Path: <>\r\nFrom: MAILER-DAEMON@mx.example\r\nTo: bantuan70@bssn.test\r\nSubject: Undelivered\r\nMessage-ID: <dsn.1@mx.example>\r\n\
+         MIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n--b\r\n\
+         Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.example\r\n\r\nFinal-Recipient: rfc822; {}\r\nAction: failed\r\n\
+         Status: 5.2.2\r\n\r\n--b\r\nContent-Type: text/rfc822-headers\r\n\r\nMessage-ID: <{}>\r\n\r\n--b--\r\n",
+        back.to, back.message_id
+    );
+    hall.stage.deliver(report.as_bytes()).unwrap();
+    hall.play().await;
+    hall.stage.daemon.store.retry(OutboxId(back.id), "test", hall.now()).unwrap();
+    let again = hall.play().await;
+    let again = to(&again, &back.to)[0];
+    let before = to(&first, &back.to)[0];
+    assert_eq!((again.protection, &again.message_id), ("encrypted", &before.message_id));
+    assert_eq!((&again.text, &again.subject), (&before.text, &before.subject));
 }
 
 /// What a verb of the command line answers about this hall.
