@@ -75,9 +75,13 @@ fn describe(prepared: &Prepared) -> Value {
     } else {
         (recognised.may_answer, recognised.answer_because.as_str())
     };
+    let because = recognised.unless_ours.as_ref().map_or_else(
+        || recognised.because.clone(),
+        |other| format!("{}; where the outbox knows no such mail it is of kind '{}'", recognised.because, other.kind.word()),
+    );
     let mut object = json!({
         "kind": recognised.kind,
-        "because": recognised.because,
+        "because": because,
         "subject": mail.subject,
         "from": mail.writer().map(Address::as_str).or_else(|| {
             let first = mail.from.first()?;

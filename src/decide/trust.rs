@@ -43,6 +43,9 @@ fn signature(arrived: &Arrived<'_>, work: &Work<'_>) -> String {
     work.desk.say(key, &[("signer", signer.map_or("", |signer| signer.0.as_str()))])
 }
 
+/// Neither a signature nor our mail server says anything of the sender.
+pub const UNCHECKED: &str = "unchecked";
+
 /// How far the sender is believed, in one word: one notice of a flood goes out for each.
 #[must_use]
 pub fn level(arrived: &Arrived<'_>) -> &'static str {
@@ -52,7 +55,7 @@ pub fn level(arrived: &Arrived<'_>) -> &'static str {
         (Some(true), _) => "signed",
         (_, Dmarc::Pass) => "pass",
         (_, Dmarc::None) => "none",
-        (_, Dmarc::Unchecked) => "unchecked",
+        (_, Dmarc::Unchecked) => UNCHECKED,
     }
 }
 

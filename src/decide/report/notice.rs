@@ -58,7 +58,10 @@ pub(super) fn notice_new(
     // Whoever made the ticket with !angkat waits for what stands in it.
     if work.world.counters.new_tickets >= NOTICES_APART && *origin != Origin::Promoted {
         let from = arrived.from().map_or("-", |from| from.as_str());
-        let line = letters::new_line(&ticket, from, &attention, work);
+        // Of senders of whom nothing is known either way there are too many for a line each.
+        let trust = (trust::level(arrived) != trust::UNCHECKED).then(|| trust::words(arrived, None, work));
+        let attention: Vec<String> = trust.into_iter().chain([attention]).collect();
+        let line = letters::new_line(&ticket, from, &attention.join("\n"), work);
         // Lines to copy: the answer to them brings all that a notice holds, and the files.
         let line = format!("{line}\n{}\n\n!tiket {number}\n!status", said::beginning(arrived, work.desk));
         work.effect(Effect::Crowd { ticket: number.clone(), line });
