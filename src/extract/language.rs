@@ -1,12 +1,13 @@
 //! Indonesian, English, both, or not told (contract 6), by the small words of both languages.
 //! Terms of the trade are English in either and say nothing.
 
+use super::short;
 use crate::model::Language;
 use rustc_hash::FxHashMap;
 use std::sync::LazyLock;
 
-/// Text is read to here.
-const LOOK_BYTES_MAX: usize = 64 * 1024;
+/// Text is read to here: whoever writes in two languages does so within three pages.
+const LOOK_BYTES_MAX: usize = 8 * 1024;
 /// A sentence with fewer words is told nothing by.
 const SENTENCE_WORDS_MIN: usize = 3;
 /// The second language counts only with so many words in whole sentences …
@@ -41,10 +42,11 @@ struct Belongs {
     is_english: bool,
 }
 
-static SMALL_WORDS: LazyLock<FxHashMap<&str, Belongs>> = LazyLock::new(|| {
-    let mut words: FxHashMap<&str, Belongs> = FxHashMap::default();
-    INDONESIAN.split_whitespace().for_each(|word| words.entry(word).or_default().is_indonesian = true);
-    ENGLISH.split_whitespace().for_each(|word| words.entry(word).or_default().is_english = true);
+/// By the number of the word, see [`short`]; none of them is long.
+static SMALL_WORDS: LazyLock<FxHashMap<u128, Belongs>> = LazyLock::new(|| {
+    let mut words: FxHashMap<u128, Belongs> = FxHashMap::default();
+    INDONESIAN.split_whitespace().filter_map(short::of).for_each(|word| words.entry(word).or_default().is_indonesian = true);
+    ENGLISH.split_whitespace().filter_map(short::of).for_each(|word| words.entry(word).or_default().is_english = true);
     words
 });
 
@@ -61,18 +63,40 @@ pub fn of_message(subject: &str, new_text: &str) -> Language {
 #[must_use]
 pub fn of_text(text: &str) -> Language {
     let end = text.floor_char_boundary(LOOK_BYTES_MAX);
-    let written = written(text.get(..end).unwrap_or_default()).to_lowercase();
+    let mut written = written(text.get(..end).unwrap_or_default());
+    if written.is_ascii() {
+        written.make_ascii_lowercase();
+    } else {
+        written = written.to_lowercase();
+    }
+    // What follows the last word, so that it is read as the others are.
+    written.extend([' '; short::BYTES]);
     let (mut indonesian, mut english) = (Tally::default(), Tally::default());
-    for paragraph in written.split('\n') {
-        let mut sentence = Sentence::default();
-        for run in paragraph.split_ascii_whitespace() {
-            words(run, &mut |word| sentence.count(word));
-            if run.ends_with(['.', '!', '?', ':', ';']) {
-                std::mem::take(&mut sentence).add_to(&mut indonesian, &mut english);
+    let (small, bytes) = (&*SMALL_WORDS, written.as_bytes());
+    let mut sentence = Sentence::default();
+    let (mut start, mut is_plain) = (None, true);
+    for (at, byte) in bytes.iter().enumerate() {
+        if !byte.is_ascii_whitespace() {
+            start = start.or(Some(at));
+            is_plain &= byte.is_ascii_lowercase();
+            continue;
+        }
+        if let Some(from) = start.take() {
+            if std::mem::replace(&mut is_plain, true) {
+                sentence.count(short::at(bytes, from, at - from).and_then(|word| small.get(&word)));
+            } else {
+                let run = written.get(from..at).unwrap_or_default();
+                words(run, &mut |word| sentence.count(short::of(word).and_then(|word| small.get(&word))));
+                if run.ends_with(['.', '!', '?', ':', ';']) {
+                    std::mem::take(&mut sentence).add_to(&mut indonesian, &mut english);
+                }
             }
         }
-        sentence.add_to(&mut indonesian, &mut english);
+        if *byte == b'\n' {
+            std::mem::take(&mut sentence).add_to(&mut indonesian, &mut english);
+        }
     }
+    sentence.add_to(&mut indonesian, &mut english);
     decide(&indonesian, &english)
 }
 
@@ -106,8 +130,8 @@ struct Sentence {
 }
 
 impl Sentence {
-    fn count(&mut self, word: &str) {
-        let belongs = SMALL_WORDS.get(word).copied().unwrap_or_default();
+    fn count(&mut self, belongs: Option<&Belongs>) {
+        let belongs = belongs.copied().unwrap_or_default();
         self.words += 1;
         self.indonesian += usize::from(belongs.is_indonesian);
         self.english += usize::from(belongs.is_english);
@@ -127,11 +151,9 @@ impl Sentence {
     }
 }
 
-/// The words in a run without white space, in small letters; addresses, numbers and what holds digits are none.
+/// The words in a run of more than small letters; addresses, numbers and what holds digits are none.
 fn words(run: &str, each: &mut impl FnMut(&str)) {
-    if run.bytes().all(|byte| byte.is_ascii_alphabetic()) {
-        each(run);
-    } else if !run.bytes().any(|byte| matches!(byte, b'@' | b'/' | b'\\' | b'_' | b'=' | b'0'..=b'9')) {
+    if !run.bytes().any(|byte| matches!(byte, b'@' | b'/' | b'\\' | b'_' | b'=' | b'0'..=b'9')) {
         // The no-break space and its like are white space too.
         let parts = run.split(|c: char| matches!(c, '-' | ',' | '(' | ')') || c.is_whitespace());
         parts.map(|part| part.trim_matches(|c: char| !c.is_alphanumeric())).filter(|part| !part.is_empty()).for_each(each);
@@ -180,40 +202,45 @@ fn is_closing(line: &str) -> bool {
     if line.len() > LETTERS_MAX || line.split_whitespace().nth(WORDS_MAX).is_some() {
         return false;
     }
-    let lower = line.to_lowercase();
-    STARTS.iter().any(|start| lower.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with(' ')))
+    STARTS.iter().any(|start| {
+        let (begins, rest) = line.split_at_checked(start.len()).unwrap_or_default();
+        begins.eq_ignore_ascii_case(start) && (rest.is_empty() || rest.starts_with(' '))
+    })
 }
 
 /// A line of a log bears a time to the second.
 fn is_log(line: &str) -> bool {
-    line.as_bytes().windows(6).any(|w| matches!(w, [b':', a, b, b':', c, d] if [a, b, c, d].iter().all(|byte| byte.is_ascii_digit())))
+    let is_time = |six: &[u8]| matches!(six, [b':', a, b, b':', c, d] if [a, b, c, d].iter().all(|byte| byte.is_ascii_digit()));
+    memchr::memchr_iter(b':', line.as_bytes()).any(|at| line.as_bytes().get(at..at + 6).is_some_and(is_time))
 }
 
 /// Takes out what stands in double quotation marks, where they close within a few hundred letters.
 fn without_quotations(text: String) -> String {
     const QUOTATION_CHARS_MAX: usize = 400;
-    if !['"', '“', '”', '„'].iter().any(|mark| text.contains(*mark)) {
+    // “, ” and „ begin with the byte 0xe2.
+    if memchr::memchr2(b'"', 0xe2, text.as_bytes()).is_none() {
         return text;
     }
     let mut out = String::with_capacity(text.len());
-    let mut held: Option<String> = None;
-    for c in text.chars() {
+    // Where the quotation begins, and how many letters of it there are.
+    let mut held: Option<(usize, usize)> = None;
+    for (at, c) in text.char_indices() {
         let is_mark = matches!(c, '"' | '“' | '”' | '„');
         match &mut held {
-            None if is_mark => held = Some(String::new()),
+            None if is_mark => held = Some((at + c.len_utf8(), 0)),
             None => out.push(c),
             Some(_) if is_mark => held = None,
-            Some(inside) => {
-                inside.push(c);
-                if inside.chars().count() > QUOTATION_CHARS_MAX || c == '\n' {
-                    out.push_str(inside);
+            Some((from, letters)) => {
+                *letters += 1;
+                if *letters > QUOTATION_CHARS_MAX || c == '\n' {
+                    out.push_str(text.get(*from..at + c.len_utf8()).unwrap_or_default());
                     held = None;
                 }
             }
         }
     }
-    if let Some(inside) = held {
-        out.push_str(&inside);
+    if let Some((from, _)) = held {
+        out.push_str(text.get(from..).unwrap_or_default());
     }
     out
 }

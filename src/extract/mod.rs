@@ -16,4 +16,5 @@ mod ole;
 mod pdf;
 mod rtf;
 pub mod sandbox;
+pub mod short;
 mod tnef;

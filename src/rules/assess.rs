@@ -95,15 +95,18 @@ pub fn assess(rules: &RuleSet, mail: &Mail) -> Assessment {
 /// Every rule that holds. Only rules that some word of the mail belongs to are looked at.
 pub(super) fn holding<'a>(rules: &'a RuleSet, facts: &Facts<'_>) -> Vec<Holding<'a>> {
     let compiled = &rules.compiled;
-    let touched = facts.hits.touched().iter().filter_map(|set| compiled.rules_of.get(set)).flatten();
-    let candidates: BTreeSet<usize> = touched.chain(&compiled.wordless).copied().collect();
+    let touched = facts.hits.touched().filter_map(|set| compiled.rules_of.get(set as usize)).flatten();
+    let mut candidates: Vec<usize> = touched.chain(&compiled.wordless).copied().collect();
+    candidates.sort_unstable();
+    candidates.dedup();
     let mut holding: Vec<Holding<'a>> = candidates
         .into_iter()
         .filter_map(|index| compiled.rules.get(index))
         .filter_map(|rule| {
-            let found: Found = facts.test(&rule.condition)?;
+            let mut found: Found = facts.test(&rule.condition)?;
             let adds = found.worth(rule.weight, rule.most, &facts.factors);
-            Some(Holding { rule, adds, hits: found.shown(), told: found.told, is_covered: false })
+            let told = std::mem::take(&mut found.told);
+            Some(Holding { rule, adds, told, hits: found.shown(), is_covered: false })
         })
         .collect();
     cover(&mut holding);

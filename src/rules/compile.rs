@@ -1,6 +1,7 @@
 //! Rule files to what is run: words interned, lists resolved, names checked, and for each rule the
 //! words without which it cannot fire, so that a mail meets only the rules that may concern it.
 
+use super::expression::{ExpressionId, Expressions};
 use super::lexicon::Lexicon;
 use super::likeness::{Lesson, Likeness};
 use super::rsit;
@@ -20,8 +21,6 @@ pub type SetId = u32;
 const RULES_MAX: usize = 20_000;
 /// Conditions inside conditions, and lists inside lists.
 const NESTING_MAX: usize = 4;
-/// Size of a compiled expression and of its lazy automaton (ATTACKS M14).
-const REGEX_BYTES_MAX: usize = 1 << 20;
 
 /// Places of a mail where words stand. The order is that of the bits in [`Places`].
 pub const PLACES: &[&str] = &["subject", "new", "quoted", "attachment", "attachment_name", "link", "sender_name"];
@@ -71,7 +70,7 @@ pub enum Condition {
         places: Places,
     },
     Regex {
-        regex: Box<regex::Regex>,
+        expression: ExpressionId,
         places: Places,
     },
     All(Vec<Condition>),
@@ -151,12 +150,13 @@ pub struct Compiled {
     /// How many sets there are.
     pub sets: usize,
     /// What a pattern denies.
-    pub denial_of: FxHashMap<PatternId, Denial>,
+    denial_of: Vec<Option<Denial>>,
     pub rules: Vec<Rule>,
-    /// The rules that one of a set's words may make fire.
-    pub rules_of: FxHashMap<SetId, Vec<usize>>,
+    /// The rules that one of a set's words may make fire, by set.
+    pub rules_of: Vec<Vec<usize>>,
     /// Rules that may fire without any word.
     pub wordless: Vec<usize>,
+    pub expressions: Expressions,
     pub decision: Decision,
     pub factors: Vec<f64>,
     /// Names that look-alike domains borrow.
@@ -190,19 +190,26 @@ impl Compiled {
         let likeness = Likeness::learn(&lessons, &compiler.vocabulary, decision.likeness);
         let lexicon = Lexicon::new(&compiler.vocabulary, &likeness, lessons.iter().flat_map(Lesson::words));
         rules.extend(Category::ALL.iter().enumerate().map(|(index, category)| by_likeness(index, *category)));
-        let mut rules_of: FxHashMap<SetId, Vec<usize>> = FxHashMap::default();
+        let mut rules_of: Vec<Vec<usize>> = vec![Vec::new(); compiler.sets.len()];
         let mut wordless = Vec::new();
         let mut counts = HashMap::new();
         rules.iter().for_each(|rule| usage(&rule.condition, &mut counts));
         for (index, rule) in rules.iter().enumerate() {
             match anchors(&rule.condition, &counts) {
-                Some(sets) => sets.into_iter().for_each(|set| rules_of.entry(set).or_default().push(index)),
+                Some(sets) => {
+                    for set in sets {
+                        if let Some(rules) = rules_of.get_mut(set as usize) {
+                            rules.push(index);
+                        }
+                    }
+                }
                 None => wordless.push(index),
             }
         }
         let brands =
             compiler.lists.get("brands").map(|brands| brands.iter().map(|brand| words::folded(brand)).collect()).unwrap_or_default();
-        let Compiler { vocabulary, sets, denial_of, .. } = compiler;
+        let Compiler { vocabulary, sets, denial_of, mut expressions, .. } = compiler;
+        expressions.group();
         let set_count = sets.len();
         let mut sets_of = vec![Vec::new(); vocabulary.patterns()];
         for (set, number) in sets {
@@ -212,6 +219,7 @@ impl Compiled {
                 }
             }
         }
+        let denial_of = (0..).take(vocabulary.patterns()).map(|pattern| denial_of.get(&pattern).copied()).collect();
         Ok(Self {
             vocabulary,
             lexicon,
@@ -221,12 +229,18 @@ impl Compiled {
             rules,
             rules_of,
             wordless,
+            expressions,
             decision,
             factors,
             brands,
             likeness,
             tests,
         })
+    }
+
+    /// What a pattern does to the words around it.
+    pub fn denial(&self, pattern: PatternId) -> Option<Denial> {
+        self.denial_of.get(pattern as usize).copied().flatten()
     }
 }
 
@@ -292,12 +306,21 @@ struct Compiler<'a> {
     lists: BTreeMap<&'a str, &'a Vec<String>>,
     sets: HashMap<Vec<PatternId>, SetId>,
     denial_of: FxHashMap<PatternId, Denial>,
+    expressions: Expressions,
 }
 
 impl<'a> Compiler<'a> {
     fn new(sources: &'a [Source], files: &'a [File]) -> Result<Self, RulesError> {
         let vocabulary = Vocabulary::new(files.iter().flat_map(|file| &file.spelling));
-        let mut new = Self { sources, files, vocabulary, lists: BTreeMap::new(), sets: HashMap::new(), denial_of: FxHashMap::default() };
+        let mut new = Self {
+            sources,
+            files,
+            vocabulary,
+            lists: BTreeMap::new(),
+            sets: HashMap::new(),
+            denial_of: FxHashMap::default(),
+            expressions: Expressions::default(),
+        };
         for (source, file) in sources.iter().zip(files) {
             for (name, words) in &file.lists {
                 if new.lists.insert(name.get_ref(), words).is_some() {
@@ -509,13 +532,7 @@ impl<'a> Compiler<'a> {
             all.push(Condition::Near { sets, within: near.within, ordered: near.ordered, places });
         }
         if let Some(text) = &raw.regex {
-            let regex = regex::RegexBuilder::new(text)
-                .case_insensitive(true)
-                .size_limit(REGEX_BYTES_MAX)
-                .dfa_size_limit(REGEX_BYTES_MAX)
-                .build()
-                .map_err(|error| format!("regex: {}", error.to_string().lines().last().unwrap_or_default().trim()))?;
-            all.push(Condition::Regex { regex: Box::new(regex), places });
+            all.push(Condition::Regex { expression: self.expressions.add(text)?, places });
         }
         if !raw.none.is_empty() {
             let set = self.set(&raw.none, 0)?;

@@ -2,6 +2,7 @@
 
 use super::assess::shown;
 use super::compile::{ATTACHMENT, Condition, Glob, LINK, NEW, PLACES, Places, QUOTED, SUBJECT};
+use super::expression::{ExpressionId, Expressions, Fits};
 use super::likeness::Leaning;
 use super::scan::{Hit, Hits};
 use crate::extract::indicator;
@@ -24,6 +25,9 @@ pub struct Facts<'a> {
     pub hits: Hits,
     /// The text of each place, as it was scanned.
     pub texts: Vec<Cow<'a, str>>,
+    pub expressions: &'a Expressions,
+    /// Which expressions fit somewhere in each text.
+    pub fits: [Fits; PLACES.len()],
     /// Where the lines of each text end, once somebody asked.
     pub line_ends: [OnceCell<Vec<usize>>; PLACES.len()],
     /// What a hit is worth by its place.
@@ -76,16 +80,32 @@ impl Facts<'_> {
         ends.map_or(1, |ends| ends.partition_point(|end| *end < hit.start as usize) + 1)
     }
 
+    /// What is cheaply known: without a word of each set, and without the facts, a condition fails.
+    fn may_hold(&self, condition: &Condition) -> bool {
+        match condition {
+            Condition::Words { set, .. } => self.hits.has(*set),
+            Condition::Near { sets, .. } => sets.iter().all(|set| self.hits.has(*set)),
+            Condition::All(parts) => parts.iter().all(|part| self.may_hold(part)),
+            Condition::One(parts) => parts.iter().any(|part| self.may_hold(part)),
+            Condition::Regex { .. } | Condition::Not(_) | Condition::Likeness(_) => true,
+            fact => self.fact(fact),
+        }
+    }
+
     /// Tests a condition.
     pub fn test(&self, condition: &Condition) -> Option<Found> {
+        if self.may_hold(condition) { self.holds(condition) } else { None }
+    }
+
+    fn holds(&self, condition: &Condition) -> Option<Found> {
         match condition {
             Condition::Words { set, at_least, places } => self.words(*set, *at_least, *places),
             Condition::Near { sets, within, ordered, places } => self.near(sets, *within, *ordered, *places),
-            Condition::Regex { regex, places } => self.regex(regex, *places),
+            Condition::Regex { expression, places } => self.regex(*expression, *places),
             Condition::All(parts) => {
                 let mut all = Found::default();
                 for part in parts {
-                    let found = self.test(part)?;
+                    let found = self.holds(part)?;
                     all.factor = match (all.factor, found.factor) {
                         (Some(one), Some(other)) => Some(one.min(other)),
                         (one, other) => one.or(other),
@@ -229,7 +249,7 @@ impl Facts<'_> {
         best.map(|(factor, hits)| Found { factor: Some(factor), hits, ..Found::default() })
     }
 
-    fn regex(&self, regex: &regex::Regex, places: Places) -> Option<Found> {
+    fn regex(&self, expression: ExpressionId, places: Places) -> Option<Found> {
         let mut best: Option<Found> = None;
         for place in [SUBJECT, NEW, QUOTED, ATTACHMENT, super::compile::ATTACHMENT_NAME, LINK, super::compile::SENDER_NAME] {
             let text = self.texts.get(place).map(|text| super::words::capped(text)).filter(|_| places.has(place)).unwrap_or_default();
@@ -237,17 +257,10 @@ impl Facts<'_> {
             if best.as_ref().is_some_and(|best| best.factor >= factor) {
                 continue;
             }
-            if let Some(found) = regex.find(text) {
+            let found = self.fits.get(place).and_then(|fits| self.expressions.find(expression, text, fits));
+            if let Some((start, end)) = found {
                 let as_u32 = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-                let hit = Hit {
-                    pattern: u32::MAX,
-                    place,
-                    start: as_u32(found.start()),
-                    end: as_u32(found.end()),
-                    first: 0,
-                    last: 0,
-                    is_denied: false,
-                };
+                let hit = Hit { pattern: u32::MAX, place, start: as_u32(start), end: as_u32(end), first: 0, last: 0, is_denied: false };
                 best = Some(Found { factor, hits: vec![hit], ..Found::default() });
             }
         }
@@ -262,6 +275,9 @@ impl Found {
         if let Some(fixed) = self.fixed {
             return fixed;
         }
+        if self.hits.len() < 2 && most.is_none() {
+            return weight * self.factor.unwrap_or(1.0);
+        }
         let mut patterns: Vec<_> = self.hits.iter().map(|hit| (hit.pattern, hit.place)).collect();
         patterns.sort_unstable();
         patterns.dedup_by_key(|(pattern, _)| *pattern);
@@ -274,8 +290,8 @@ impl Found {
     }
 
     /// The words to show, at most a few, in the order of the mail.
-    pub fn shown(&self) -> Vec<Hit> {
-        let mut hits = self.hits.clone();
+    pub fn shown(self) -> Vec<Hit> {
+        let mut hits = self.hits;
         hits.dedup_by_key(|hit| (hit.place, hit.start, hit.end));
         hits.truncate(SHOWN_MAX);
         hits.sort_by_key(|hit| (hit.place, hit.start));

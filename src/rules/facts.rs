@@ -3,7 +3,7 @@
 
 use super::compile::{ATTACHMENT, ATTACHMENT_NAME, LINK, NEW, PLACES, QUOTED, SENDER_NAME, SUBJECT};
 use super::condition::Facts;
-use super::lexicon::{Meaning, Reader};
+use super::lexicon::{Reader, WordId};
 use super::scan::{Hits, scan};
 use super::set::RuleSet;
 use super::words;
@@ -14,7 +14,7 @@ use crate::model::effect::MailKind;
 use std::borrow::Cow;
 
 /// What conditions may look at, gathered once.
-pub(super) fn facts<'a>(rules: &RuleSet, mail: &'a Mail) -> Facts<'a> {
+pub(super) fn facts<'a>(rules: &'a RuleSet, mail: &'a Mail) -> Facts<'a> {
     let kind = rules.house.as_ref().map_or(MailKind::Report, |house| kind::recognise(mail, house).kind);
     let compiled = &rules.compiled;
     let mut texts = texts(mail);
@@ -32,10 +32,10 @@ pub(super) fn facts<'a>(rules: &RuleSet, mail: &'a Mail) -> Facts<'a> {
             continue;
         }
         let tokens = if place == LINK { words::links(text) } else { words::prose(text) };
-        let meanings = reader.read(&tokens);
-        scan(compiled, place, &tokens, &meanings, &reader, is_prose, &mut hits);
+        let words = reader.read(&tokens);
+        scan(compiled, place, &tokens, &words, &reader, is_prose, &mut hits);
         if is_prose {
-            prose.push((place, tokens, meanings));
+            prose.push((place, tokens, words));
         }
     }
     let new_words = prose.iter().find(|(place, ..)| *place == NEW).map_or(0, |(_, tokens, _)| tokens.list.len());
@@ -54,8 +54,7 @@ pub(super) fn facts<'a>(rules: &RuleSet, mail: &'a Mail) -> Facts<'a> {
     {
         *factor = factor.max(0.6);
     }
-    let told: Vec<_> = prose.iter().map(|(place, tokens, meanings)| (*place, tokens, meanings.as_slice())).collect();
-    let likeness = compiled.likeness.lean(&told, &factors);
+    let likeness = compiled.likeness.lean(&prose, &reader, &factors);
     let collected = collected(mail, rules.house.as_ref().map(|house| house.center.domain()));
     let indicators = collected.found;
     let mut lookalikes = collected.mixed_script.clone();
@@ -65,6 +64,8 @@ pub(super) fn facts<'a>(rules: &RuleSet, mail: &'a Mail) -> Facts<'a> {
         mail,
         hits,
         texts,
+        expressions: &compiled.expressions,
+        fits: Default::default(),
         line_ends: Default::default(),
         factors,
         indicators,
@@ -119,7 +120,7 @@ fn set<'a>(texts: &mut [Cow<'a, str>], place: usize, text: Cow<'a, str>) {
 }
 
 /// The addresses of the web in what the sender wrote and enclosed, a line each.
-fn links(texts: &[Cow<'_, str>], prose: &[(usize, words::Tokens, Vec<Meaning>)]) -> String {
+fn links(texts: &[Cow<'_, str>], prose: &[(usize, words::Tokens, Vec<WordId>)]) -> String {
     let mut links = String::new();
     for (place, tokens, _) in prose.iter().filter(|(place, ..)| *place != QUOTED) {
         let text = texts.get(*place).map_or("", |text| text);

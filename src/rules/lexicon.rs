@@ -1,112 +1,179 @@
-//! What a word of a mail stands for, looked up once: the terms that rules write, and the word of the
-//! examples that it is. Words that examples hold are known beforehand; of others the affixes are
-//! taken off, and the last few hundred are remembered.
+//! What a word of a mail stands for, looked up once for each different word: the phrases of the rules
+//! that it begins or goes on with, and the word of the examples that it is. Words that examples hold
+//! are known beforehand; of others the affixes are taken off.
 
 use super::likeness::Likeness;
-use super::vocabulary::{TermId, Vocabulary};
-use super::words::Tokens;
-use rustc_hash::{FxBuildHasher, FxHashMap};
-use std::hash::BuildHasher;
+use super::vocabulary::{PatternId, ROOT, TermId, Vocabulary, mask};
+use super::words::{Token, Tokens};
+use crate::extract::short;
+use rustc_hash::FxHashMap;
 
-/// Words of one mail that are remembered; a newer one takes the place of an older. A power of two.
-const REMEMBERED: usize = 1 << 10;
+/// Different words of one mail that are remembered; past them all are forgotten and looked up again, so
+/// that a megabyte of words that nobody ever wrote costs time in its measure, and no memory.
+const REMEMBERED_MAX: usize = 1 << 14;
 /// In place of a likeness: the examples hold no such word.
 pub const UNLIKE: u32 = u32::MAX;
+/// The number of each word that stands for nothing.
+pub const NOTHING: WordId = 0;
+
+/// The number of what a word stands for.
+pub type WordId = u32;
 
 /// What one word stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Meaning {
-    /// Its terms: from here …
-    from: u32,
-    /// … to here in the terms of the lexicon, and after those in the terms of the mail.
-    to: u32,
+#[derive(Debug, Clone, Copy)]
+struct Meaning {
+    /// Where its beginnings and its terms stand in the lists of its [`Words`].
+    begins: (u32, u32),
+    terms: (u32, u32),
+    /// Its terms as one mask.
+    mask: u64,
     /// Its number among the words of the examples, or [`UNLIKE`].
-    pub likeness: u32,
+    likeness: u32,
+}
+
+const MEANS_NOTHING: Meaning = Meaning { begins: (0, 0), terms: (0, 0), mask: 0, likeness: UNLIKE };
+
+/// A phrase that begins with the word.
+#[derive(Debug, Clone, Copy)]
+pub struct Begin {
+    /// The pattern that the word alone is.
+    pub pattern: Option<PatternId>,
+    /// The node of the tree from which longer ones go on, with what they want there.
+    pub node: u32,
+    pub wants: u64,
+}
+
+/// Words and what they stand for.
+#[derive(Debug, Default)]
+struct Words {
+    short: FxHashMap<u128, WordId>,
+    long: FxHashMap<Box<str>, WordId>,
+    meanings: Vec<Meaning>,
+    begins: Vec<Begin>,
+    /// The terms with which a phrase can go on.
+    terms: Vec<TermId>,
+}
+
+impl Words {
+    fn find(&self, tokens: &Tokens, token: &Token) -> Option<WordId> {
+        match tokens.short(token) {
+            Some(number) => self.short.get(&number),
+            None => self.long.get(tokens.word(token)),
+        }
+        .copied()
+    }
+
+    /// Looks a new word up; `before` is the number of words that others hold.
+    fn add(&mut self, vocabulary: &Vocabulary, likeness: &Likeness, word: &str, before: usize, buffer: &mut Vec<TermId>) -> WordId {
+        vocabulary.terms_of(word, buffer);
+        let (begins, terms) = (self.begins.len(), self.terms.len());
+        for term in buffer.iter() {
+            if let Some((number, node)) = vocabulary.step(ROOT, *term) {
+                self.begins.push(Begin { pattern: node.ends, node: number, wants: node.wants });
+            }
+            if vocabulary.is_inner(*term) {
+                self.terms.push(*term);
+            }
+        }
+        let own = self.terms.get(terms..).unwrap_or_default();
+        let meaning = Meaning {
+            mask: own.iter().fold(0, |all, term| all | mask(*term)),
+            begins: (as_u32(begins), as_u32(self.begins.len())),
+            terms: (as_u32(terms), as_u32(self.terms.len())),
+            likeness: likeness.number(vocabulary, word).unwrap_or(UNLIKE),
+        };
+        let is_nothing = begins == self.begins.len() && terms == self.terms.len() && meaning.likeness == UNLIKE;
+        let id = if is_nothing { NOTHING } else { as_u32(before + self.meanings.len()) };
+        if !is_nothing {
+            self.meanings.push(meaning);
+        }
+        match short::of(word) {
+            Some(number) => self.short.insert(number, id),
+            None => self.long.insert(word.into(), id),
+        };
+        id
+    }
 }
 
 /// The words that are known beforehand.
 #[derive(Debug, Default)]
-pub struct Lexicon {
-    known: FxHashMap<Box<str>, Meaning>,
-    terms: Vec<TermId>,
-}
+pub struct Lexicon(Words);
 
 impl Lexicon {
     /// Looks these words up, which mails are likely to hold.
     pub fn new<'a>(vocabulary: &Vocabulary, likeness: &Likeness, words: impl Iterator<Item = &'a str>) -> Self {
-        let mut new = Self::default();
+        let mut known = Words { meanings: vec![MEANS_NOTHING], ..Words::default() };
         let mut buffer = Vec::new();
         for word in words {
-            if !new.known.contains_key(word) {
-                let meaning = meaning(vocabulary, likeness, word, 0, &mut new.terms, &mut buffer);
-                new.known.insert(word.into(), meaning);
+            let is_known = match short::of(word) {
+                Some(number) => known.short.contains_key(&number),
+                None => known.long.contains_key(word),
+            };
+            if !is_known {
+                known.add(vocabulary, likeness, word, 0, &mut buffer);
             }
         }
-        new
+        Self(known)
     }
-}
-
-fn meaning(
-    vocabulary: &Vocabulary,
-    likeness: &Likeness,
-    word: &str,
-    before: usize,
-    into: &mut Vec<TermId>,
-    buffer: &mut Vec<TermId>,
-) -> Meaning {
-    vocabulary.terms_of(word, buffer);
-    let from = as_u32(before + into.len());
-    into.extend_from_slice(buffer);
-    Meaning { from, to: as_u32(before + into.len()), likeness: likeness.number(vocabulary, word).unwrap_or(UNLIKE) }
 }
 
 /// The meanings of the words of one mail.
 #[derive(Debug)]
 pub struct Reader<'a> {
-    lexicon: &'a Lexicon,
+    known: &'a Words,
     vocabulary: &'a Vocabulary,
     likeness: &'a Likeness,
-    /// Terms of words that the lexicon does not hold.
-    terms: Vec<TermId>,
-    remembered: Vec<Option<(Box<str>, Meaning)>>,
+    /// Words that the lexicon does not hold.
+    own: Words,
     buffer: Vec<TermId>,
 }
 
 impl<'a> Reader<'a> {
     pub fn new(lexicon: &'a Lexicon, vocabulary: &'a Vocabulary, likeness: &'a Likeness) -> Self {
-        Self { lexicon, vocabulary, likeness, terms: Vec::new(), remembered: Vec::new(), buffer: Vec::new() }
+        Self { known: &lexicon.0, vocabulary, likeness, own: Words::default(), buffer: Vec::new() }
     }
 
     /// What each token stands for, in their order.
-    pub fn read(&mut self, tokens: &Tokens) -> Vec<Meaning> {
-        tokens.list.iter().map(|token| self.meaning(tokens.word(token))).collect()
+    pub fn read(&mut self, tokens: &Tokens) -> Vec<WordId> {
+        tokens.list.iter().map(|token| self.number(tokens, token)).collect()
     }
 
-    /// The terms of a meaning.
-    pub fn terms(&self, meaning: Meaning) -> &[TermId] {
-        let (from, to, known) = (meaning.from as usize, meaning.to as usize, self.lexicon.terms.len());
-        if from < known { self.lexicon.terms.get(from..to) } else { self.terms.get(from - known..to - known) }.unwrap_or_default()
+    fn number(&mut self, tokens: &Tokens, token: &Token) -> WordId {
+        if let Some(known) = self.known.find(tokens, token).or_else(|| self.own.find(tokens, token)) {
+            return known;
+        }
+        if self.own.short.len() + self.own.long.len() >= REMEMBERED_MAX {
+            self.own.short.clear();
+            self.own.long.clear();
+        }
+        self.own.add(self.vocabulary, self.likeness, tokens.word(token), self.known.meanings.len(), &mut self.buffer)
     }
 
-    fn meaning(&mut self, word: &str) -> Meaning {
-        if let Some(known) = self.lexicon.known.get(word) {
-            return *known;
+    fn meaning(&self, word: WordId) -> (&Words, Meaning) {
+        let (at, known) = (word as usize, self.known.meanings.len());
+        let words = if at < known { self.known } else { &self.own };
+        let at = if at < known { at } else { at - known };
+        (words, words.meanings.get(at).copied().unwrap_or(MEANS_NOTHING))
+    }
+
+    /// The phrases that a word begins.
+    pub fn begins(&self, word: WordId) -> &[Begin] {
+        let (words, Meaning { begins: (from, to), .. }) = self.meaning(word);
+        words.begins.get(from as usize..to as usize).unwrap_or_default()
+    }
+
+    /// The terms with which a word goes on in a phrase that wants one of these.
+    pub fn terms(&self, word: WordId, wants: u64) -> &[TermId] {
+        let (words, Meaning { terms: (from, to), mask, .. }) = self.meaning(word);
+        if mask & wants == 0 {
+            return &[];
         }
-        if self.remembered.is_empty() {
-            self.remembered.resize(REMEMBERED, None);
-        }
-        // Whoever writes words that fall on one place makes this forget, and costs what new words cost.
-        let place = usize::try_from(FxBuildHasher.hash_one(word)).unwrap_or_default() & (REMEMBERED - 1);
-        if let Some(Some((remembered, meaning))) = self.remembered.get(place)
-            && **remembered == *word
-        {
-            return *meaning;
-        }
-        let meaning = meaning(self.vocabulary, self.likeness, word, self.lexicon.terms.len(), &mut self.terms, &mut self.buffer);
-        if let Some(slot) = self.remembered.get_mut(place) {
-            *slot = Some((word.into(), meaning));
-        }
-        meaning
+        words.terms.get(from as usize..to as usize).unwrap_or_default()
+    }
+
+    /// The number of a word among those of the examples, or [`UNLIKE`].
+    pub fn likeness(&self, word: WordId) -> u32 {
+        self.meaning(word).1.likeness
     }
 }
 

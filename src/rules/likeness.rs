@@ -5,7 +5,7 @@
 //! the right side. An analyst's correction that is kept as a test teaches it.
 
 use super::compile::{ATTACHMENT, NEW, QUOTED, SUBJECT};
-use super::lexicon::{Meaning, UNLIKE};
+use super::lexicon::{Reader, UNLIKE, WordId};
 use super::scan::Hit;
 use super::vocabulary::Vocabulary;
 use super::words::{Token, Tokens};
@@ -136,11 +136,11 @@ impl Likeness {
     }
 
     /// What the words of the places say, for each category.
-    pub fn lean(&self, texts: &[(usize, &Tokens, &[Meaning])], factors: &[f64]) -> Vec<Leaning> {
+    pub fn lean(&self, texts: &[(usize, Tokens, Vec<WordId>)], reader: &Reader<'_>, factors: &[f64]) -> Vec<Leaning> {
         let mut seen = vec![false; self.odds.len()];
         let mut told: Vec<(Hit, &Odds)> = Vec::new();
         let (mut known, mut read) = (0, 0);
-        for (place, tokens, meanings) in texts {
+        for (place, tokens, words) in texts {
             // What is quoted or enclosed counts where the new text is short, as with rules.
             let factor = factors.get(*place).copied().unwrap_or(0.0);
             let counts = matches!(*place, SUBJECT | NEW) || (*place == QUOTED && factor >= 0.6) || (*place == ATTACHMENT && factor >= 1.0);
@@ -156,8 +156,8 @@ impl Likeness {
                 }
             };
             let mut before: Option<(&Token, u32)> = None;
-            for (index, (token, meaning)) in tokens.list.iter().zip(*meanings).enumerate() {
-                let number = meaning.likeness;
+            for (index, (token, word)) in tokens.list.iter().zip(words).enumerate() {
+                let number = reader.likeness(*word);
                 tell(token, token, number);
                 if index < PAIRS_MAX {
                     if let Some((first, one)) = before

@@ -1,9 +1,11 @@
 //! Classification by rule files: what a message is about, how sure that is, and why.
 
+mod affix;
 pub mod assess;
 mod compile;
 mod condition;
 pub mod explain;
+mod expression;
 mod facts;
 mod lexicon;
 mod likeness;

@@ -2,8 +2,8 @@
 //! are denied ("bukan phishing", "tidak ada data yang bocor", "not a DDoS").
 
 use super::compile::{Compiled, Denial, SetId};
-use super::lexicon::{Meaning, Reader};
-use super::vocabulary::{PatternId, ROOT};
+use super::lexicon::{NOTHING, Reader, WordId};
+use super::vocabulary::{PatternId, mask};
 use super::words::Tokens;
 use std::cell::OnceCell;
 
@@ -19,8 +19,6 @@ const REACH_DOUBT: usize = 9;
 const ENUMERATION: usize = 4;
 /// How far back "… tidak ditemukan" reaches.
 const REACH_BACK: usize = 4;
-/// The end of a chain.
-const NONE: u32 = u32::MAX;
 
 /// A word of the rule set in a text of the mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,159 +40,205 @@ pub struct Hit {
 pub struct Hits {
     /// By place, then by position.
     all: Vec<Hit>,
-    /// The hits of a pattern, newest first.
-    of_pattern: Chains,
-    /// The last place with a hit of a pattern, and how many it has.
-    counts: Vec<(usize, u32)>,
-    /// The patterns of a set that were hit.
-    of_set: Chains,
-    /// The hits of a set in the order of `all`, once they were asked for.
-    together: Vec<OnceCell<Vec<Hit>>>,
-    /// The sets with a hit.
-    touched: Vec<SetId>,
+    /// Where a pattern or a set stands in the next two lists, from 1 on; nought where it was not hit.
+    of_pattern: Vec<u32>,
+    of_set: Vec<u32>,
+    patterns: Vec<PatternHits>,
+    sets: Vec<SetHits>,
 }
 
-/// Lists of numbers, one for each key, in two allocations.
-#[derive(Debug, Default)]
-struct Chains {
-    heads: Vec<u32>,
-    links: Vec<(u32, u32)>,
+/// The hits of one word or phrase.
+#[derive(Debug)]
+struct PatternHits {
+    /// The last place with a hit, and how many it has.
+    place: usize,
+    count: u32,
+    /// Indices in `all`, in their order.
+    hits: Vec<u32>,
 }
 
-impl Chains {
-    fn new(keys: usize) -> Self {
-        Self { heads: vec![NONE; keys], links: Vec::new() }
-    }
-
-    /// Adds a value; whether it is the first of its key.
-    fn push(&mut self, key: u32, value: u32) -> bool {
-        let Some(head) = self.heads.get_mut(key as usize) else { return false };
-        let is_first = *head == NONE;
-        self.links.push((value, *head));
-        *head = u32::try_from(self.links.len() - 1).unwrap_or(NONE);
-        is_first
-    }
-
-    /// The values of a key, newest first.
-    fn of(&self, key: u32) -> impl Iterator<Item = u32> + '_ {
-        let link = |at: &u32| self.links.get(*at as usize).copied();
-        let first = self.heads.get(key as usize).and_then(link);
-        std::iter::successors(first, move |(_, next)| link(next)).map(|(value, _)| value)
-    }
+/// What was hit of one set.
+#[derive(Debug)]
+struct SetHits {
+    set: SetId,
+    /// Indices in `patterns`.
+    patterns: Vec<u32>,
+    /// The hits in the order of `all`, once they were asked for.
+    together: OnceCell<Vec<Hit>>,
 }
 
 impl Hits {
     pub fn new(compiled: &Compiled) -> Self {
-        let (patterns, sets) = (compiled.vocabulary.patterns(), compiled.sets);
         Self {
             all: Vec::new(),
-            of_pattern: Chains::new(patterns),
-            counts: vec![(0, 0); patterns],
-            of_set: Chains::new(sets),
-            together: std::iter::repeat_with(OnceCell::new).take(sets).collect(),
-            touched: Vec::new(),
+            of_pattern: vec![0; compiled.vocabulary.patterns()],
+            of_set: vec![0; compiled.sets],
+            patterns: Vec::new(),
+            sets: Vec::new(),
         }
     }
 
     /// The sets of which a word was seen.
-    pub fn touched(&self) -> &[SetId] {
-        &self.touched
+    pub fn touched(&self) -> impl Iterator<Item = SetId> {
+        self.sets.iter().map(|hits| hits.set)
+    }
+
+    /// Whether a word of a set was seen.
+    pub fn has(&self, set: SetId) -> bool {
+        self.of_set.get(set as usize).is_some_and(|at| *at > 0)
     }
 
     /// The hits of a set, by place, then by position.
     pub fn of(&self, set: SetId) -> &[Hit] {
-        let Some(cell) = self.together.get(set as usize) else { return &[] };
-        cell.get_or_init(|| {
-            let mut indices: Vec<u32> = self.of_set.of(set).flat_map(|pattern| self.of_pattern.of(pattern)).collect();
-            indices.sort_unstable();
+        let at = self.of_set.get(set as usize).and_then(|at| at.checked_sub(1));
+        let Some(hits) = at.and_then(|at| self.sets.get(at as usize)) else { return &[] };
+        hits.together.get_or_init(|| {
+            let patterns = || hits.patterns.iter().filter_map(|at| self.patterns.get(*at as usize));
+            let mut indices = Vec::with_capacity(patterns().map(|pattern| pattern.hits.len()).sum());
+            patterns().for_each(|pattern| indices.extend_from_slice(&pattern.hits));
+            if hits.patterns.len() > 1 {
+                indices.sort_unstable();
+            }
             indices.into_iter().filter_map(|index| self.all.get(index as usize).copied()).collect()
         })
     }
 
-    fn add(&mut self, compiled: &Compiled, hit: Hit) {
-        let Some(count) = self.counts.get_mut(hit.pattern as usize) else { return };
-        *count = if count.0 == hit.place { (count.0, count.1 + 1) } else { (hit.place, 1) };
-        if count.1 > HITS_MAX {
-            return;
+    /// Counts a pattern in a text; whether it is still few enough times there to be kept.
+    fn count(&mut self, compiled: &Compiled, place: usize, pattern: PatternId) -> bool {
+        let Some(at) = self.of_pattern.get_mut(pattern as usize) else { return false };
+        if *at == 0 {
+            self.patterns.push(PatternHits { place, count: 0, hits: Vec::new() });
+            *at = as_u32(self.patterns.len());
+            self.touch(compiled, pattern);
         }
-        let index = u32::try_from(self.all.len()).unwrap_or(NONE);
+        let Some(hits) = self.hits_of(pattern) else { return false };
+        hits.count = if hits.place == place { hits.count + 1 } else { 1 };
+        hits.place = place;
+        hits.count <= HITS_MAX
+    }
+
+    fn hits_of(&mut self, pattern: PatternId) -> Option<&mut PatternHits> {
+        let at = self.of_pattern.get(pattern as usize)?.checked_sub(1)?;
+        self.patterns.get_mut(at as usize)
+    }
+
+    fn add(&mut self, hit: Hit) {
+        let index = as_u32(self.all.len());
+        let Some(pattern) = self.hits_of(hit.pattern) else { return };
+        pattern.hits.push(index);
         self.all.push(hit);
-        if self.of_pattern.push(hit.pattern, index) {
-            for set in compiled.sets_of.get(hit.pattern as usize).into_iter().flatten() {
-                if self.of_set.push(*set, hit.pattern) {
-                    self.touched.push(*set);
+    }
+
+    /// Adds the newest pattern to the sets that it is in.
+    fn touch(&mut self, compiled: &Compiled, pattern: PatternId) {
+        let newest = as_u32(self.patterns.len() - 1);
+        for set in compiled.sets_of.get(pattern as usize).into_iter().flatten() {
+            let Some(at) = self.of_set.get_mut(*set as usize) else { continue };
+            match at.checked_sub(1).and_then(|at| self.sets.get_mut(at as usize)) {
+                Some(hits) => hits.patterns.push(newest),
+                None => {
+                    self.sets.push(SetHits { set: *set, patterns: vec![newest], together: OnceCell::new() });
+                    *at = as_u32(self.sets.len());
                 }
             }
         }
     }
 }
 
-/// Adds the hits of one text, whose words stand for `meanings`. `is_prose` is false for links and
-/// names, where nothing is denied.
-pub fn scan(
-    compiled: &Compiled,
-    place: usize,
-    tokens: &Tokens,
-    meanings: &[Meaning],
-    reader: &Reader<'_>,
-    is_prose: bool,
-    into: &mut Hits,
-) {
-    let mut found: Vec<(usize, usize, PatternId)> = Vec::new();
-    let mut has_denial = false;
-    for start in 0..tokens.list.len() {
-        let from = found.len();
-        walk(compiled, meanings, reader, start, start, ROOT, &mut found);
-        has_denial |= found.iter().skip(from).any(|(_, _, pattern)| compiled.denial_of.contains_key(pattern));
+fn as_u32(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+/// A word or phrase that was found: its first token, the one after its last.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    start: u32,
+    end: u32,
+    pattern: PatternId,
+}
+
+/// Adds the hits of one text, whose tokens are these words. `is_prose` is false for links and names,
+/// where nothing is denied.
+pub fn scan(compiled: &Compiled, place: usize, tokens: &Tokens, words: &[WordId], reader: &Reader<'_>, is_prose: bool, into: &mut Hits) {
+    let mut walk = Walk { compiled, place, words, reader, hits: into, seen: Vec::new(), denials: Vec::new() };
+    for (start, word) in words.iter().enumerate() {
+        if *word == NOTHING {
+            continue;
+        }
+        for begin in reader.begins(*word) {
+            if let Some(pattern) = begin.pattern {
+                walk.see(start, start + 1, pattern);
+            }
+            walk.go_on(start, start + 1, begin.node, begin.wants);
+        }
     }
-    let denied = if is_prose && has_denial { denied(compiled, tokens, &found) } else { Vec::new() };
-    for (start, end, pattern) in found {
+    let Walk { seen, denials, .. } = walk;
+    let denied = if is_prose && !denials.is_empty() { denied(tokens, &denials) } else { Vec::new() };
+    for Seen { start, end, pattern } in seen {
+        let (start, end) = (start as usize, end as usize);
         let (Some(first), Some(last)) = (tokens.list.get(start), tokens.list.get(end - 1)) else { continue };
         let is_denied = denied.get(start).copied().unwrap_or(false);
         let hit = Hit { pattern, place, start: first.start, end: last.end, first: first.position, last: last.position, is_denied };
-        into.add(compiled, hit);
+        into.add(hit);
     }
 }
 
-/// Follows the tree of words from one token on. A token has few terms and a phrase few words, so
-/// the work at each token is bounded.
-fn walk(
-    compiled: &Compiled,
-    meanings: &[Meaning],
-    reader: &Reader<'_>,
-    start: usize,
-    at: usize,
-    node: u32,
-    found: &mut Vec<(usize, usize, PatternId)>,
-) {
-    let Some(meaning) = meanings.get(at) else { return };
-    for term in reader.terms(*meaning) {
-        if let Some((next, end)) = compiled.vocabulary.step(node, *term) {
-            if let Some(pattern) = end {
-                found.push((start, at + 1, pattern));
+/// A walk through one text along the tree of phrases.
+struct Walk<'a> {
+    compiled: &'a Compiled,
+    place: usize,
+    words: &'a [WordId],
+    reader: &'a Reader<'a>,
+    hits: &'a mut Hits,
+    /// What is kept, and …
+    seen: Vec<Seen>,
+    /// … every word that denies.
+    denials: Vec<(Seen, Denial)>,
+}
+
+impl Walk<'_> {
+    fn see(&mut self, start: usize, end: usize, pattern: PatternId) {
+        let seen = Seen { start: as_u32(start), end: as_u32(end), pattern };
+        self.denials.extend(self.compiled.denial(pattern).map(|denial| (seen, denial)));
+        if self.hits.count(self.compiled, self.place, pattern) {
+            self.seen.push(seen);
+        }
+    }
+
+    /// Follows the tree from one token on. A token has few terms and a phrase few words, so that the
+    /// work at each token is bounded.
+    fn go_on(&mut self, start: usize, at: usize, node: u32, wants: u64) {
+        if wants == 0 {
+            return;
+        }
+        let Some(word) = self.words.get(at).filter(|word| **word != NOTHING) else { return };
+        for term in self.reader.terms(*word, wants).iter().filter(|term| wants & mask(**term) > 0) {
+            if let Some((next, node)) = self.compiled.vocabulary.step(node, *term) {
+                if let Some(pattern) = node.ends {
+                    self.see(start, at + 1, pattern);
+                }
+                self.go_on(start, at + 1, next, node.wants);
             }
-            walk(compiled, meanings, reader, start, at + 1, next, found);
         }
     }
 }
 
 /// Which tokens stand in the reach of a denial.
-fn denied(compiled: &Compiled, tokens: &Tokens, found: &[(usize, usize, PatternId)]) -> Vec<bool> {
+fn denied(tokens: &Tokens, denials: &[(Seen, Denial)]) -> Vec<bool> {
     let mut denied = vec![false; tokens.list.len()];
     let mut marks: Vec<(usize, usize, Denial)> = Vec::new();
-    for (start, end, pattern) in found {
-        if let Some(denial) = compiled.denial_of.get(pattern) {
-            match marks.last_mut() {
-                // "tidak bisa" is not "tidak": the longest of those that begin together.
-                Some(last) if last.0 == *start => {
-                    if *end > last.1 {
-                        *last = (*start, *end, *denial);
-                    }
+    for (Seen { start, end, .. }, denial) in denials {
+        let (start, end, denial) = (*start as usize, *end as usize, *denial);
+        match marks.last_mut() {
+            // "tidak bisa" is not "tidak": the longest of those that begin together.
+            Some(last) if last.0 == start => {
+                if end > last.1 {
+                    *last = (start, end, denial);
                 }
-                // "bisa" inside "tidak bisa", "tidak" inside "bukan tidak".
-                Some(last) if last.1 > *start => {}
-                _ => marks.push((*start, *end, *denial)),
             }
+            // "bisa" inside "tidak bisa", "tidak" inside "bukan tidak".
+            Some(last) if last.1 > start => {}
+            _ => marks.push((start, end, denial)),
         }
     }
     let mut ends = vec![false; tokens.list.len()];

@@ -1,6 +1,7 @@
 //! The words of a rule set as numbers, so that a text is gone through once for all rules: a token
 //! becomes the terms that it can stand for, a sequence of terms is a pattern in one tree.
 
+use super::affix::{self, Pieces};
 use super::words;
 use rustc_hash::FxHashMap;
 
@@ -16,20 +17,46 @@ pub const ROOT: u32 = 0;
 /// Shortest beginning that `*` may stand after.
 const PREFIX_MIN: usize = 3;
 
+/// A node of the tree of phrases.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Node {
+    /// The pattern that ends here.
+    pub ends: Option<PatternId>,
+    /// The terms with which longer patterns go on from here, as [`mask`]s; nought where none does.
+    pub wants: u64,
+}
+
+/// A term as one bit, so that one comparison tells that none of some terms is among others.
+pub fn mask(term: TermId) -> u64 {
+    1 << (term % u64::BITS)
+}
+
+/// What a stem stands for.
+#[derive(Debug, Clone, Copy, Default)]
+struct Stem {
+    own: Option<TermId>,
+    /// The term of the word that it is another spelling of.
+    of_usual: Option<TermId>,
+}
+
 #[derive(Debug, Default)]
 pub struct Vocabulary {
-    roots: FxHashMap<Box<str>, TermId>,
+    stems: FxHashMap<Box<str>, Stem>,
+    pieces: Pieces,
     exact: FxHashMap<Box<str>, TermId>,
     prefixes: FxHashMap<Box<str>, TermId>,
     /// Which lengths the prefixes have, so that only those are cut off and looked up.
     prefix_lengths: Vec<usize>,
     spelling: FxHashMap<Box<str>, Box<str>>,
+    /// The other spellings of a usual one.
+    others: FxHashMap<Box<str>, Vec<Box<str>>>,
     terms: TermId,
     /// Where a term leads from the root of the tree, by term; most words of a mail end there.
     firsts: Vec<u32>,
     branches: FxHashMap<(u32, TermId), u32>,
-    /// The pattern that ends at a node of the tree.
-    ends: Vec<Option<PatternId>>,
+    nodes: Vec<Node>,
+    /// Which terms stand anywhere but at the beginning of a phrase, by term.
+    inner: Vec<bool>,
     /// Each pattern as its author wrote it.
     written: Vec<String>,
 }
@@ -37,11 +64,14 @@ pub struct Vocabulary {
 impl Vocabulary {
     /// An empty vocabulary with these other spellings: `usual -> [others]`.
     pub fn new<'a>(spelling: impl Iterator<Item = (&'a String, &'a Vec<String>)>) -> Self {
-        let mut new = Self { ends: vec![None], ..Self::default() };
+        let mut new = Self { nodes: vec![Node::default()], ..Self::default() };
         for (usual, others) in spelling {
             for other in others {
                 new.spelling.insert(words::folded(other).into(), words::folded(usual).into());
             }
+        }
+        for (other, usual) in &new.spelling {
+            new.others.entry(usual.clone()).or_default().push(other.clone());
         }
         new
     }
@@ -79,12 +109,12 @@ impl Vocabulary {
             return Err(format!("'{phrase}' is longer than {PHRASE_WORDS_MAX} words"));
         }
         let next = PatternId::try_from(self.written.len()).unwrap_or(PatternId::MAX);
-        let end = self.ends.get_mut(node as usize).ok_or("the tree of words is broken")?;
-        if end.is_none() {
-            *end = Some(next);
+        let node = self.nodes.get_mut(node as usize).ok_or("the tree of words is broken")?;
+        if node.ends.is_none() {
+            node.ends = Some(next);
             self.written.push(phrase.to_owned());
         }
-        end.ok_or_else(|| "the tree of words is broken".to_owned())
+        node.ends.ok_or_else(|| "the tree of words is broken".to_owned())
     }
 
     /// How many patterns there are.
@@ -99,17 +129,31 @@ impl Vocabulary {
 
     fn term(&mut self, word: &str, is_exact: bool) -> TermId {
         let word = self.spelling.get(word).map_or(word, |usual| usual).to_owned();
-        let known = if is_exact { self.exact.get(word.as_str()) } else { self.roots.get(word.as_str()) };
+        let known = if is_exact { self.exact.get(word.as_str()).copied() } else { self.root(&word) };
         if let Some(term) = known {
-            return *term;
+            return term;
         }
         let term = self.next_term();
         if is_exact {
-            self.exact.insert(word.into(), term)
+            self.exact.insert(word.into(), term);
         } else {
-            self.roots.insert(word.into(), term)
-        };
+            self.add_root(word.into(), term);
+        }
         term
+    }
+
+    fn add_root(&mut self, word: Box<str>, term: TermId) {
+        for other in self.others.get(&word).into_iter().flatten() {
+            self.pieces.add(other);
+            self.stems.entry(other.clone()).or_default().of_usual = Some(term);
+        }
+        self.pieces.add(&word);
+        self.stems.entry(word).or_default().own = Some(term);
+    }
+
+    /// The term of a word that rules name with its affixes.
+    fn root(&self, word: &str) -> Option<TermId> {
+        self.stems.get(word)?.own
     }
 
     fn prefix_term(&mut self, part: &str) -> TermId {
@@ -128,29 +172,41 @@ impl Vocabulary {
         if let Some((next, _)) = self.step(node, term) {
             return next;
         }
-        let next = u32::try_from(self.ends.len()).unwrap_or(u32::MAX);
-        self.ends.push(None);
+        let next = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+        self.nodes.push(Node::default());
+        let at = term as usize;
         if node == ROOT {
-            let at = term as usize;
             self.firsts.resize(self.firsts.len().max(at + 1), ROOT);
             if let Some(first) = self.firsts.get_mut(at) {
                 *first = next;
             }
-        } else {
-            self.branches.insert((node, term), next);
+            return next;
+        }
+        self.branches.insert((node, term), next);
+        if let Some(node) = self.nodes.get_mut(node as usize) {
+            node.wants |= mask(term);
+        }
+        self.inner.resize(self.inner.len().max(at + 1), false);
+        if let Some(inner) = self.inner.get_mut(at) {
+            *inner = true;
         }
         next
     }
 
-    /// Where a term leads from a node: the node, and the pattern that ends there.
-    pub fn step(&self, node: u32, term: TermId) -> Option<(u32, Option<PatternId>)> {
+    /// Where a term leads from a node: the number of the next, and what is there.
+    pub fn step(&self, node: u32, term: TermId) -> Option<(u32, Node)> {
         let next = if node == ROOT {
             // No branch leads back to the root, so that the root stands for "nowhere".
             self.firsts.get(term as usize).copied().filter(|next| *next != ROOT)?
         } else {
             *self.branches.get(&(node, term))?
         };
-        Some((next, self.ends.get(next as usize).copied().flatten()))
+        Some((next, self.nodes.get(next as usize).copied().unwrap_or_default()))
+    }
+
+    /// Whether a term stands anywhere but at the beginning of a phrase.
+    pub fn is_inner(&self, term: TermId) -> bool {
+        self.inner.get(term as usize).copied().unwrap_or(false)
     }
 
     /// The usual spelling of a folded token.
@@ -169,19 +225,22 @@ impl Vocabulary {
             }
         }
         if usual != token {
-            into.extend(self.roots.get(usual));
+            into.extend(self.root(usual));
         }
-        words::stems(token, &mut |stem| {
-            if let Some(term) = self.roots.get(stem) {
-                into.push(*term);
+        let mut hit = |stem: &str| {
+            if !self.pieces.may_be(stem) {
+                return;
             }
+            let Some(known) = self.stems.get(stem) else { return };
+            into.extend(known.own);
             // "dihek": under the affix stands another spelling of "hack". Two letters are no stem.
-            if stem.len() > 2
-                && let Some(usual) = self.spelling.get(stem)
-            {
-                into.extend(self.roots.get(usual));
-            }
-        });
+            into.extend(known.of_usual.filter(|_| stem.len() > 2));
+        };
+        if self.pieces.may_be_in(token) {
+            affix::stems(token, &mut hit);
+        } else {
+            hit(token);
+        }
         into.sort_unstable();
         into.dedup();
     }

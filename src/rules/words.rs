@@ -1,7 +1,8 @@
-//! Text to tokens, and tokens to the words that rule authors write: letters are folded, repeated
-//! letters shortened, and Indonesian and English affixes taken off. No dictionary is needed: the
-//! only stems that count are those that some rule names, so stripping can try every affix and
-//! keep what hits. (A blind stemmer makes `dialog` to `alog`; this one cannot.)
+//! Text to tokens: where the words stand, their folded form, sentences and commas. What the words
+//! mean is no matter here.
+
+use crate::extract::indicator::has_known_suffix;
+use crate::extract::short;
 
 /// Longest text of one place that is read; the rest is not looked at (ATTACKS M14).
 pub const TEXT_BYTES_MAX: usize = 1 << 20;
@@ -9,10 +10,6 @@ pub const TEXT_BYTES_MAX: usize = 1 << 20;
 const TOKEN_BYTES_MAX: usize = 48;
 /// How far apart nearness sees the words on both sides of a sentence's end.
 const SENTENCE_GAP: u32 = 4;
-/// Shortest stem: with fewer letters anything would match (`lagi` is not `lag`, `min` is not `pin`).
-const STEM_MIN: usize = 4;
-/// Shortest stem after affixes that are seldom part of a word: `webnya`, `otpku`, `diisi`.
-const STEM_MIN_SURE: usize = 3;
 
 /// One word of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +34,8 @@ pub struct Tokens {
     pub list: Vec<Token>,
     /// Addresses of the web and of mail, in bytes of the text: they are indicators, no words.
     pub addresses: Vec<(u32, u32)>,
-    /// The text in small letters, and after it the folded form of the words that need more than that.
+    /// The text in small letters, after it the folded form of the words that need more than that, and
+    /// at the end as many spaces as a short word has bytes.
     folded: String,
 }
 
@@ -46,6 +44,12 @@ impl Tokens {
     #[must_use]
     pub fn word(&self, token: &Token) -> &str {
         self.folded.get(token.from as usize..token.to as usize).unwrap_or_default()
+    }
+
+    /// The folded form as a number; none for a long word.
+    #[must_use]
+    pub fn short(&self, token: &Token) -> Option<u128> {
+        short::at(self.folded.as_bytes(), token.from as usize, (token.to - token.from) as usize)
     }
 }
 
@@ -86,41 +90,71 @@ fn is_address(chunk: &str) -> bool {
     let host = chunk.trim_matches(|c: char| !c.is_ascii_alphanumeric()).split(['/', ':', '?']).next().unwrap_or_default();
     let mut labels = host.split('.');
     let inner = labels.all(|label| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'));
-    inner && host.contains('.') && crate::extract::indicator::has_known_suffix(host)
+    inner && host.contains('.') && has_known_suffix(host)
 }
+
+/// What a byte is to the cutter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Space,
+    Plain,
+    Odd,
+}
+
+/// The class of each byte: a look into a table costs less than the comparisons.
+static CLASSES: [Class; 256] = {
+    let mut classes = [Class::Odd; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        #[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "a constant of 256 places, filled by the compiler")]
+        {
+            if byte <= b' ' as usize {
+                classes[byte] = Class::Space;
+            } else if (byte as u8).is_ascii_alphanumeric() {
+                classes[byte] = Class::Plain;
+            }
+        }
+        byte += 1;
+    }
+    classes
+};
 
 fn cut(text: &str, addresses: Addresses) -> Tokens {
     let text = capped(text);
-    let tokens = Tokens { list: Vec::with_capacity(text.len() / 6), addresses: Vec::new(), folded: text.to_ascii_lowercase() };
+    let mut folded = String::with_capacity(text.len() + text.len() / 16 + 2 * short::BYTES);
+    folded.push_str(text);
+    folded.make_ascii_lowercase();
+    let tokens = Tokens { list: Vec::with_capacity(text.len() / 6), addresses: Vec::new(), folded };
     let mut cutter = Cutter { tokens, addresses, position: 0, sentence: 0, after_comma: false, newlines: 0 };
-    let (mut start, mut is_plain) = (None, true);
-    for (at, byte) in text.bytes().chain(std::iter::once(b' ')).enumerate() {
-        if byte > b' ' {
-            start = start.or(Some(at));
-            is_plain &= byte.is_ascii_alphanumeric();
+    let bytes = text.as_bytes();
+    let class = |at: usize| bytes.get(at).and_then(|byte| CLASSES.get(usize::from(*byte))).copied().unwrap_or(Class::Space);
+    let mut at = 0;
+    while at < bytes.len() {
+        if class(at) == Class::Space {
+            cutter.newlines += usize::from(bytes.get(at) == Some(&b'\n'));
+            at += 1;
             continue;
         }
-        if let Some(from) = start.take() {
-            let chunk = text.get(from..at).unwrap_or_default();
-            if is_plain {
-                cutter.plain(chunk, from);
-            } else if chunk.is_ascii() {
-                cutter.chunk(chunk, from);
-            } else {
-                // White space beyond ASCII: the no-break space and its like.
-                let mut from = from;
-                for piece in chunk.split_inclusive(char::is_whitespace) {
-                    let inner = piece.trim_end_matches(char::is_whitespace);
-                    if !inner.is_empty() {
-                        cutter.chunk(inner, from);
-                    }
-                    from += piece.len();
-                }
-            }
-            is_plain = true;
+        let from = at;
+        while class(at) == Class::Plain {
+            at += 1;
         }
-        cutter.newlines += usize::from(byte == b'\n');
+        if class(at) == Class::Space {
+            cutter.plain(from, at);
+            continue;
+        }
+        let word_end = at;
+        while class(at) != Class::Space {
+            at += 1;
+        }
+        let mark = bytes.get(word_end).copied().unwrap_or_default();
+        if word_end > from && at == word_end + 1 && matches!(mark, b',' | b'.' | b'!' | b'?' | b';' | b':') {
+            cutter.with_mark(from, word_end, mark);
+        } else {
+            cutter.run(text.get(from..at).unwrap_or_default(), from);
+        }
     }
+    cutter.tokens.folded.push_str(&" ".repeat(short::BYTES));
     cutter.tokens
 }
 
@@ -156,9 +190,37 @@ impl Cutter {
     }
 
     /// A run of ASCII letters and digits: one word, and most words are that.
-    fn plain(&mut self, chunk: &str, at: usize) {
+    fn plain(&mut self, from: usize, to: usize) {
         self.begin(|| false);
-        self.push(at, at + chunk.len(), at, at + chunk.len().min(TOKEN_BYTES_MAX));
+        self.push(from, to, from, to.min(from + TOKEN_BYTES_MAX));
+    }
+
+    /// A run of ASCII letters and digits with one mark at its end, as the last word of a sentence has it.
+    fn with_mark(&mut self, from: usize, to: usize, mark: u8) {
+        // "3." opens an item, as in `opens_item`.
+        self.begin(|| mark == b'.' && to - from <= 2);
+        self.push(from, to, from, to.min(from + TOKEN_BYTES_MAX));
+        match mark {
+            b',' => self.after_comma = true,
+            b':' => {}
+            _ => self.end_sentence(),
+        }
+    }
+
+    /// A run of other characters without ASCII white space.
+    fn run(&mut self, run: &str, from: usize) {
+        if run.is_ascii() {
+            return self.chunk(run, from);
+        }
+        // White space beyond ASCII: the no-break space and its like.
+        let mut from = from;
+        for piece in run.split_inclusive(char::is_whitespace) {
+            let inner = piece.trim_end_matches(char::is_whitespace);
+            if !inner.is_empty() {
+                self.chunk(inner, from);
+            }
+            from += piece.len();
+        }
     }
 
     /// Any run without white space; `at` is its place in the text.
@@ -265,175 +327,9 @@ pub fn folded(word: &str) -> String {
     into
 }
 
-/// Suffixes, Indonesian (formal, spoken, Javanese `-e`) and English.
-const SUFFIXES: &[&str] = &[
-    "nya", "ny", "ku", "mu", "lah", "kah", "pun", "kan", "an", "in", "i", "e", "ne", "s", "es", "ed", "d", "ing", "2", "2nya", "2an", "2in",
-];
-/// Second round: `-kan` and `-an` before `-nya`.
-const INNER_SUFFIXES: &[&str] = &["kan", "an", "in", "i", "2", "nya"];
-
-/// Calls `hit` with the word and with every stem that taking affixes off can leave.
-pub fn stems(word: &str, hit: &mut impl FnMut(&str)) {
-    let mut buffer = String::new();
-    without_prefixes(word, &mut buffer, hit);
-    if let Some(shorter) = without_runs(word) {
-        for form in &shorter {
-            without_prefixes(form, &mut buffer, hit);
-            without_suffixes(form, &mut buffer, hit);
-        }
-    }
-    without_suffixes(word, &mut buffer, hit);
-}
-
-fn without_suffixes(word: &str, buffer: &mut String, hit: &mut impl FnMut(&str)) {
-    for suffix in SUFFIXES {
-        let least = if matches!(*suffix, "nya" | "ny" | "ku" | "mu" | "e" | "s" | "2") { STEM_MIN_SURE } else { STEM_MIN };
-        let Some(stem) = word.strip_suffix(suffix).filter(|stem| stem.len() >= least) else { continue };
-        without_prefixes(stem, buffer, hit);
-        if matches!(*suffix, "ing" | "ed") {
-            // defacing, deface.
-            let mut with_e = String::with_capacity(stem.len() + 1);
-            with_e.push_str(stem);
-            with_e.push('e');
-            hit(&with_e);
-        }
-        if matches!(*suffix, "nya" | "ny" | "lah" | "kah" | "pun" | "ku" | "mu" | "e" | "ne") {
-            for inner in INNER_SUFFIXES {
-                if let Some(stem) = stem.strip_suffix(inner).filter(|stem| stem.len() >= STEM_MIN) {
-                    without_prefixes(stem, buffer, hit);
-                }
-            }
-        }
-    }
-}
-
-/// Prefixes that leave the stem as it is. `ke-` and `nge-` are the spoken passive and active.
-const PREFIXES: &[&str] = &["di", "ter", "te", "ber", "be", "bel", "per", "pe", "me", "ke", "se", "ku", "kau", "nge", "ng"];
-/// Nasal prefixes, and the letters that they swallow from the stem: `menyebar` is `sebar`.
-const NASALS: &[(&str, &str)] = &[
-    ("meny", "sc"),
-    ("peny", "sc"),
-    ("meng", "k"),
-    ("peng", "k"),
-    ("mem", "p"),
-    ("pem", "p"),
-    ("men", "t"),
-    ("pen", "t"),
-    ("ny", "sc"),
-    ("ng", "k"),
-    ("n", "t"),
-    ("m", "p"),
-];
-/// A second prefix stands inside these: `mempermalukan`, `keterbatasan`, `disebar`.
-const OUTER: &[&str] = &["di", "mem", "ke", "se", "men", "ku", "ber", "pem"];
-
-fn without_prefixes(word: &str, buffer: &mut String, hit: &mut impl FnMut(&str)) {
-    hit(word);
-    one_prefix(word, buffer, hit);
-    for outer in OUTER {
-        if let Some(rest) = word.strip_prefix(outer).filter(|rest| rest.len() > STEM_MIN + 1) {
-            one_prefix(rest, buffer, hit);
-        }
-    }
-}
-
-fn one_prefix(word: &str, buffer: &mut String, hit: &mut impl FnMut(&str)) {
-    // A first letter that begins no prefix is the common case.
-    if !word.starts_with(['d', 't', 'b', 'p', 'm', 'k', 's', 'n']) {
-        return;
-    }
-    for prefix in PREFIXES {
-        let least = if matches!(*prefix, "di" | "nge" | "ng" | "ter") { STEM_MIN_SURE } else { STEM_MIN };
-        if let Some(stem) = word.strip_prefix(prefix).filter(|stem| stem.len() >= least) {
-            hit(stem);
-        }
-    }
-    for (prefix, swallowed) in NASALS {
-        let Some(rest) = word.strip_prefix(prefix).filter(|rest| rest.len() >= STEM_MIN - 1) else { continue };
-        if prefix.len() > 1 {
-            hit(rest);
-        }
-        for letter in swallowed.chars() {
-            buffer.clear();
-            buffer.push(letter);
-            buffer.push_str(rest);
-            hit(buffer);
-        }
-    }
-}
-
-/// `tolonggg` as `tolongg` and `tolong`: runs of three and more as two letters and as one.
-fn without_runs(word: &str) -> Option<[String; 2]> {
-    let bytes = word.as_bytes();
-    let has_run = bytes.windows(3).any(|three| matches!(three, [a, b, c] if a == b && b == c));
-    if !has_run || bytes.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let mut run = 0;
-    let mut last = '\0';
-    let (mut two, mut one) = (String::new(), String::new());
-    for c in word.chars() {
-        run = if c == last { run + 1 } else { 1 };
-        last = c;
-        if run <= 2 {
-            two.push(c);
-        }
-        if run == 1 {
-            one.push(c);
-        }
-    }
-    Some([two, one])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn reaches(word: &str, stem: &str) -> bool {
-        let mut found = false;
-        stems(word, &mut |candidate| found |= candidate == stem);
-        found
-    }
-
-    #[test]
-    fn affixes_formal_and_spoken_lead_to_the_word_that_the_rule_names() {
-        for (word, stem) in [
-            ("diretas", "retas"),
-            ("peretasan", "retas"),
-            ("meretasnya", "retas"),
-            ("penyebaran", "sebar"),
-            ("nyebarin", "sebar"),
-            ("menipu", "tipu"),
-            ("nipu", "tipu"),
-            ("mengambilalih", "ambilalih"),
-            ("pencurian", "curi"),
-            ("dicuri", "curi"),
-            ("kehack", "hack"),
-            ("ngehack", "hack"),
-            ("hacked", "hack"),
-            ("defacing", "deface"),
-            ("webnya", "web"),
-            ("webe", "web"),
-            ("dibocorkan", "bocor"),
-            ("kebocorannya", "bocor"),
-            ("tolonggg", "tolong"),
-            ("bagi2", "bagi"),
-            ("mempublikasikan", "publikasi"),
-            ("disebarluaskan", "sebarluas"),
-            ("mengisi", "isi"),
-            ("ngisi", "isi"),
-            ("memperjualbelikan", "jualbeli"),
-        ] {
-            assert!(reaches(word, stem), "{word} should reach {stem}");
-        }
-    }
-
-    #[test]
-    fn short_words_are_not_found_in_others() {
-        for (word, stem) in [("lagi", "lag"), ("min", "pin"), ("dinas", "nas"), ("bersih", "sih"), ("kami", "kam")] {
-            assert!(!reaches(word, stem) || word == "dinas", "{word} should not reach {stem}");
-        }
-    }
 
     #[test]
     fn words_keep_their_place_and_sentences_stand_apart() {

@@ -48,7 +48,6 @@ const FENCES: &[(&str, &[&str])] = &[
     ("tokio_rustls", &["wire"]),
     ("rustls_native_certs", &["wire"]),
     ("socket2", &["wire"]),
-    ("futures_util", &["wire", "daemon"]),
     ("tokio", &["wire", "daemon", "cli"]),
     ("sd_notify", &["daemon"]),
     ("tracing_subscriber", &["daemon", "cli"]),
