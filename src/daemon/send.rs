@@ -289,6 +289,11 @@ fn ready(daemon: &Daemon, id: OutboxId, agreed: &mut Option<Arc<Agreed>>) -> any
             return Ok(Ready::Held);
         }
     };
+    // One of a dissemination was made anew of what was agreed to; any other leaves as it was decided, or not at all.
+    if matches!(letter, Cow::Borrowed(_)) && !daemon.store.is_as_decided(id)? {
+        hold(daemon, id, &queued, &desk.say("held.not_as_decided", &[]))?;
+        return Ok(Ready::Held);
+    }
     let center = Center { name: bench.policy.center_name.clone(), address: bench.policy.center_address.clone() };
     let keyring = keyring_for(daemon, &queued, &bench.reader.keyring)?;
     let fresh = || {

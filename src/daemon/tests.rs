@@ -134,6 +134,33 @@ async fn a_letter_that_cannot_be_read_is_held_and_told() {
     assert_eq!(held.len(), 1, "{held:?}");
 }
 
+/// `audit verify` would have said so, and nobody asks it before each letter.
+#[tokio::test]
+async fn a_letter_that_was_changed_in_the_database_is_held_and_told() {
+    for change in [
+        "json_set(letter, '$.protection', 'signed', '$.tlp', 'CLEAR')",
+        "json_set(letter, '$.to', 'maling@lain.example')",
+        "json_set(letter, '$.text', 'Kirim sandi Anda ke sini.')",
+        "json_set(letter, '$.outer_subject', 'rahasia')",
+    ] {
+        let (folder, mut stage) = stage();
+        report(&mut stage);
+        stage.daemon.take_in().await.unwrap();
+        let db = rusqlite::Connection::open(database(&folder)).unwrap();
+        db.execute_batch("DROP TRIGGER outbox_letter_is_fixed;").unwrap();
+        assert_eq!(db.execute(&format!("UPDATE outbox SET letter = {change} WHERE kind = 'acknowledgement'"), []).unwrap(), 1);
+        let sent = stage.play().await.unwrap();
+        assert!(sent.iter().all(|letter| !letter.message_id.starts_with("acknowledgement.")), "it left after {change}");
+        assert!(sent.iter().any(|letter| letter.text.contains("diubah di basis data")), "{change}: {sent:?}");
+        let held = stage.daemon.store.outbox(&[LetterState::Held], &view(&stage)).unwrap();
+        assert_eq!(held.len(), 1, "{change}: {held:?}");
+        // Nor does a person send it by trying again.
+        stage.daemon.store.retry(crate::store::OutboxId(held[0].id), "test", stage.clock.now()).unwrap();
+        let sent = stage.play().await.unwrap();
+        assert!(sent.iter().all(|letter| !letter.message_id.starts_with("acknowledgement.")), "it left after {change}, tried again");
+    }
+}
+
 #[tokio::test]
 async fn c4_c5_c6_while_the_clock_is_behind_the_log_commands_wait_and_reports_go_on() {
     let (_folder, mut stage) = stage();

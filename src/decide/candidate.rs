@@ -6,10 +6,10 @@ use super::Arrived;
 use super::trust;
 use super::unsealed;
 use super::work::{DAEMON, Work};
-use crate::mail::kind::Dmarc;
-use crate::model::Fingerprint;
+use crate::mail::results::Dmarc;
 use crate::model::effect::Effect;
 use crate::model::ticket::{Ticket, TicketEvent, TicketNumber};
+use crate::model::{Fingerprint, Tlp};
 use crate::openpgp::Certificate;
 use crate::openpgp::open::Refusal;
 
@@ -40,6 +40,10 @@ pub fn keep(arrived: &Arrived<'_>, number: &TicketNumber, moment: Moment, work: 
     }
     if moment == Moment::Later && arrived.recognised.dmarc != Dmarc::Pass {
         return say("candidate.unproved", "", work);
+    }
+    // What nobody but the one person may read is not sealed to a key on the word of a mail server alone.
+    if moment == Moment::Later && ticket.tlp.is_some_and(|mark| mark >= Tlp::AmberStrict) {
+        return say("candidate.marked", "", work);
     }
     let problems = certificate.unfit(work.desk.now);
     if !problems.is_empty() {

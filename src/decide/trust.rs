@@ -3,7 +3,7 @@
 
 use super::Arrived;
 use super::work::Work;
-use crate::mail::kind::Dmarc;
+use crate::mail::results::Dmarc;
 use crate::model::Sha256;
 use crate::model::snapshot::SeenPlaintext;
 use crate::model::ticket::Ticket;

@@ -208,6 +208,11 @@ pub fn mailboxes(unfolded: &str, budget: &mut Budget) -> Vec<Mailbox> {
                 word.angle = Some(String::new());
             }
             '>' if word.angle.is_some() => word.is_closed = true,
+            // It closes nothing: the field is written by no mail program, and what it means nobody knows (L16).
+            '>' => {
+                word.is_broken = true;
+                word.push(c, false);
+            }
             _ if word.is_closed && !c.is_whitespace() => {
                 found.extend(std::mem::take(&mut word).finish(budget));
                 word.push(c, false);
@@ -226,6 +231,7 @@ struct Word {
     angle: Option<String>,
     comment: String,
     is_closed: bool,
+    is_broken: bool,
 }
 
 impl Word {
@@ -257,7 +263,9 @@ impl Word {
         if bare.contains("=?") {
             budget.note("encoded-address", "an address with encoded words is none (RFC 2047 section 5)");
         }
-        let address = if bare.contains("=?") { None } else { Address::parse(&to_a_labels(&bare)) };
+        // An angle that nothing closes is as odd as one that nothing opens.
+        let is_broken = self.is_broken || self.angle.is_some() && !self.is_closed;
+        let address = if is_broken || bare.contains("=?") { None } else { Address::parse(&to_a_labels(&bare)) };
         Some(Mailbox {
             name: name_of(name),
             typed: visible(&self.angle.as_deref().unwrap_or(plain).chars().take(320).collect::<String>()),

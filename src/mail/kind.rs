@@ -1,6 +1,7 @@
 //! What a message is (contract 6, RFC 3834): report, reply, robot, bounce, list, our own; and
 //! whether it may be answered automatically. By header and words alone, without the database.
 
+use super::results::{Dmarc, dmarc};
 use super::{Mail, dsn, thread};
 use crate::model::{Address, effect::MailKind};
 
@@ -34,17 +35,6 @@ pub struct Recognised {
     /// The verdict where the Message-ID that the mail cites turns out to be none of ours, as far as that
     /// changes anything: anybody can write one of our domain, and only the outbox knows those we gave.
     pub unless_ours: Option<Box<Recognised>>,
-}
-
-/// The verdict of DMARC in the topmost Authentication-Results of our own server (RFC 8601, RFC 7489).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dmarc {
-    Pass,
-    Fail,
-    /// Our server has no policy to go by, or could not tell.
-    None,
-    /// No such field of our server, or no server is configured to be believed.
-    Unchecked,
 }
 
 /// Whether a mail's headers allow an automatic answer to it.
@@ -95,7 +85,7 @@ fn verdict(mail: &Mail, house: &House, citation: Citation) -> Recognised {
         hold_answer: refusal.as_ref().is_some_and(|refusal| refusal.is_held),
         answer_because: refusal.map_or_else(|| "nothing marks it as automatic".to_owned(), |refusal| refusal.because),
         headers,
-        dmarc: dmarc(mail, house),
+        dmarc: dmarc(mail, house.authserv_id.as_deref()),
         unless_ours: None,
     }
 }
@@ -454,7 +444,13 @@ fn why_no_answer(mail: &Mail, house: &House) -> Option<Refusal> {
     if let Some(because) = robot_address(from) {
         return Some(because);
     }
-    if dmarc(mail, house) == Dmarc::Fail {
+    if from.is_quoted() {
+        return Some(Refusal::held("an address that needs quotes is hardly ever a person's"));
+    }
+    if !from.domain().contains('.') {
+        return Some(Refusal::held("the sender's domain is a name of one's own machine"));
+    }
+    if dmarc(mail, house.authserv_id.as_deref()) == Dmarc::Fail {
         return Some(Refusal::held("our mail server found that DMARC fails"));
     }
     None
@@ -483,26 +479,4 @@ fn robot_address(from: &Address) -> Option<Refusal> {
             .any(|word| plain.contains(word))
             || matches!(plain.as_str(), "bounce" | "bounces" | "autoreply" | "autoresponder");
     is_unread.then(|| Refusal::held(&format!("nobody reads {local}@")))
-}
-
-/// Only the topmost Authentication-Results that bears the configured name counts (L14, RFC 8601 §5).
-fn dmarc(mail: &Mail, house: &House) -> Dmarc {
-    let Some(trusted) = house.authserv_id.as_deref() else { return Dmarc::Unchecked };
-    let topmost = mail.header_values("Authentication-Results").find(|value| {
-        let id = value.split(';').next().unwrap_or_default();
-        id.split_whitespace().next().is_some_and(|id| id.eq_ignore_ascii_case(trusted))
-    });
-    let Some(results) = topmost else { return Dmarc::Unchecked };
-    let verdicts = results.split(';').skip(1).filter_map(|result| {
-        let word: String = result.chars().take_while(|c| *c != '(').collect::<String>().to_ascii_lowercase();
-        let (method, verdict) = word.split_once('=')?;
-        let verdict: String = verdict.trim_start().chars().take_while(char::is_ascii_alphanumeric).collect();
-        (method.trim() == "dmarc").then_some(verdict)
-    });
-    // Two verdicts of one server are for two domains in From: the worse one counts.
-    verdicts.fold(Dmarc::Unchecked, |so_far, verdict| match (so_far, verdict.as_str()) {
-        (Dmarc::Fail, _) | (_, "fail") => Dmarc::Fail,
-        (Dmarc::Unchecked | Dmarc::Pass, "pass") => Dmarc::Pass,
-        _ => Dmarc::None,
-    })
 }

@@ -12,6 +12,7 @@ pub mod kind;
 pub mod part;
 mod quote;
 pub mod read;
+pub mod results;
 pub mod template;
 pub mod text;
 pub mod thread;

@@ -3,11 +3,16 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Octets of a local part (RFC 5321 §4.5.3.1.1).
+const LOCAL_MAX: usize = 64;
+
 /// An RFC 5321 §4.1.2 mailbox, in lower case as a whole.
 ///
 /// Local parts are case-sensitive by the letter of the RFC and nowhere in practice; one spelling
 /// makes comparison, counting and matching one thing. Domains are A-labels (RFC 5890): the reader
-/// converts before it comes here. Address literals (`a@[192.0.2.1]`) are refused.
+/// converts before it comes here. Address literals (`a@[192.0.2.1]`) are refused. A local part keeps its
+/// quotes only where it cannot stand without them: `"ana"@x`, `"\\ana"@x` and `"a\\na"@x` are `ana@x`
+/// (RFC 5321 §4.1.2), and whatever asks who somebody is sees one mailbox.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Address(String);
@@ -21,7 +26,8 @@ impl Address {
             return None;
         }
         let (local, domain) = text.rsplit_once('@')?;
-        (local_is_valid(local) && domain_is_valid(domain)).then(|| Self(text.to_ascii_lowercase()))
+        let local = canonical_local(local)?;
+        domain_is_valid(domain).then(|| Self(format!("{local}@{domain}").to_ascii_lowercase()))
     }
 
     /// What stands before the last `@`.
@@ -36,6 +42,12 @@ impl Address {
         self.0.rsplit_once('@').map_or("", |(_, domain)| domain)
     }
 
+    /// Whether the local part cannot stand without quotes: legal, and hardly ever a person's.
+    #[must_use]
+    pub fn is_quoted(&self) -> bool {
+        self.0.starts_with('"')
+    }
+
     /// The whole address.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -45,8 +57,11 @@ impl Address {
     /// The same mailbox without `+detail`, so that `a+1@x` and `a@x` count as one sender.
     #[must_use]
     pub fn without_detail(&self) -> Self {
-        match (self.local().split_once('+'), self.domain()) {
-            (Some((local, _)), domain) if !local.is_empty() && !local.starts_with('"') => Self(format!("{local}@{domain}")),
+        let Some((local, _)) = self.local().split_once('+') else { return self.clone() };
+        // A plus sign is never the second half of an escape, so the cut leaves whole characters.
+        let local = if self.is_quoted() { canonical_local(&format!("{local}\"")) } else { Some(local.to_owned()) };
+        match local {
+            Some(local) if !local.is_empty() => Self(format!("{local}@{}", self.domain())),
             _ => self.clone(),
         }
     }
@@ -59,35 +74,48 @@ impl Address {
     pub fn as_counted(&self) -> Self {
         let plain = self.without_detail();
         match plain.domain() {
-            "gmail.com" | "googlemail.com" if !plain.local().starts_with('"') => {
-                Self(format!("{}@gmail.com", plain.local().replace('.', "")))
-            }
+            "gmail.com" | "googlemail.com" if !plain.is_quoted() => Self(format!("{}@gmail.com", plain.local().replace('.', ""))),
             _ => plain,
         }
     }
 }
 
-/// RFC 5321 §4.1.2: a dot-string of atoms, or a quoted string of printable ASCII (no spaces: they
-/// are legal and only ever seen in attacks).
-fn local_is_valid(local: &str) -> bool {
-    if local.is_empty() || local.len() > 64 {
-        return false;
+/// A local part in its one spelling (RFC 5321 §4.1.2): a dot-string of atoms, or a quoted string of
+/// printable ASCII (no spaces: they are legal and only ever seen in attacks). Quotes and escapes that
+/// change nothing are taken off, for "the sender" and every check by name means the mailbox, not its spelling.
+fn canonical_local(local: &str) -> Option<String> {
+    if local.is_empty() || local.len() > LOCAL_MAX {
+        return None;
     }
-    if let Some(inner) = local.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
-        let mut escaped = false;
-        for c in inner.chars() {
-            match c {
-                _ if escaped => escaped = false,
-                '\\' => escaped = true,
-                '"' => return false,
-                _ => {}
-            }
-            if !c.is_ascii_graphic() || c == '<' || c == '>' {
-                return false;
-            }
+    let Some(inner) = local.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
+        return is_dot_string(local).then(|| local.to_owned());
+    };
+    let (mut plain, mut escaped) = (String::with_capacity(inner.len()), false);
+    for c in inner.chars() {
+        if !c.is_ascii_graphic() || c == '<' || c == '>' {
+            return None;
         }
-        return !inner.is_empty() && !escaped;
+        match c {
+            _ if escaped => {
+                escaped = false;
+                plain.push(c);
+            }
+            '\\' => escaped = true,
+            '"' => return None,
+            _ => plain.push(c),
+        }
     }
+    if plain.is_empty() || escaped {
+        return None;
+    }
+    if is_dot_string(&plain) {
+        return Some(plain);
+    }
+    Some(format!("\"{}\"", plain.replace('\\', "\\\\").replace('"', "\\\"")))
+}
+
+/// Atoms with single dots between them.
+fn is_dot_string(local: &str) -> bool {
     local.split('.').all(|atom| !atom.is_empty() && atom.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c)))
 }
 
@@ -167,5 +195,25 @@ mod tests {
             assert_eq!(counted(spelling), "budisantoso@gmail.com");
         }
         assert_eq!(counted("budi.santoso+1@dinas.go.test"), "budi.santoso@dinas.go.test");
+    }
+    #[test]
+    fn l12_quotes_and_escapes_that_change_nothing_make_no_second_mailbox() {
+        let read = |text: &str| Address::parse(text).unwrap();
+        for spelling in [r#""korban"@v.test"#, r#""\korban"@v.test"#, r#""k\orban"@v.test"#, r#""KORB\AN"@V.test"#, r#""korban+3"@v.test"#]
+        {
+            assert_eq!(read(spelling).as_counted(), read("korban@v.test"), "{spelling}");
+            assert!(!read(spelling).is_quoted(), "{spelling}");
+        }
+        for (spelling, one) in [
+            (r#""a,\b"@v.test"#, r#""a,b"@v.test"#),
+            (r#""a\"\\b"@v.test"#, r#""a\"\\b"@v.test"#),
+            (r#""a..b"@v.test"#, r#""a..b"@v.test"#),
+        ] {
+            assert_eq!(read(spelling).as_str(), one);
+            assert_eq!(read(one), read(spelling), "what was stored is read as the same");
+            assert!(read(spelling).is_quoted());
+        }
+        assert_eq!(read(r#""a,b+7"@v.test"#).as_counted(), read(r#""a,b"@v.test"#));
+        assert_eq!(Address::parse(r#""a\"@v.test"#), None);
     }
 }

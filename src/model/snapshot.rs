@@ -85,6 +85,8 @@ pub struct Counters {
     pub acks: u32,
     /// Tickets opened in the last five minutes.
     pub new_tickets: u32,
+    /// As [`Counters::new_tickets`], those of critical priority.
+    pub new_critical: u32,
     /// Refusals answered to the person since midnight, in the centre's zone.
     pub refusals: u32,
 }

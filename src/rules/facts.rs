@@ -9,6 +9,7 @@ use super::set::RuleSet;
 use super::words;
 use crate::extract::indicator::{self, Collector};
 use crate::extract::language;
+use crate::mail::results::{self, Dmarc};
 use crate::mail::{Mail, kind};
 use crate::model::effect::MailKind;
 use std::borrow::Cow;
@@ -137,22 +138,12 @@ fn links(texts: &[Cow<'_, str>], prose: &[(usize, words::Tokens, Vec<WordId>)]) 
 
 /// The DMARC result that our own server wrote (contract 2 `authserv_id`); nobody else is believed.
 fn dmarc(rules: &RuleSet, mail: &Mail) -> &'static str {
-    let Some(server) = rules.house.as_ref().and_then(|house| house.authserv_id.as_deref()) else { return "none" };
-    for value in mail.header_values("Authentication-Results") {
-        // RFC 8601 §2.2: the server's name stands first.
-        let Some((name, results)) = value.split_once(';') else { continue };
-        if name.split_whitespace().next().is_some_and(|name| name.eq_ignore_ascii_case(server)) {
-            let results = results.to_ascii_lowercase();
-            return if results.contains("dmarc=fail") {
-                "fail"
-            } else if results.contains("dmarc=pass") {
-                "pass"
-            } else {
-                "none"
-            };
-        }
+    let server = rules.house.as_ref().and_then(|house| house.authserv_id.as_deref());
+    match results::dmarc(mail, server) {
+        Dmarc::Fail => "fail",
+        Dmarc::Pass => "pass",
+        Dmarc::None | Dmarc::Unchecked => "none",
     }
-    "none"
 }
 
 /// Machine formats among the parts.

@@ -163,6 +163,30 @@ impl Store {
         })
     }
 
+    /// Whether the row still holds the letter that was decided: its bytes have the hash that the audit log took
+    /// down in the transaction that queued it.
+    ///
+    /// # Errors
+    /// Where it is not there or cannot be read.
+    pub fn is_as_decided(&self, id: OutboxId) -> anyhow::Result<bool> {
+        self.read(|db| {
+            let (body, queued_at): (String, At) = db
+                .prepare_cached("SELECT letter, queued_at FROM outbox WHERE id = ?1")?
+                .query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?)))
+                .with_context(|| format!("read letter {id}"))?;
+            // By time, which has an index: a letter and its entry are of one moment.
+            let digest: Option<String> = db
+                .prepare_cached(
+                    "SELECT digest FROM audit WHERE at = ?1 AND thing = 'letter' AND thing_id = ?2 AND what IN ('queued', 'held')
+                         AND digest <> '' ORDER BY id LIMIT 1",
+                )?
+                .query_row((queued_at, id.0.to_string()), |row| row.get(0))
+                .optional()
+                .with_context(|| format!("read the audit entry of letter {id}"))?;
+            Ok(digest.is_some_and(|digest| digest == Sha256::of(body.as_bytes()).0))
+        })
+    }
+
     /// Rung O2: the bytes that every attempt sends. Replaced where a refreshed certificate re-seals.
     ///
     /// # Errors

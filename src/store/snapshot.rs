@@ -401,9 +401,9 @@ fn counters(db: &Connection, question: &Question, place: &Place, now: Timestamp)
     counters.acks = db
         .prepare_cached(&format!("SELECT count(*) FROM outbox WHERE {COUNTED} AND (queued_at > ?1 OR next_at > ?1)"))?
         .query_row([ago(1)], |row| row.get(0))?;
-    counters.new_tickets = db
-        .prepare_cached("SELECT count(*) FROM ticket WHERE opened_at > ?1")?
-        .query_row([at(now.saturating_sub(CROWDED_WITHIN).unwrap_or(now))], |row| row.get(0))?;
+    (counters.new_tickets, counters.new_critical) = db
+        .prepare_cached("SELECT count(*), count(*) FILTER (WHERE priority = 'critical') FROM ticket WHERE opened_at > ?1")?
+        .query_row([at(now.saturating_sub(CROWDED_WITHIN).unwrap_or(now))], |row| Ok((row.get(0)?, row.get(1)?)))?;
     if let Some(person) = &question.person {
         let midnight = now.to_zoned_datetime(place.time_zone.clone()).start_of_day().map_or(now, |day| day.timestamp());
         counters.refusals = db
@@ -413,9 +413,14 @@ fn counters(db: &Connection, question: &Question, place: &Place, now: Timestamp)
     Ok(counters)
 }
 
-/// The lines that wait to be told together, oldest first.
+/// The lines that wait to be told together, the most urgent first, of the same priority the oldest: who reads
+/// only the top of a flood must not miss what burns.
 fn crowd(db: &Connection) -> anyhow::Result<Vec<(Timestamp, String)>> {
-    let mut statement = db.prepare_cached("SELECT at, line FROM crowd ORDER BY at, ticket LIMIT ?1")?;
+    let mut statement = db.prepare_cached(
+        "SELECT crowd.at, crowd.line FROM crowd LEFT JOIN ticket ON ticket.number = crowd.ticket
+         ORDER BY CASE ticket.priority WHEN 'critical' THEN 0 WHEN 'high' THEN 1 WHEN 'medium' THEN 2 ELSE 3 END, crowd.at, crowd.ticket
+         LIMIT ?1",
+    )?;
     let rows = statement.query_map([CROWD_LINES_MAX], |row| Ok((row.get::<_, At>(0)?.0, row.get(1)?)))?;
     rows.collect::<Result<_, _>>().context("read the lines of new tickets")
 }

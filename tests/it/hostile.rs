@@ -391,6 +391,10 @@ fn l14_only_our_own_servers_authentication_results_count() {
         ("Authentication-Results: mx.bssn.test 1; dmarc = fail", true),
         ("Authentication-Results: mx.bssn.test; dmarc=pass\r\nAuthentication-Results: mx.bssn.test; dmarc=fail", false),
         ("Authentication-Results: other.test; dmarc=fail", false),
+        ("Authentication-Results: mx.bssn.test; spf=pass\r\nAuthentication-Results: mx.bssn.test; dmarc=fail", true),
+        ("Authentication-Results: mx.bssn.test; dmarc (c)=fail", true),
+        ("Authentication-Results: mx.bssn.test; dmarc/1=fail", true),
+        (r#"Authentication-Results: mx.bssn.test; spf=pass smtp.mailfrom="a; dmarc=fail"@x.example; dmarc=pass"#, false),
         ("Authentication-Results: mx.bssn.test; dmarc=fail\r\nAuthentication-Results: other.test; dmarc=pass", true),
     ] {
         let verdict = with_header(header);

@@ -8,7 +8,7 @@ use crate::extract::document::FORM_IN_TEXT;
 use crate::mail::template::TemplateName;
 use crate::model::effect::Effect;
 use crate::model::letter::Enclosure;
-use crate::model::ticket::TicketNumber;
+use crate::model::ticket::{Priority, TicketNumber};
 use crate::model::{Document, Language};
 use crate::openpgp::open::Opened;
 
@@ -18,6 +18,9 @@ const NOTICE_ENCLOSURES_MAX: usize = 50;
 const REASONS_MAX: usize = 6;
 /// New tickets within five minutes that are told one by one; those past them wait for a digest.
 const NOTICES_APART: u32 = 10;
+/// Critical tickets within five minutes that are told one by one all the same: a flood of others does not
+/// hide them, and a flood that calls itself critical does not fill mailboxes.
+const CRITICAL_APART: u32 = 10;
 /// Bytes of attachments that one notice carries; mail servers refuse much larger mail.
 const NOTICE_BYTES_MAX: usize = 10 * 1024 * 1024;
 
@@ -55,8 +58,10 @@ pub(super) fn notice_new(
     work: &mut Work<'_>,
 ) {
     let Some(ticket) = work.ticket(number).cloned() else { return };
+    let counters = work.world.counters;
+    let is_urgent = ticket.priority == Priority::Critical && counters.new_critical < CRITICAL_APART;
     // Whoever made the ticket with !angkat waits for what stands in it.
-    if work.world.counters.new_tickets >= NOTICES_APART && *origin != Origin::Promoted {
+    if counters.new_tickets >= NOTICES_APART && !is_urgent && *origin != Origin::Promoted {
         let from = arrived.from().map_or("-", |from| from.as_str());
         // Of senders of whom nothing is known either way there are too many for a line each.
         let trust = (trust::level(arrived) != trust::UNCHECKED).then(|| trust::words(arrived, None, work));

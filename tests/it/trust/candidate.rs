@@ -116,3 +116,34 @@ fn p4_a_later_mail_brings_a_key_only_from_a_sender_that_is_proved_and_replaces_n
     let raw = replies(&mut play).into_iter().find(|letter| letter.message_id.starts_with("reply.")).unwrap().raw;
     assert!(play.stage.actor("asli").unwrap().reads(&raw, now).text.contains("Kami sudah memeriksa."));
 }
+
+#[test]
+fn p4_l14_a_verdict_forged_in_the_envelope_address_brings_no_key() {
+    let mut play = Play::new(TRUSTED);
+    play.bring("joko", "joko@kantor.example");
+    play.writes("joko", &report());
+    play.bring_with_key("palsu", "joko@kantor.example");
+    let follow = note("Re: [BANTUAN70-2026-000001] Laporan", "Ini kunci saya.");
+    let field = r#"Authentication-Results: mx.bssn.test; spf=pass smtp.mailfrom="a; dmarc=pass; b"@evil.example"#;
+    let raw = [format!("{field}\r\n").into_bytes(), play.signed("palsu", &follow)].concat();
+    let letters = play.post(&raw);
+    assert!(notice(&letters).contains("tidak dipakai, karena kebenaran pengirimnya"), "{}", notice(&letters));
+    assert_eq!(protection(&replies(&mut play), "reply"), "signed");
+}
+
+#[test]
+fn p4_above_amber_no_later_mail_brings_a_key_even_from_a_proved_sender() {
+    for mark in ["RED", "AMBER+STRICT"] {
+        let mut play = Play::new(TRUSTED);
+        play.bring("joko", "joko@kantor.example");
+        play.writes("joko", &report());
+        play.commands(&format!("!tiket BANTUAN70-2026-000001\n!tlp {mark}"));
+        play.bring_with_key("asli", "joko@kantor.example");
+        let follow = note("Re: [BANTUAN70-2026-000001] Laporan", "Ini kunci saya.");
+        let raw = [format!("{PASSES}\r\n").into_bytes(), play.signed("asli", &follow)].concat();
+        let letters = play.post(&raw);
+        assert!(notice(&letters).contains("harus dicatat oleh petugas"), "{}", notice(&letters));
+        let letters = replies(&mut play);
+        assert!(letters.iter().all(|letter| !letter.message_id.starts_with("reply.")), "{mark}: nothing is sealed to it");
+    }
+}

@@ -216,6 +216,75 @@ fn l6_l12_a_forged_sender_gets_five_acknowledgements_whatever_its_spelling() {
 }
 
 #[test]
+fn l6_l12_quotes_round_a_senders_name_are_no_new_sender_and_no_disguise() {
+    let mut play = Play::new("");
+    play.bring("korban", "korban@v.example");
+    play.bring("siti", "siti@v.example");
+    for at in 0..6 {
+        play.bring(&format!("korban{at}"), &format!("korban+{at}@v.example"));
+    }
+    let report = |serial: usize| note(&format!("Situs {serial} diretas"), &format!("Halaman depan situs {serial} diganti orang."));
+    let mut answers = |typed: &str, serial: usize| {
+        let raw = String::from_utf8(play.raw("korban", &report(serial))).unwrap();
+        let at = raw.find("From: ").unwrap();
+        let end = at + raw[at..].find("\r\n").unwrap();
+        let letters = play.post(format!("{}From: {typed}{}", &raw[..at], &raw[end..]).as_bytes());
+        letters.into_iter().filter(|letter| letter.message_id.starts_with("acknowledgement.")).map(|letter| letter.to).collect::<Vec<_>>()
+    };
+    let name = "korban";
+    let spellings = (0..name.len()).flat_map(|at| {
+        let (head, tail) = name.split_at(at);
+        [format!(r#""{head}\{tail}"@v.example"#), format!(r#""{head}{tail}+{at}"@v.example"#)]
+    });
+    let acknowledged: usize = spellings.enumerate().map(|(serial, spelling)| answers(&spelling, serial).len()).sum();
+    assert_eq!(acknowledged, 5, "one mailbox, one budget");
+    for (serial, typed) in [
+        r#""bantuan70"@bssn.test"#,
+        r#""bantuan7\0"@bssn.test"#,
+        r#""ani"@bssn.test"#,
+        r#""mailer-daemon"@v.example"#,
+        r#""post\master"@v.example"#,
+        r#""owner-x"@v.example"#,
+        r#""no,body"@v.example"#,
+        "siti@v.example>RCPT TO:<joko@v.example",
+        "<siti@v.example",
+        "siti@localhost",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert_eq!(answers(typed, 100 + serial), [], "{typed}");
+    }
+    assert_eq!(answers("Siti <siti@v.example>", 200).len(), 1, "who writes plainly is answered");
+}
+
+#[test]
+fn l6_a_flood_does_not_hide_what_is_urgent() {
+    let mut play = Play::new("");
+    for who in ["banjir", "joko", "rsud", "dinas"] {
+        play.bring(who, &format!("{who}@{who}.example"));
+    }
+    for serial in 0..12 {
+        play.writes("banjir", &note(&format!("Situs {serial} diretas"), &format!("Halaman depan situs {serial} diganti orang.")));
+    }
+    let high = play.writes("dinas", &note("Server kena ransomware", "Berkas di server dinas kami minta tebusan."));
+    assert_eq!(kinds_to(&high, "ani@bssn.test"), [""; 0], "it waits for the digest");
+    let critical = |serial: usize| {
+        note(&format!("DARURAT {serial}"), &format!("SIMRS rumah sakit lumpuh sejak subuh, server {serial} terenkripsi, minta tebusan."))
+    };
+    for serial in 0..12 {
+        let letters = play.writes("rsud", &critical(serial));
+        assert_eq!(kinds_to(&letters, "ani@bssn.test").len(), usize::from(serial < 10), "{serial}: each by itself, up to ten");
+    }
+    play.stage.clock.advance(SignedDuration::from_mins(6));
+    let digest = play.waits(0);
+    let text = notice(&digest);
+    let place = |words: &str| text.find(words).unwrap_or_else(|| panic!("{words} is missing: {text}"));
+    assert!(place("DARURAT 10") < place("DARURAT 11") && place("DARURAT 11") < place("Server kena ransomware"), "{text}");
+    assert!(place("Server kena ransomware") < place("Situs 10 diretas"), "{text}");
+}
+
+#[test]
 fn l6_of_a_flood_everything_is_kept_and_others_are_answered_in_time() {
     const FLOOD: usize = 60;
     let more = "\n[acknowledgement]\nper_sender_per_day = 2\n";
