@@ -132,7 +132,12 @@ fn page(desk: &Desk, typed: &str) -> Result<TicketPage, Failure> {
 
 fn print_tickets(common: &Common, rows: &[TicketRow]) -> Outcome {
     print_rows(common, rows, &["NUMBER", "STATE", "CATEGORY", "PRIORITY", "TLP", "OPENED", "DUE", "ASSIGNEE", "SUBJECT"], |row| {
-        let due = row.clocks.iter().filter(|clock| clock.met_at.is_none()).filter_map(|clock| clock.due_at.clone()).min();
+        let due = row
+            .clocks
+            .iter()
+            .filter(|clock| clock.met_at.is_none() && clock.paused_at.is_none())
+            .filter_map(|clock| clock.due_at.clone())
+            .min();
         vec![
             row.number.to_string(),
             row.state.to_string(),
@@ -174,7 +179,8 @@ fn show(common: &Common, desk: &Desk, number: &str) -> Outcome {
     ])?;
     for clock in &ticket.clocks {
         let due = clock.due_at.as_deref().unwrap_or("-");
-        print(format!("clock        {} {}, due {due}, met {}", clock.name, clock.state, clock.met_at.as_deref().unwrap_or("-")))?;
+        let paused = clock.paused_at.as_ref().map_or_else(String::new, |at| format!(", stands still since {at}"));
+        print(format!("clock        {} {}, due {due}, met {}{paused}", clock.name, clock.state, clock.met_at.as_deref().unwrap_or("-")))?;
     }
     for (name, value) in &page.form {
         print(format!("form         {}: {}", escaped(name), escaped(value)))?;

@@ -8,6 +8,7 @@ mod proof;
 mod speech;
 
 use super::command::{self, Binding, Command, Fault, Line, Order};
+use super::letters::lines::About;
 use super::letters::{self, list, text};
 use super::report::{self, Origin};
 use super::work::Work;
@@ -105,6 +106,8 @@ pub struct Job<'j> {
     pub enclosures: Vec<Enclosure>,
     /// Each letter that goes out, in full, for the receipt.
     pub sent: Vec<String>,
+    /// Each that will go out once others agree, in full.
+    pub proposed: Vec<String>,
     /// What was done and needs a word after the results.
     pub next: Vec<String>,
     pub text_is_used: bool,
@@ -160,6 +163,12 @@ impl Job<'_> {
         self.order.text.clone()
     }
 
+    /// The text as a reason for what was done: one that belongs to a speech is none.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        if self.has_speech() { "" } else { self.order.text.trim() }
+    }
+
     fn has_speech(&self) -> bool {
         self.order.commands().any(is_speech)
     }
@@ -198,6 +207,7 @@ fn carry_out(arrived: &Arrived<'_>, person: &Person, signed: &SignedText, mut wo
         target,
         rivals,
         sent: Vec::new(),
+        proposed: Vec::new(),
         next: Vec::new(),
         text_is_used: false,
         signed,
@@ -211,6 +221,7 @@ fn carry_out(arrived: &Arrived<'_>, person: &Person, signed: &SignedText, mut wo
         Ok(results) => (results, trial),
         Err(results) => {
             job.sent.clear();
+            job.proposed.clear();
             job.answer = None;
             job.next = vec![work.desk.say("receipt.nothing_done", &[])];
             (results, work)
@@ -257,7 +268,7 @@ fn tell_assignee(job: &Job<'_>, results: &[String], work: &mut Work<'_>) {
     let what = work.desk.say("notice.colleague", &[("number", &number.0), ("by", &job.person.name)]);
     let sent = job.sent.join("\n\n");
     let words = if sent.is_empty() { job.order.text.as_str() } else { &sent };
-    let fields = work.event_fields(Some(&number), what, results.to_vec(), words);
+    let fields = work.event_fields(&number, About::Ticket, what, results.to_vec(), words);
     let letter = work.to_person(person, Some(&number), LetterKind::Notice, TemplateName::NoticeEvent, &fields);
     work.queue(letter, AtReporter::No);
 }
@@ -389,6 +400,7 @@ fn receipt_fields(job: &Job<'_>, results: Vec<String>, ticket: Option<&TicketNum
     }
     list(&mut fields, "next", next);
     list(&mut fields, "sent", job.sent.clone());
+    list(&mut fields, "proposed", job.proposed.clone());
     text(&mut fields, "outer_differs", outer_differs(job, work));
     fields
 }

@@ -1,9 +1,11 @@
 //! A mail of ours came back (RFC 3464, and what is no DSN). Only a bounce that names our keyed
 //! token or Message-ID and our recipient changes anything (ATTACKS L19); the rest is shown or filed.
 
+use super::letters::lines::About;
 use super::work::{DAEMON, Work};
 use super::{Arrived, retry};
 use crate::mail::dsn::{Bounce, Fate};
+use crate::model::Address;
 use crate::model::dissemination::RecipientState;
 use crate::model::effect::{Decision, Effect};
 use crate::model::letter::{LetterKind, LetterState};
@@ -18,7 +20,7 @@ pub fn bounced(arrived: &Arrived<'_>, mut work: Work<'_>) -> Decision {
         return work.file_for_digest(arrived, None, because);
     };
     let reason = format!("{} {}", bounce.status, bounce.diagnostic).trim().to_owned();
-    let say = |key: &str| work.desk.say(key, &[("to", letter.to.as_str()), ("reason", &reason)]);
+    let say = |key: &str| work.desk.say(key, &[("kind", letter.kind.word()), ("to", letter.to.as_str()), ("reason", &reason)]);
     // Whether a stakeholder was reached is not decided by a report that does not say who was not.
     let is_proved = match &bounce.recipient {
         Some(recipient) => *recipient == letter.to,
@@ -49,7 +51,8 @@ pub fn bounced(arrived: &Arrived<'_>, mut work: Work<'_>) -> Decision {
         // It may be forged and it may be true: an analyst sees it once, and nothing else changes.
         (false, Fate::Permanent) if has_left && letter.dissemination.is_some() && is_first("unconfirmed", &letter, &mut work) => {
             if let Some(ticket) = &letter.ticket {
-                work.notify_event(ticket, because.clone(), Vec::new(), "", None);
+                let about = [letter.to.clone()];
+                work.notify_about(ticket, About::Silent(&about), because.clone(), which(&letter, &work), "");
             }
         }
         _ => {}
@@ -102,6 +105,20 @@ pub fn tell(letter: &OurLetter, because: &str, work: &mut Work<'_>) {
     }
     let matters = !matches!(letter.kind, LetterKind::Notice | LetterKind::Receipt | LetterKind::Report | LetterKind::Survey);
     if matters && work.ticket(ticket).is_some() {
-        work.notify_event(ticket, because.to_owned(), Vec::new(), "", None);
+        let to = [letter.to.clone()];
+        work.notify_about(ticket, unreached(letter, &to), because.to_owned(), which(letter, work), "");
     }
+}
+
+/// Whom a notice is about where a letter did not arrive: another one to the same address is no remedy.
+const fn unreached<'a>(letter: &OurLetter, to: &'a [Address]) -> About<'a> {
+    if letter.dissemination.is_some() { About::Silent(to) } else { About::LostReporter }
+}
+
+/// Which letter it was, for who reads of it: of two to one address each has its own fate.
+fn which(letter: &OurLetter, work: &Work<'_>) -> Vec<String> {
+    let number = letter.dissemination.as_ref().map_or("", |number| number.0.as_str());
+    let kind = work.desk.say("fact.letter", &[("kind", letter.kind.word()), ("number", number)]).trim_end().to_owned();
+    let sent = letter.sent_at.map(|at| work.desk.say("fact.letter_sent", &[("at", &work.desk.local(at))]));
+    std::iter::once(kind).chain(sent).collect()
 }

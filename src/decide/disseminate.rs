@@ -8,6 +8,7 @@ mod progress;
 
 use super::act::{Job, local};
 use super::command::names_center;
+use super::letters::lines::About;
 use super::report::{self, one_line};
 use super::work::Work;
 use crate::mail::template::TemplateName;
@@ -83,15 +84,16 @@ pub fn draft(targets: &[String], job: &mut Job<'_>, work: &mut Work<'_>) -> Resu
     }
     let directory: Directory = contacts.into_iter().map(|contact| (contact.address.clone(), contact)).collect();
     let warnings = preview::warnings(&marked_higher, mark, received, work);
-    preview::show(&dissemination, &directory, &warnings, job, work);
     let number = dissemination.number.to_string();
     if is_agreed(&dissemination, work) {
         let what = desk.say("dissemination.drafted", &[("number", &number), ("mark", &mark.label())]);
         work.set_dissemination(dissemination.clone(), job.person.address.as_str(), what);
         let dissemination = release(dissemination, job.person.address.as_str(), &directory, work);
+        preview::show(&dissemination, &directory, &warnings, job, work);
         let held = held_words(&dissemination, work).concat();
         return Ok(format!("{}{held}", desk.say("done.dissemination_sending", &[("number", &number)])));
     }
+    preview::show(&dissemination, &directory, &warnings, job, work);
     let what = desk.say("dissemination.awaits", &[("number", &number), ("mark", &mark.label())]);
     let held = held_words(&dissemination, work).concat();
     request_approval(&dissemination, &directory, &warnings, Some(&job.person.address), work);
@@ -269,7 +271,7 @@ pub fn approve(number: &DisseminationNumber, code: &str, job: &mut Job<'_>, work
     {
         let what = desk.say("notice.agreed", &[("number", &number.0), ("by", by)]);
         let facts = held.iter().map(|line| line.trim_start_matches("; ").to_owned()).collect();
-        let fields = work.event_fields(Some(&ticket), what, facts, "");
+        let fields = work.event_fields(&ticket, About::Dissemination, what, facts, "");
         let letter = work.to_person(person, Some(&ticket), LetterKind::Notice, TemplateName::NoticeEvent, &fields);
         work.queue(letter, AtReporter::No);
     }
@@ -301,10 +303,32 @@ pub fn cancel(number: &DisseminationNumber, job: &mut Job<'_>, work: &mut Work<'
         let state = preview::state_words(&dissemination, work);
         return Err(work.desk.say("refused.not_awaiting", &[("number", &number.0), ("state", &state)]));
     }
+    let before = dissemination.state;
     dissemination.state = DisseminationState::Cancelled;
     job.target = Some(dissemination.ticket.clone());
     work.effect(Effect::CancelLetters { dissemination: number.clone() });
     let what = work.desk.say("dissemination.cancelled", &[("number", &number.0)]);
-    work.set_dissemination(dissemination, job.person.address.as_str(), what.clone());
+    work.set_dissemination(dissemination.clone(), job.person.address.as_str(), what.clone());
+    // Some of it may have left: who wrote it and who agreed to it have to know which.
+    let facts: Vec<String> = if matches!(before, DisseminationState::Sending | DisseminationState::Sent) {
+        std::iter::once(progress::numbers(&dissemination, work)).collect()
+    } else {
+        Vec::new()
+    };
+    tell_cancelled(&dissemination, facts, job, work);
     Ok(what)
+}
+
+/// The author, and whoever agreed, hear that it is cancelled, by whom, and why: what is told as a reason stands
+/// in the text of the mail.
+fn tell_cancelled(dissemination: &Dissemination, facts: Vec<String>, job: &Job<'_>, work: &mut Work<'_>) {
+    let agreed = dissemination.approvals.iter().map(|approval| &approval.by);
+    let concerned: BTreeSet<&Address> =
+        std::iter::once(&dissemination.author).chain(agreed).filter(|address| **address != job.person.address).collect();
+    let what = work.desk.say("notice.cancelled", &[("number", &dissemination.number.0), ("by", job.person.address.as_str())]);
+    let fields = work.event_fields(&dissemination.ticket, About::Dissemination, what, facts, job.reason());
+    for person in concerned.into_iter().filter_map(|address| work.desk.policy.person(address)) {
+        let letter = work.to_person(person, Some(&dissemination.ticket), LetterKind::Notice, TemplateName::NoticeEvent, &fields);
+        work.queue(letter, AtReporter::No);
+    }
 }

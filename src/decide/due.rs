@@ -1,6 +1,7 @@
 //! What time alone causes: warnings and breaches of the clocks, reminders, the survey, tickets
 //! that nobody touched, confirmations that do not come. Everything once: what was told is an event.
 
+use super::letters::lines::About;
 use super::letters::{self, list, text, words};
 use super::work::{DAEMON, Work};
 use super::{Desk, act, disseminate, report};
@@ -70,7 +71,7 @@ fn clock(ticket: &Ticket, clock: &Clock, work: &mut Work<'_>) {
     match by_turn(ticket, work) {
         // The first warning on what nobody took goes to one: what goes to all, each leaves to the others.
         Some(person) if !is_breach && work.desk.policy.warn_at.first() == Some(&highest) => {
-            let fields = work.event_fields(Some(&ticket.number), what.clone(), facts, "");
+            let fields = work.event_fields(&ticket.number, About::Ticket, what.clone(), facts, "");
             let letter = work.to_person(person, Some(&ticket.number), LetterKind::Notice, TemplateName::NoticeEvent, &fields);
             work.queue(letter, AtReporter::No);
         }
@@ -190,7 +191,7 @@ fn expire(mut dissemination: Dissemination, work: &mut Work<'_>) {
     let ticket = dissemination.ticket.clone();
     let what = work.desk.say("dissemination.expired", &[("number", &dissemination.number.0)]);
     work.set_dissemination(dissemination, DAEMON, what.clone());
-    work.notify_event(&ticket, what, Vec::new(), "", None);
+    work.notify_about(&ticket, About::Dissemination, what, Vec::new(), "");
 }
 
 /// Reminders until `confirm_within` is twice over, then the analyst decides (contract 9).
@@ -199,14 +200,14 @@ fn remind(mut dissemination: Dissemination, work: &mut Work<'_>) {
     let every = i64::try_from(policy.remind_every.as_secs()).unwrap_or(i64::MAX).max(HOUR);
     let until = i64::try_from(policy.confirm_within.as_secs()).unwrap_or(i64::MAX).saturating_mul(2);
     let mut due: Vec<usize> = Vec::new();
-    let mut silent: Vec<String> = Vec::new();
+    let mut silent: Vec<Address> = Vec::new();
     for (index, recipient) in dissemination.recipients.iter_mut().enumerate() {
         let (RecipientState::Sent, Some(sent_at)) = (recipient.state, recipient.sent_at) else { continue };
         let waited = now.as_second() - sent_at.as_second();
         if waited >= until {
             // Each is told once, also who was reached days after the others.
             if !dissemination.told.contains("silent") && dissemination.told.insert(format!("silent {}", recipient.address)) {
-                silent.push(recipient.address.to_string());
+                silent.push(recipient.address.clone());
             }
         } else if waited / every > i64::from(recipient.reminders) {
             recipient.reminders = u32::try_from(waited / every).unwrap_or(u32::MAX);
@@ -227,9 +228,10 @@ fn remind(mut dissemination: Dissemination, work: &mut Work<'_>) {
     }
     if !silent.is_empty() {
         let number = dissemination.number.0.clone();
-        let what = work.desk.say("dissemination.silent", &[("number", &number), ("recipients", &silent.join(", "))]);
+        let names: Vec<String> = silent.iter().map(ToString::to_string).collect();
+        let what = work.desk.say("dissemination.silent", &[("number", &number), ("recipients", &names.join(", "))]);
         work.set_dissemination(dissemination, DAEMON, what.clone());
-        work.notify_event(&ticket, what, silent, "", None);
+        work.notify_about(&ticket, About::Silent(&silent), what, names, "");
     }
 }
 

@@ -1,6 +1,8 @@
 //! Letters as the core makes them: who gets which words, under which subject, with which
 //! protection. The words themselves are templates.
 
+pub mod lines;
+
 use super::Desk;
 use super::work::Work;
 use crate::mail::Mail;
@@ -10,6 +12,7 @@ use crate::model::policy::{Calendar, Person, Policy};
 use crate::model::ticket::{AtReporter, Ticket, TicketNumber};
 use crate::model::{Address, Document, Language, Tlp};
 use jiff::SignedDuration;
+use lines::About;
 use std::collections::BTreeSet;
 
 /// The keyed token in an address that the mail came to, where `plus_addresses` is on: what
@@ -224,20 +227,26 @@ impl Work<'_> {
         }
     }
 
-    /// Tells the audience of a ticket about one event.
+    /// Tells the audience of a ticket about one event of the ticket.
     pub fn notify_event(&mut self, number: &TicketNumber, what: String, facts: Vec<String>, words: &str, but: Option<&Address>) {
-        let fields = self.event_fields(Some(number), what, facts, words);
+        let fields = self.event_fields(number, About::Ticket, what, facts, words);
         self.notify(number, TemplateName::NoticeEvent, &fields, &[], but);
+    }
+
+    /// Tells the audience of a ticket about one event that concerns somebody else than its reporter.
+    pub fn notify_about(&mut self, number: &TicketNumber, about: About<'_>, what: String, facts: Vec<String>, words: &str) {
+        let fields = self.event_fields(number, about, what, facts, words);
+        self.notify(number, TemplateName::NoticeEvent, &fields, &[], None);
     }
 
     /// The fields of an event notice.
     #[must_use]
-    pub fn event_fields(&self, number: Option<&TicketNumber>, what: String, facts: Vec<String>, words: &str) -> Fields {
-        let mut fields = self.fields(number);
+    pub fn event_fields(&self, number: &TicketNumber, about: About<'_>, what: String, facts: Vec<String>, words: &str) -> Fields {
+        let mut fields = self.fields(Some(number));
         text(&mut fields, "what", what);
         list(&mut fields, "facts", facts);
         text(&mut fields, "text", words);
-        list(&mut fields, "commands", number.map_or_else(Vec::new, |_| commands(&["!balas", "!catat", "!status"])));
+        list(&mut fields, "commands", lines::of_event(about, self.ticket(number)));
         fields
     }
 

@@ -5,6 +5,7 @@ use super::Arrived;
 use super::act::reopen_ticket;
 use super::candidate::{self, Moment};
 use super::command;
+use super::letters::lines::{self, About, Part};
 use super::letters::{list, text, words};
 use super::report::{self, Origin, note_message, one_line, start_clock};
 use super::trust;
@@ -84,7 +85,8 @@ fn takes_part(ticket: &Ticket, from: &Address) -> bool {
 }
 
 /// Merged tickets answer under the surviving number.
-fn survivor(ticket: &Ticket, work: &Work<'_>) -> TicketNumber {
+#[must_use]
+pub fn survivor(ticket: &Ticket, work: &Work<'_>) -> TicketNumber {
     let mut number = ticket.number.clone();
     // Merging refuses merged targets, so a chain is short; the bound keeps a damaged one from going round.
     for _ in 0..20 {
@@ -101,9 +103,10 @@ fn survivor(ticket: &Ticket, work: &Work<'_>) -> TicketNumber {
 pub fn follow_up(arrived: &Arrived<'_>, number: &TicketNumber, mut work: Work<'_>) -> Decision {
     let Some(ticket) = work.ticket(number).cloned() else { return report::open(arrived, Origin::Fresh, work) };
     let by = arrived.from().map_or_else(|| DAEMON.to_owned(), ToString::to_string);
-    // Copied parties may add to a ticket and a forged sender is shown; only the reporter moves it.
+    // Copied parties may add to a ticket and a forged sender is shown; only a reporter of the matter moves it.
     let is_doubtful = trust::is_doubtful(arrived);
-    let may_move = trust::is_reporter(arrived, &ticket) && !is_doubtful;
+    let part = trust::part(arrived, &ticket, &work);
+    let may_move = part != Part::Copied && !is_doubtful;
     if may_move && let Some(decision) = survey_answer(arrived, &ticket, &by, &work) {
         return decision;
     }
@@ -115,6 +118,10 @@ pub fn follow_up(arrived: &Arrived<'_>, number: &TicketNumber, mut work: Work<'_
         reopen_ticket(&ticket, &by, &mut work);
     }
     note_message(arrived, number, &mut work);
+    if let Part::OfMerged(own) = &part {
+        // The answer to it goes out under that number, in the thread of that conversation.
+        note_message(arrived, own, &mut work);
+    }
     report::keep(arrived, number, &mut work);
     if let Some(mark) = arrived.found.tlp
         && Some(mark) > ticket.received_tlp
@@ -132,9 +139,11 @@ pub fn follow_up(arrived: &Arrived<'_>, number: &TicketNumber, mut work: Work<'_
     } else {
         None
     };
-    let key = candidate::keep(arrived, number, Moment::Later, &mut work);
+    // Answers go out under the number that the writer reported.
+    let own = if let Part::OfMerged(own) = &part { own } else { number };
+    let key = candidate::keep(arrived, own, Moment::Later, &mut work);
     let attention: Vec<String> = stays.iter().cloned().chain(key).collect();
-    notice(arrived, number, attention, &mut work);
+    notice(arrived, number, &part, attention, &mut work);
     let mut because = work.desk.say("file.joined", &[("number", &number.0)]);
     if let Some(stays) = stays {
         because = format!("{because}; {stays}");
@@ -157,7 +166,7 @@ fn documents_came(arrived: &Arrived<'_>, number: &TicketNumber, by: &str, work: 
     }
 }
 
-fn notice(arrived: &Arrived<'_>, number: &TicketNumber, attention: Vec<String>, work: &mut Work<'_>) {
+fn notice(arrived: &Arrived<'_>, number: &TicketNumber, part: &Part, attention: Vec<String>, work: &mut Work<'_>) {
     let Some(ticket) = work.ticket(number).cloned() else { return };
     let mail = &arrived.opened.mail;
     let mut fields = work.fields(Some(number));
@@ -169,14 +178,25 @@ fn notice(arrived: &Arrived<'_>, number: &TicketNumber, attention: Vec<String>, 
     list(&mut fields, "missing", words(&ticket.missing()));
     list(&mut fields, "attachments", report::attachment_lines(arrived.opened));
     text(&mut fields, "trust", trust::words(arrived, Some(&ticket), work));
-    let lines: Vec<String> = attention.into_iter().chain(report::warnings(arrived, work)).collect();
+    let elsewhere = goes_elsewhere(part, &ticket, work);
+    let lines: Vec<String> = attention.into_iter().chain(elsewhere).chain(report::warnings(arrived, work)).collect();
     text(&mut fields, "attention", lines.join("\n"));
     text(&mut fields, "state", ticket.state.word());
     list(&mut fields, "form", arrived.form.iter().map(|(name, value)| format!("{}: {}", work.desk.word("form", name), one_line(value))));
     text(&mut fields, "clock", super::act::running(&ticket, work));
-    list(&mut fields, "commands", super::letters::commands(&["!balas", "!valid", "!lengkapi", "!catat", "!status"]));
+    list(&mut fields, "commands", lines::of_follow_up(part, &ticket));
     let enclosures = report::enclosures(arrived.opened);
     work.notify(number, TemplateName::NoticeFollowup, &fields, &enclosures, arrived.from());
+}
+
+/// Whom `!balas` would reach, where that is somebody else than the one who wrote.
+fn goes_elsewhere(part: &Part, ticket: &Ticket, work: &Work<'_>) -> Option<String> {
+    let reporter = ticket.reporter.as_ref().map_or_else(|| work.desk.say("notice.nobody", &[]), ToString::to_string);
+    match part {
+        Part::Reporter => None,
+        Part::OfMerged(own) => Some(work.desk.say("notice.answer_merged", &[("own", &own.0), ("reporter", &reporter)])),
+        Part::Copied => Some(work.desk.say("notice.answer_copied", &[("reporter", &reporter)])),
+    }
 }
 
 /// A robot's answer may be filed with a ticket and changes nothing (STANDARDS, RFC 3834).
@@ -245,7 +265,7 @@ fn survey_answer(arrived: &Arrived<'_>, ticket: &Ticket, by: &str, work: &Work<'
     }
     // Words instead of marks: a person reads them, and the ticket stays closed.
     report::keep(arrived, &ticket.number, &mut work);
-    notice(arrived, &ticket.number, Vec::new(), &mut work);
+    notice(arrived, &ticket.number, &Part::Reporter, Vec::new(), &mut work);
     let because = work.desk.say("file.survey_words", &[]);
     Some(work.file(arrived, Some(ticket.number.clone()), because))
 }
@@ -286,14 +306,17 @@ pub fn begins_with_receipt(text: &str) -> bool {
 
 /// The reply of a recipient that is no reply to the dissemination belongs to its ticket all the same.
 #[must_use]
-pub fn join_dissemination(arrived: &Arrived<'_>, number: &TicketNumber, what: String, mut work: Work<'_>) -> Decision {
+pub fn join_dissemination(arrived: &Arrived<'_>, dissemination: &Dissemination, what: String, mut work: Work<'_>) -> Decision {
+    let number = &dissemination.ticket;
     note_message(arrived, number, &mut work);
     report::keep(arrived, number, &mut work);
     let from = arrived.from().map_or_else(String::new, ToString::to_string);
-    let facts =
-        std::iter::once(format!("{from}: {}", trust::words(arrived, None, &work))).chain(report::warnings(arrived, &work)).collect();
+    let who = format!("{from}: {}", trust::words(arrived, None, &work));
+    let answer = work.desk.say("notice.answer_recipient", &[("address", &from), ("mark", &dissemination.tlp.label())]);
+    let facts = [who, answer].into_iter().chain(report::warnings(arrived, &work)).collect();
     let words = report::said(arrived, work.desk);
-    work.notify_event(number, what.clone(), facts, &words, None);
+    let about = arrived.from().map_or(About::Dissemination, |address| About::Recipient(address, dissemination.tlp));
+    work.notify_about(number, about, what.clone(), facts, &words);
     work.file(arrived, Some(number.clone()), what)
 }
 

@@ -1,6 +1,7 @@
 //! What follows from one attempt to send a letter: the next rung of the outbox ladder, when to try
 //! again, and who must hear of it (ATTACKS F30 to F45).
 
+use super::letters::lines::About;
 use super::work::{DAEMON, Work};
 use super::{Desk, bounce};
 use crate::model::Address;
@@ -115,7 +116,9 @@ fn uncertain(letter: &Letter, settled: &Settled, work: &mut Work<'_>) {
     work.event(ticket, DAEMON, TicketEvent::Noted { text: what.clone() }, what.clone());
     let is_told = !matches!(letter.kind, LetterKind::Notice | LetterKind::Receipt | LetterKind::Report);
     if settled.next_at.is_none() && is_told {
-        work.notify_event(ticket, what, Vec::new(), "", None);
+        let to = [letter.to.clone()];
+        let about = if letter.dissemination.is_some() { About::Silent(&to) } else { About::LostReporter };
+        work.notify_about(ticket, about, what, Vec::new(), "");
     }
 }
 
@@ -162,7 +165,9 @@ fn not_sent(letter: &Letter, state: LetterState, what: &str, work: &mut Work<'_>
     }
     let Some(ticket) = &letter.ticket else { return };
     if state == LetterState::Held {
-        work.notify_event(ticket, what.to_owned(), Vec::new(), "", None);
+        let to = [letter.to.clone()];
+        let about = if letter.dissemination.is_some() { About::Silent(&to) } else { About::Ticket };
+        work.notify_about(ticket, about, what.to_owned(), Vec::new(), "");
         return;
     }
     let ours = OurLetter {

@@ -2,6 +2,8 @@
 //! is not believed may still move. Nothing here lets anybody act: commands have their own proof.
 
 use super::Arrived;
+use super::letters::lines::Part;
+use super::reply;
 use super::work::Work;
 use crate::mail::results::Dmarc;
 use crate::model::Sha256;
@@ -20,8 +22,10 @@ pub fn words(arrived: &Arrived<'_>, ticket: Option<&Ticket>, work: &Work<'_>) ->
         Dmarc::Unchecked => None,
     };
     words.extend(dmarc.map(|key| work.desk.say(key, &[])));
-    if ticket.is_some_and(|ticket| !is_reporter(arrived, ticket)) {
-        words.push(work.desk.say("trust.not_reporter", &[]));
+    match ticket.map(|ticket| part(arrived, ticket, work)) {
+        Some(Part::Copied) => words.push(work.desk.say("trust.not_reporter", &[])),
+        Some(Part::OfMerged(number)) => words.push(work.desk.say("trust.reporter_of_merged", &[("number", &number.0)])),
+        Some(Part::Reporter) | None => {}
     }
     words.join("; ")
 }
@@ -71,6 +75,18 @@ pub fn is_signed_by_pinned(arrived: &Arrived<'_>, work: &Work<'_>) -> bool {
 #[must_use]
 pub fn is_reporter(arrived: &Arrived<'_>, ticket: &Ticket) -> bool {
     ticket.reporter.is_some() && ticket.reporter.as_ref() == arrived.from()
+}
+
+/// Which part the sender takes in the ticket. The reporter of a ticket that was merged into it is a reporter of
+/// the matter too, known by the number that the mail answers.
+#[must_use]
+pub fn part(arrived: &Arrived<'_>, ticket: &Ticket, work: &Work<'_>) -> Part {
+    if is_reporter(arrived, ticket) {
+        return Part::Reporter;
+    }
+    let named = work.world.tickets.values().filter(|other| other.number != ticket.number && is_reporter(arrived, other));
+    let mut merged = named.filter(|other| other.merged_into.is_some() && reply::survivor(other, work) == ticket.number);
+    merged.next_back().map_or(Part::Copied, |other| Part::OfMerged(other.number.clone()))
 }
 
 /// Our mail server, or what is protected, says that From is not true. Such a mail is shown and kept,

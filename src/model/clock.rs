@@ -45,6 +45,12 @@ impl Clock {
         }
     }
 
+    /// Whether it neither runs nor ran out: the ticket is closed, and its term counts only from a reopening.
+    #[must_use]
+    pub fn stands_still(&self, now: Timestamp) -> bool {
+        self.paused_at.is_some() && self.state(now) == ClockState::Running
+    }
+
     /// The clock, met at `at`; what was met stays met.
     #[must_use]
     pub fn met(mut self, at: Timestamp) -> Self {

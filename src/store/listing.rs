@@ -58,8 +58,11 @@ pub struct ClockRow {
     pub name: clock::ClockName,
     pub state: clock::ClockState,
     pub started_at: Option<String>,
+    /// Absent while it stands still: the term is reckoned anew when the ticket is reopened.
     pub due_at: Option<String>,
     pub met_at: Option<String>,
+    /// Since when it stands still, because the ticket is closed, rejected or merged.
+    pub paused_at: Option<String>,
 }
 
 /// One ticket with all that belongs to it.
@@ -262,10 +265,12 @@ impl TicketRow {
                 .iter()
                 .map(|clock| ClockRow {
                     name: clock.name,
-                    state: clock.state(view.now),
+                    // Nothing is late or will be while nobody works on it (contract 11 has no word of its own for it).
+                    state: if clock.stands_still(view.now) { clock::ClockState::Waiting } else { clock.state(view.now) },
                     started_at: clock.started_at.map(show),
-                    due_at: clock.due_at.map(show),
+                    due_at: clock.due_at.filter(|_| !clock.stands_still(view.now)).map(show),
                     met_at: clock.met_at.map(show),
+                    paused_at: clock.paused_at.filter(|_| clock.met_at.is_none()).map(show),
                 })
                 .collect(),
         }

@@ -271,3 +271,28 @@ fn a_mail_is_promoted_by_an_answer_below_which_the_digest_is_quoted() {
         assert_eq!(room.tickets().len(), 1);
     });
 }
+
+/// Who looks for late tickets finds none among those that nobody works on.
+#[test]
+fn a_closed_ticket_has_no_running_clock_in_the_listing() {
+    run(async {
+        let mut room = Room::new();
+        let number = room.report().await.number;
+        room.signs(&plain(&format!("!tiket {number}\n!valid\n!tutup"))).await;
+        let zone = room.stage.daemon.config.center.time_zone.clone();
+        let now = room.stage.clock.now() + SignedDuration::from_hours(24 * 30);
+        let view = View { time_zone: zone, now, center_address: "bantuan70@bssn.test".into() };
+        let page = room.stage.daemon.store.ticket(&number, &view).unwrap().unwrap();
+        let json = serde_json::to_value(&page).unwrap();
+        let analysis = json["clocks"].as_array().unwrap().iter().find(|clock| clock["name"] == "analysis").unwrap().clone();
+        assert_eq!((&analysis["state"], &analysis["due_at"]), (&"waiting".into(), &serde_json::Value::Null), "{analysis}");
+        assert!(analysis["started_at"].is_string() && analysis["paused_at"].is_string(), "{analysis}");
+        // Reopened, its term goes on.
+        room.signs(&plain(&format!("!tiket {number}\n!buka"))).await;
+        let view = View { now: room.stage.clock.now(), ..view };
+        let json = serde_json::to_value(room.stage.daemon.store.ticket(&number, &view).unwrap().unwrap()).unwrap();
+        let analysis = json["clocks"].as_array().unwrap().iter().find(|clock| clock["name"] == "analysis").unwrap();
+        assert_eq!(analysis["state"], "running", "{analysis}");
+        assert!(analysis["due_at"].is_string() && analysis["paused_at"].is_null(), "{analysis}");
+    });
+}

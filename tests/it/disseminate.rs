@@ -13,6 +13,7 @@ mod log;
 mod queue;
 mod table;
 mod tampered;
+mod told;
 mod wire;
 
 use bantuan70::cli::demo::stage::{Actor, Note, Received, Setting, Stage};

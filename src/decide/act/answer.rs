@@ -91,6 +91,7 @@ pub fn facts(ticket: &Ticket, work: &Work<'_>) -> Vec<String> {
         fact("priority", &desk.word("priority", ticket.priority.word())),
         fact("tlp", &ticket.tlp.map_or_else(String::new, Tlp::label)),
         fact("subject", &ticket.subject),
+        fact("channel", &desk.word("channel", ticket.channel.word())),
         fact("reporter", ticket.reporter.as_ref().map_or("", Address::as_str)),
         fact("assignee", ticket.assignee.as_ref().map_or("", Address::as_str)),
         fact("documents", &documents(&ticket.documents)),
@@ -99,7 +100,9 @@ pub fn facts(ticket: &Ticket, work: &Work<'_>) -> Vec<String> {
     facts.extend(ticket.form.iter().map(|(name, value)| format!("{}: {}", desk.word("form", name), report::one_line(value))));
     for clock in ticket.clocks.iter().filter(|clock| clock.due_at.is_some() || clock.met_at.is_some()) {
         let due = clock.due_at.map_or_else(String::new, |due| format!(", {}", local(due, work)));
-        let state = desk.word("clock_state", clock.state(desk.now).word());
+        let stands = clock.stands_still(desk.now);
+        let due = if stands { String::new() } else { due };
+        let state = desk.word("clock_state", if stands { "paused" } else { clock.state(desk.now).word() });
         facts.push(format!("{}: {state}{due}", desk.say("clock.named", &[("clock", clock.name.word())])));
     }
     facts

@@ -3,7 +3,7 @@
 use super::Job;
 use super::answer::local;
 use super::speech::{keep_enclosures, release_acknowledgement};
-use crate::decide::letters;
+use crate::decide::letters::{self, lines::About};
 use crate::decide::report::{self, Origin, start_clock};
 use crate::decide::work::Work;
 use crate::decide::{command, disseminate};
@@ -89,14 +89,14 @@ pub(super) fn assign(to: Option<&Address>, job: &Job<'_>, work: &mut Work<'_>) -
     work.event(&number, job.by(), TicketEvent::Assigned { to: to.clone() }, to.as_str());
     if to != job.person.address {
         let what = work.desk.say("notice.assigned", &[("number", &number.0), ("by", job.by())]);
-        let fields = work.event_fields(Some(&number), what, Vec::new(), "");
+        let fields = work.event_fields(&number, About::Ticket, what, Vec::new(), "");
         let letter = work.to_person(person, Some(&number), LetterKind::Notice, TemplateName::NoticeEvent, &fields);
         work.queue(letter, AtReporter::No);
     }
     Ok(work.desk.say("done.assigned", &[("address", to.as_str())]))
 }
 
-pub(super) fn merge(into: &TicketNumber, job: &Job<'_>, work: &mut Work<'_>) -> Result<String, String> {
+pub(super) fn merge(into: &TicketNumber, job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, String> {
     let ticket = job.open_ticket(work)?;
     let Some(other) = work.ticket(into).cloned() else {
         return Err(work.desk.say("refused.no_such_ticket", &[("number", &into.0)]));
@@ -104,16 +104,31 @@ pub(super) fn merge(into: &TicketNumber, job: &Job<'_>, work: &mut Work<'_>) -> 
     if *into == ticket.number || other.state == State::Merged {
         return Err(work.desk.say("refused.cannot_merge", &[("number", &into.0)]));
     }
+    // The clocks of this one stand still from here on: where nobody works on the other, nothing would run.
+    if !other.state.is_open() {
+        return Err(work.desk.say("refused.merge_into_ended", &[("number", &into.0), ("state", other.state.word())]));
+    }
     for address in &ticket.participants {
         work.event(into, job.by(), TicketEvent::ParticipantAdded { address: address.clone() }, address.as_str());
     }
     work.event(into, job.by(), TicketEvent::Linked { to: ticket.number.clone() }, ticket.number.to_string());
     // What was marked stays marked where the conversation goes on.
-    if let Some(mark) = ticket.received_tlp.max(ticket.tlp) {
+    let disseminated = work.disseminations_of(&ticket.number).map(|one| one.tlp).filter(|mark| mark.must_be_encrypted()).max();
+    if let Some(mark) = ticket.received_tlp.max(ticket.tlp).max(disseminated) {
         work.event(into, job.by(), TicketEvent::TlpReceived { mark }, mark.word());
     }
     work.event(&ticket.number, job.by(), TicketEvent::MergedInto { to: into.clone() }, into.to_string());
     end(&ticket.number, State::Merged, job.by(), work);
+    if let Some(person) = other.assignee.as_ref().filter(|to| **to != job.person.address).and_then(|to| work.desk.policy.person(to)) {
+        let what = work.desk.say("notice.merged", &[("number", &into.0), ("other", &ticket.number.0), ("by", job.by())]);
+        let fields = work.event_fields(into, About::Ticket, what, Vec::new(), "");
+        let letter = work.to_person(person, Some(into), LetterKind::Notice, TemplateName::NoticeEvent, &fields);
+        work.queue(letter, AtReporter::No);
+    }
+    if let Some(reporter) = ticket.reporter.as_ref().filter(|reporter| other.reporter.as_ref() != Some(*reporter)) {
+        let arguments = [("reporter", reporter.as_str()), ("own", ticket.number.0.as_str()), ("number", into.0.as_str())];
+        job.next.push(work.desk.say("receipt.merged_reporter", &arguments));
+    }
     Ok(work.desk.say("done.merged", &[("number", &into.0)]))
 }
 
@@ -133,6 +148,9 @@ pub(super) fn close(job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, St
     let silent = disseminate::unconfirmed(&ticket.number, work);
     if !silent.is_empty() && reason.trim().is_empty() {
         return Err(work.desk.say("refused.unconfirmed", &[("recipients", &silent.join(", "))]));
+    }
+    if !silent.is_empty() {
+        job.next.push(work.desk.say("receipt.closed_over", &[("recipients", &silent.join(", "))]));
     }
     if !reason.trim().is_empty() {
         work.event(&ticket.number, job.by(), TicketEvent::Noted { text: reason.clone() }, report::one_line(&reason));

@@ -4,10 +4,11 @@ use super::Job;
 use super::change::{declare_valid, end, meet, move_to};
 use crate::decide::candidate::{self, Key};
 use crate::decide::letters::{Speech, list, shown, text, words};
-use crate::decide::report;
 use crate::decide::work::Work;
+use crate::decide::{reply, report};
 use crate::mail::template::TemplateName;
 use crate::model::clock::ClockName;
+use crate::model::dissemination::DisseminationNumber;
 use crate::model::effect::{Effect, Indicators, Kept};
 use crate::model::letter::{AutoSubmitted, LetterKind, Protection};
 use crate::model::ticket::{AtReporter, State, Ticket, TicketEvent, TicketNumber};
@@ -24,19 +25,31 @@ pub(super) fn note(job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, Str
 }
 
 /// The protection of what an analyst writes to the reporter (contract 4): encrypted where the
-/// reporter has a certificate; on AMBER and above never otherwise, unless declared free to read.
+/// reporter has a certificate; on AMBER and above never otherwise, unless declared free to read. A
+/// ticket that was merged has the mark of the one that took it up.
 pub(super) fn protection(ticket: &Ticket, job: &Job<'_>, work: &Work<'_>) -> Result<(Protection, Option<Tlp>), String> {
     if job.is_clear {
         return Ok((Protection::Signed, None));
     }
     let key = candidate::key_of(ticket, work);
     // The mark that this very mail sets counts too, wherever in it the command stands.
-    let mark = ticket.tlp.max(job.mark);
+    let heir = reply::survivor(ticket, work);
+    let mark = ticket.tlp.max(job.mark).max(work.ticket(&heir).and_then(|heir| heir.tlp));
     match (key, mark) {
         (Some(key), mark) => Ok((Protection::Sealed { recipient: key.fingerprint().clone() }, mark)),
         (None, Some(mark)) if mark.must_be_encrypted() => Err(work.desk.say("refused.needs_certificate", &[("mark", &mark.label())])),
-        (None, mark) => Ok((Protection::Signed, mark)),
+        (None, mark) => match disseminated(ticket, &heir, work) {
+            Some((number, mark)) => Err(work.desk.say("refused.beside_dissemination", &[("number", &number.0), ("mark", &mark.label())])),
+            None => Ok((Protection::Signed, mark)),
+        },
     }
+}
+
+/// What this ticket, or the one that took it up, disseminates and may never leave in the clear. Nobody can tell
+/// by machine whether a text to the reporter repeats some of it, so a person has to say that it does not.
+fn disseminated(ticket: &Ticket, heir: &TicketNumber, work: &Work<'_>) -> Option<(DisseminationNumber, Tlp)> {
+    let both = work.disseminations_of(&ticket.number).chain(work.disseminations_of(heir));
+    both.filter(|one| one.tlp.must_be_encrypted()).max_by_key(|one| one.tlp).map(|one| (one.number.clone(), one.tlp))
 }
 
 /// What an analyst writes to the reporter: the words of the mail and nothing else (ATTACKS P19, D8).

@@ -1,5 +1,6 @@
 //! What recipients answer, and what counts as their confirmation (contract 9).
 
+use crate::decide::letters::lines::About;
 use crate::decide::report::{self, note_message, one_line};
 use crate::decide::work::Work;
 use crate::decide::{Arrived, command, reply, retry};
@@ -30,7 +31,7 @@ pub fn answered(arrived: &Arrived<'_>, number: &DisseminationNumber, mut work: W
     let arguments = [("address", from.as_str()), ("number", number.0.as_str())];
     if !reply::begins_with_receipt(&arrived.opened.mail.text.new) {
         let what = desk.say("dissemination.other_answer", &arguments);
-        return reply::join_dissemination(arrived, &ticket, what, work);
+        return reply::join_dissemination(arrived, &dissemination, what, work);
     }
     if matches!(recipient.state, RecipientState::Confirmed | RecipientState::Handled) {
         note_message(arrived, &ticket, &mut work);
@@ -41,7 +42,7 @@ pub fn answered(arrived: &Arrived<'_>, number: &DisseminationNumber, mut work: W
         Ok(how) => how,
         Err(reason) => {
             let what = desk.say("dissemination.unproved", &[("address", from.as_str()), ("number", &number.0), ("reason", &reason)]);
-            return reply::join_dissemination(arrived, &ticket, what, work);
+            return reply::join_dissemination(arrived, &dissemination, what, work);
         }
     };
     recipient.state = RecipientState::Confirmed;
@@ -57,7 +58,17 @@ pub fn answered(arrived: &Arrived<'_>, number: &DisseminationNumber, mut work: W
     if let Some(one) = dissemination.addressed(&from) {
         work.set_addressed(one, from.as_str(), what.clone());
     }
+    if let Some(all) = all_confirmed(&dissemination, &work) {
+        work.notify_about(&ticket, About::AllConfirmed, all, vec![what.clone()], "");
+    }
     work.file(arrived, Some(ticket), what)
+}
+
+/// The last one confirmed and nothing else of the open ticket is waited for: nothing keeps it from closing.
+fn all_confirmed(dissemination: &Dissemination, work: &Work<'_>) -> Option<String> {
+    let ticket = work.ticket(&dissemination.ticket).filter(|ticket| ticket.state.is_open())?;
+    let is_over = dissemination.state == DisseminationState::Closed && unconfirmed(&ticket.number, work).is_empty();
+    is_over.then(|| work.desk.say("dissemination.all_confirmed", &[("number", &dissemination.number.0), ("ticket", &ticket.number.0)]))
 }
 
 /// Who answers a mail has it: where its fate was uncertain it is known now, and it is not sent again.
@@ -139,6 +150,16 @@ pub enum Word {
     Handled,
 }
 
+impl Word {
+    /// Whether it says something new of a recipient who stands so.
+    const fn settles(self, state: RecipientState) -> bool {
+        match self {
+            Self::Received => !matches!(state, RecipientState::Confirmed | RecipientState::Handled),
+            Self::Handled => !matches!(state, RecipientState::Handled),
+        }
+    }
+}
+
 /// `!konfirmasi` and `!ditangani`: an analyst vouches for a recipient, and says how it is known.
 pub fn confirm_by_hand(
     ticket: &Ticket,
@@ -156,9 +177,11 @@ pub fn confirm_by_hand(
         !matches!(one.state, DisseminationState::Draft | DisseminationState::AwaitingApproval | DisseminationState::Cancelled)
             && one.recipients.iter().any(|recipient| recipient.address == *address)
     };
-    // The newest first: an older one to the same recipient was settled before.
+    // The newest first of those that this settles: of what was settled before nobody reports anew.
     let all: Vec<&Dissemination> = work.disseminations_of(&ticket.number).filter(is_theirs).collect();
-    let Some(mut dissemination) = all.last().map(|one| (*one).clone()) else {
+    let waits =
+        |one: &&&Dissemination| one.recipients.iter().any(|recipient| recipient.address == *address && word.settles(recipient.state));
+    let Some(mut dissemination) = all.iter().rfind(waits).or(all.last()).map(|one| (*one).clone()) else {
         return Err(desk.say("refused.no_such_recipient", &[("address", address.as_str())]));
     };
     let number = dissemination.number.to_string();
@@ -168,6 +191,7 @@ pub fn confirm_by_hand(
         recipient.at = desk.now;
         recipient.because = one_line(how);
     }
+    let before = dissemination.state;
     close_when_confirmed(&mut dissemination);
     let arguments = [("address", address.as_str()), ("number", number.as_str()), ("how", how)];
     let key = if word == Word::Received { "dissemination.confirmed" } else { "dissemination.handled" };
@@ -175,10 +199,12 @@ pub fn confirm_by_hand(
     if let Some(one) = dissemination.addressed(address) {
         work.set_addressed(one, person.address.as_str(), one_line(&what));
     }
-    Ok(what)
+    let was_over = before == DisseminationState::Closed;
+    let all = all_confirmed(&dissemination, work).filter(|_| !was_over).map(|all| format!("; {all}"));
+    Ok(what + &all.unwrap_or_default())
 }
 
-/// Recipients who have not confirmed, internal units aside: what keeps a ticket from closing.
+/// Recipients who have not confirmed, each with its state, internal units aside: what keeps a ticket from closing.
 #[must_use]
 pub fn unconfirmed(ticket: &TicketNumber, work: &Work<'_>) -> Vec<String> {
     work.disseminations_of(ticket)
@@ -187,6 +213,6 @@ pub fn unconfirmed(ticket: &TicketNumber, work: &Work<'_>) -> Vec<String> {
         .filter(|recipient| {
             recipient.kind != RecipientKind::InternalUnit && !matches!(recipient.state, RecipientState::Confirmed | RecipientState::Handled)
         })
-        .map(|recipient| recipient.address.to_string())
+        .map(|recipient| format!("{} ({})", recipient.address, work.desk.say(&format!("recipient_state.{}", recipient.state), &[])))
         .collect()
 }

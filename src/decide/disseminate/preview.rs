@@ -9,7 +9,7 @@ use crate::decide::work::Work;
 use crate::extract::mark::stated_in;
 use crate::mail::template::TemplateName;
 use crate::model::contact::Contact;
-use crate::model::dissemination::{Dissemination, Recipient, RecipientState};
+use crate::model::dissemination::{Dissemination, DisseminationState, Recipient, RecipientState};
 use crate::model::letter::LetterKind;
 use crate::model::policy::Person;
 use crate::model::ticket::AtReporter;
@@ -28,10 +28,15 @@ pub(super) fn show(dissemination: &Dissemination, directory: &Directory, warning
     job.next.extend(warnings.iter().cloned());
     job.next.extend(expiring(directory, work));
     job.next.extend(must_agree(dissemination, work));
+    if dissemination.subject.is_empty() {
+        job.next.push(work.desk.say("dissemination.neutral_subject", &[]));
+    }
+    let is_released = dissemination.released.is_some();
     let reached = dissemination.recipients.iter().find(|recipient| recipient.state != RecipientState::Held);
     if let Some(recipient) = reached.or(dissemination.recipients.first()) {
         let letter = letter_to(recipient, dissemination, Occasion::Dissemination, work.desk);
-        job.sent.push(shown(&letter, work.desk));
+        let seen = shown(&letter, work.desk);
+        if is_released { job.sent.push(seen) } else { job.proposed.push(seen) }
     }
 }
 
@@ -125,12 +130,12 @@ pub(super) fn request_approval(
     let lowered = if dissemination.lowered { work.desk.say("dissemination.lowered", &[]) } else { String::new() };
     text(&mut fields, "mark", format!("{} {lowered}", dissemination.tlp.label()).trim());
     text(&mut fields, "author", dissemination.author.as_str());
-    text(&mut fields, "subject", &dissemination.subject);
+    let neutral = || format!("{} {}", work.desk.say("outer.dissemination", &[]), work.desk.say("dissemination.neutral", &[]));
+    text(&mut fields, "subject", if dissemination.subject.is_empty() { neutral() } else { dissemination.subject.clone() });
     text(&mut fields, "text", &dissemination.text);
     let (held, reached): (Vec<&Recipient>, Vec<&Recipient>) =
         dissemination.recipients.iter().partition(|recipient| recipient.state == RecipientState::Held);
-    let line =
-        |recipient: &&Recipient| format!("{}{}", recipient_line(recipient, dissemination.tlp, work), doubts(recipient, directory, work));
+    let line = |recipient: &&Recipient| format!("{}{}", recipient_line(recipient, dissemination, work), doubts(recipient, directory, work));
     let (reached, held): (Vec<String>, Vec<String>) = (reached.iter().map(line).collect(), held.iter().map(line).collect());
     list(&mut fields, "recipients", reached);
     list(&mut fields, "held", held);
@@ -151,7 +156,7 @@ fn lines(dissemination: &Dissemination, directory: &Directory, work: &Work<'_>) 
     let state = state_words(dissemination, work);
     let mut lines = vec![format!("{} {} {state}", dissemination.number, dissemination.tlp.label())];
     for recipient in &dissemination.recipients {
-        let (line, at) = (recipient_line(recipient, dissemination.tlp, work), local(recipient.at, work));
+        let (line, at) = (recipient_line(recipient, dissemination, work), local(recipient.at, work));
         lines.push(format!("  {line} · {at}{}", doubts(recipient, directory, work)));
     }
     lines
@@ -162,13 +167,24 @@ pub(super) fn state_words(dissemination: &Dissemination, work: &Work<'_>) -> Str
     work.desk.say(&format!("dissemination_state.{}", dissemination.state), &[])
 }
 
-pub(super) fn recipient_line(recipient: &Recipient, mark: Tlp, work: &Work<'_>) -> String {
+/// What stands for a recipient who is to be sent the mail: before it is agreed to nothing waits to leave.
+pub(super) fn state_of_recipient(state: RecipientState, of: DisseminationState, work: &Work<'_>) -> String {
+    let key = match (state, of) {
+        (RecipientState::Queued, DisseminationState::Draft | DisseminationState::AwaitingApproval) => "dissemination.if_agreed".to_owned(),
+        (RecipientState::Queued, DisseminationState::Cancelled) => "dissemination.not_sent".to_owned(),
+        (state, _) => format!("recipient_state.{state}"),
+    };
+    work.desk.say(&key, &[])
+}
+
+pub(super) fn recipient_line(recipient: &Recipient, dissemination: &Dissemination, work: &Work<'_>) -> String {
     let say = |key: &str| work.desk.say(key, &[]);
-    let protection = match (&recipient.fingerprint, mark.must_be_encrypted()) {
+    let protection = match (&recipient.fingerprint, dissemination.tlp.must_be_encrypted()) {
         (Some(fingerprint), _) => format!("OpenPGP {fingerprint}"),
         (None, true) => "-".to_owned(),
         (None, false) => say("dissemination.signed_only"),
     };
-    let (kind, state) = (say(&format!("recipient_kind.{}", recipient.kind)), say(&format!("recipient_state.{}", recipient.state)));
+    let (kind, state) =
+        (say(&format!("recipient_kind.{}", recipient.kind)), state_of_recipient(recipient.state, dissemination.state, work));
     format!("{} <{}> · {kind} · {protection} · {state} {}", recipient.name, recipient.address, recipient.because).trim_end().to_owned()
 }

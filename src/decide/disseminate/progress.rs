@@ -1,7 +1,7 @@
 //! How far a dissemination is, in words for `!status`: first the numbers, then the recipients that a
 //! person has to do something about.
 
-use super::preview::{recipient_line, state_words};
+use super::preview::{recipient_line, state_of_recipient, state_words};
 use crate::decide::work::Work;
 use crate::model::dissemination::{Dissemination, DisseminationState, RecipientState};
 
@@ -29,7 +29,7 @@ pub fn progress_lines(dissemination: &Dissemination, work: &Work<'_>) -> Vec<Str
     }
     let in_order = ORDER.iter().flat_map(|state| dissemination.recipients.iter().filter(move |one| one.state == *state));
     for recipient in in_order.take(NAMED_MAX) {
-        lines.push(format!("  {} · {}", recipient_line(recipient, dissemination.tlp, work), desk.local(recipient.at)));
+        lines.push(format!("  {} · {}", recipient_line(recipient, dissemination, work), desk.local(recipient.at)));
     }
     let left = dissemination.recipients.len().saturating_sub(NAMED_MAX);
     if left > 0 {
@@ -39,14 +39,14 @@ pub fn progress_lines(dissemination: &Dissemination, work: &Work<'_>) -> Vec<Str
 }
 
 /// Of how many the mail has left, and how many stand otherwise.
-fn numbers(dissemination: &Dissemination, work: &Work<'_>) -> String {
+pub(super) fn numbers(dissemination: &Dissemination, work: &Work<'_>) -> String {
     let progress = dissemination.progress();
     let of = |states: &[RecipientState]| states.iter().filter_map(|state| progress.get(state)).sum::<usize>().to_string();
     let sent = of(&[RecipientState::Sent, RecipientState::Confirmed, RecipientState::Handled]);
     let mut words = work.desk.say("dissemination.progress", &[("sent", &sent), ("all", &of(RecipientState::ALL))]);
     for state in ORDER.into_iter().filter(|state| *state != RecipientState::Sent) {
         if let Some(count) = progress.get(&state) {
-            words.push_str(&format!(", {count} {}", work.desk.say(&format!("recipient_state.{state}"), &[])));
+            words.push_str(&format!(", {count} {}", state_of_recipient(state, dissemination.state, work)));
         }
     }
     words

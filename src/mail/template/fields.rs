@@ -199,9 +199,15 @@ impl TemplateName {
                 ("code", Text),
                 ("commands", List),
             ],
-            Self::Receipt => {
-                &[("results", List), ("is_refused", Flag), ("state", Text), ("next", List), ("sent", List), ("outer_differs", Text)]
-            }
+            Self::Receipt => &[
+                ("results", List),
+                ("is_refused", Flag),
+                ("state", Text),
+                ("next", List),
+                ("sent", List),
+                ("proposed", List),
+                ("outer_differs", Text),
+            ],
             Self::Refusal => &[("reasons", List), ("seen", Text), ("dated", Text)],
             Self::RefusalSummary => &[("count", Number)],
             Self::Status => &[

@@ -26,7 +26,7 @@ async fn the_receipt_shows_manifest_recipients_who_must_agree_and_the_mail_itsel
         format!("Manifes rilis {}; yang disetujui adalah tepat baris-baris ini:", one.number),
         format!("recipient {RINA} person {print}"),
         format!("attachment {}", one.enclosures[0].sha256),
-        format!("<{RINA}> · perorangan · OpenPGP {print} · antre"),
+        format!("<{RINA}> · perorangan · OpenPGP {print} · akan dikirim bila disetujui"),
         "<tanpa@bank.example> · perorangan · - · ditahan".to_owned(),
         "tanpa@bank.example ditahan: TLP:RED tidak pernah dikirim tanpa enkripsi".to_owned(),
         "masih diperlukan persetujuan 1 orang lagi; yang berwenang: budi@bssn.test, rudi@bssn.test".to_owned(),

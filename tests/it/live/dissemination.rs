@@ -92,7 +92,11 @@ fn d5_d6_amber_is_read_by_each_recipient_alone_and_confirmed_by_diterima() {
     let mail =
         center.gpg.encrypt_sign_mime(Some(&center.analysts[0]), &[&center.fingerprint], &analyst_header(1, "...", &id), wanted.as_bytes());
     let receipt = center.ask(1, (id, mail));
-    receipt.says(&["disetujui dan dikirim", "csirtc@stake.test ditahan: TLP:AMBER tidak pernah dikirim tanpa enkripsi", TEXT]);
+    receipt.says(&[
+        "disetujui; surelnya disiapkan untuk dikirim",
+        "csirtc@stake.test ditahan: TLP:AMBER tidak pernah dikirim tanpa enkripsi",
+        TEXT,
+    ]);
 
     let letters: Vec<Letter> = both.iter().map(|one| center.wait_mail(one.user(), "the dissemination", |_| true)).collect();
     for (letter, (one, other)) in letters.iter().zip([(&both[0], &both[1]), (&both[1], &both[0])]) {

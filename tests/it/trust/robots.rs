@@ -102,7 +102,9 @@ fn l19_a_bounce_is_told_to_entry_recipient_contact_and_analyst() {
             assert_eq!(recipient(&play), RecipientState::Bounced, "{name}");
             assert_eq!(letter(&play, &id).0, LetterState::Failed, "{name}");
             assert!(contact.bounced_at.is_some(), "{name}");
-            assert!(notice(&letters).contains("budi@x.example"), "{name}");
+            let notice = notice(&letters);
+            assert!(notice.contains("Surat: diseminasi DIS-") && notice.contains("!konfirmasi budi@x.example"), "{name}: {notice}");
+            assert!(!notice.contains("!balas"), "{name}: nothing is to be written to a dead address: {notice}");
         } else {
             assert_eq!(recipient(&play), RecipientState::Sent, "{name}");
             let (state, because) = letter(&play, &id);
@@ -184,6 +186,8 @@ fn l20_a_bounce_of_an_acknowledgement_is_recorded_and_answered_by_nothing() {
     let id = letters.iter().find(|letter| letter.message_id.starts_with("acknowledgement.")).unwrap().message_id.clone();
     let letters = play.post(bounce("l19-gmail-address-not-found", &id).as_bytes());
     assert_eq!(kinds_to(&letters, "budi@x.example"), [""; 0]);
+    let told = notice(&letters);
+    assert!(told.contains("Surat: tanda terima") && told.contains("!catat") && !told.contains("!balas"), "{told}");
     assert_eq!((letter(&play, &id).0, play.tickets()), (LetterState::Failed, 1));
     assert!(play.waits(24).iter().all(|letter| letter.to.as_str() == "ani@bssn.test"));
 }
