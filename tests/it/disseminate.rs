@@ -35,6 +35,8 @@ struct Hall {
     /// In which numbers begin.
     year: i16,
     folder: tempfile::TempDir,
+    /// Contacts were added that the daemon has not read yet.
+    has_news: bool,
 }
 
 impl Hall {
@@ -46,7 +48,13 @@ impl Hall {
         let setting = Setting { people: &people, more, ..Setting::default() };
         let stage = Stage::set_up(&folder.path().join("stage"), start, &setting).unwrap();
         let year = start.to_zoned_datetime(stage.daemon.config.center.time_zone.clone()).year();
-        Self { stage, year, folder }
+        Self { stage, year, folder, has_news: false }
+    }
+
+    /// gpg's clock went on while the stage's stood: what gpg has made must not lie ahead of the stage.
+    fn catch_up(&self) {
+        let behind = Timestamp::now().duration_since(self.now()).max(SignedDuration::ZERO);
+        self.stage.clock.advance(behind + SignedDuration::from_secs(5));
     }
 
     fn now(&self) -> Timestamp {
@@ -81,7 +89,15 @@ impl Hall {
         if !self.stage.actors.values().any(|actor| actor.address == contact.address) {
             self.stage.add(address, Actor::without_key(&contact.name, address).unwrap());
         }
-        self.stage.reload().unwrap();
+        self.has_news = true;
+    }
+
+    /// The daemon reads the directory's certificates, as it does by itself; once for all that are new,
+    /// since the rules are read along with them.
+    fn tell_news(&mut self) {
+        if std::mem::take(&mut self.has_news) {
+            self.stage.reload().unwrap();
+        }
     }
 
     /// Someone with a key of its own, who is a verified contact.
@@ -116,11 +132,13 @@ impl Hall {
 
     /// Takes in, decides and sends.
     async fn play(&mut self) -> Vec<Received> {
+        self.tell_news();
         self.stage.play().await.unwrap()
     }
 
     /// Takes in and decides; sends nothing.
     async fn decide(&mut self) {
+        self.tell_news();
         self.stage.daemon.take_in().await.unwrap();
     }
 

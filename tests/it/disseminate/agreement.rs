@@ -11,7 +11,7 @@ use bantuan70::model::dissemination::DisseminationState;
 use bantuan70::model::letter::{LetterKind, LetterState};
 use bantuan70::store::{MailFilter, View};
 use base64::Engine as _;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 const RINA: &str = "rina@bank.example";
 const BUDI: &str = "budi@bssn.test";
@@ -201,8 +201,7 @@ impl Budi {
     fn on(hall: &Hall, expires: &str) -> Self {
         let gpg = Gpg::new();
         let key = gpg.new_key_until(&format!("Budi <{BUDI}>"), "future-default", expires);
-        // gpg's clock has gone on while the stage's stood.
-        hall.stage.clock.advance(SignedDuration::from_secs(5));
+        hall.catch_up();
         let budi = Self { gpg, key };
         budi.configured(hall);
         budi
@@ -337,7 +336,7 @@ async fn p12_c13_a_mail_that_two_analysts_signed_is_the_agreement_of_its_sender_
     let budi = Budi::on(&hall, "2y");
     let rudi = budi.gpg.new_key("Rudi <rudi@bssn.test>", "future-default");
     std::fs::write(hall.stage.config_file.with_file_name("rudi.asc"), budi.gpg.export(&rudi)).unwrap();
-    hall.stage.clock.advance(SignedDuration::from_secs(5));
+    hall.catch_up();
     hall.stage.reload().unwrap();
     let both = budi.agrees_at(&[&budi.key, &rudi], &line, "x1", hall.now());
     hall.stage.deliver(&both).unwrap();

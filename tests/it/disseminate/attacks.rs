@@ -36,7 +36,7 @@ impl Recipient {
     pub fn on_until(hall: &mut Hall, address: &str, kind: ContactKind, expires: &str) -> Self {
         let gpg = Gpg::new();
         let key = gpg.new_key_until(&format!("Rina <{address}>"), "future-default", expires);
-        hall.stage.clock.advance(jiff::SignedDuration::from_secs(5));
+        hall.catch_up();
         hall.contact(address, kind, Some(&gpg.export(&key)), true);
         Self { gpg, key }
     }
