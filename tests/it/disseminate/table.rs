@@ -4,7 +4,7 @@
 
 use super::wire::{Seen, look, readings};
 use super::{Hall, KEY_LIFE, log, read_by, to};
-use crate::harness::gpg::Gpg;
+use crate::harness::gpg::{Gpg, an_hour_ago};
 use bantuan70::cli::demo::stage::{Actor, Note, Received};
 use bantuan70::model::contact::ContactKind;
 use bantuan70::model::dissemination::{Dissemination, RecipientState};
@@ -113,7 +113,18 @@ fn keys() -> &'static Keys {
         let good = made("good", "future-default");
         let (revoked, later) = (made("revoked", "future-default"), made("later", "future-default"));
         let before = gpg.export(&later);
-        let bound = ["--cert-digest-algo", "SHA1", "--quick-gen-key", "sha1 <sha1@bank.example>", "future-default", "default", "2y"];
+        let born = an_hour_ago();
+        let bound = [
+            "--faked-system-time",
+            &born,
+            "--cert-digest-algo",
+            "SHA1",
+            "--quick-gen-key",
+            "sha1 <sha1@bank.example>",
+            "future-default",
+            "default",
+            "2y",
+        ];
         let bound = gpg.must(&bound, b"").status;
         let sha1 = bound.lines().find(|line| line.contains("KEY_CREATED")).unwrap().split_whitespace().last().unwrap().to_owned();
         let of = BTreeMap::from([
