@@ -23,13 +23,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// Tries before a mail is put aside (DESIGN 4): one for a passing fault, one more to be sure.
+/// Tries before a mail is put aside (DESIGN 4, ATTACKS F14): one for a passing fault, one more to be sure. A try
+/// that ended the process counts as well (F73): what uses up the memory does so each time, and nobody sees it fail.
 const ATTEMPTS_MAX: u32 = 3;
-/// Tries of which none came to an end, before a mail is put aside unread (ATTACKS F14, F73): what uses up the memory
-/// ends the process each time, and nobody sees it fail. More than [`ATTEMPTS_MAX`], since a kill or a power cut at
-/// that moment counts as well.
-const DEATHS_MAX: u32 = 8;
-
 /// Text that comes out of one encrypted mail: so many times its own size, and at least this much. Written words
 /// shrink to a fifth, logs to a twentieth; what grows more is a bomb.
 const EXPANSION_MAX: usize = 100;
@@ -211,7 +207,7 @@ fn handle(store: &Store, bench: &Bench, key: &TokenKey, id: InboxId, now: Timest
     let Some(waiting) = store.begin_attempts(&[id], now).with_context(|| format!("count an attempt at mail {id}"))?.pop() else {
         return unread(store, bench, key, id, now);
     };
-    if waiting.attempts > DEATHS_MAX {
+    if waiting.attempts > ATTEMPTS_MAX {
         let reason = format!("the program ended {} times while it was at this mail", waiting.attempts - 1);
         return put_aside(store, bench, key, &waiting, &reason, now);
     }

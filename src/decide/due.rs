@@ -4,7 +4,7 @@
 use super::letters::lines::About;
 use super::letters::{self, list, text, words};
 use super::work::{DAEMON, Work};
-use super::{Desk, act, disseminate, report};
+use super::{Desk, act, disseminate};
 use crate::mail::template::{Field, TemplateName};
 use crate::model::calendar::{self, BREACH};
 use crate::model::clock::Clock;
@@ -110,15 +110,7 @@ fn reminders(ticket: &Ticket, work: &mut Work<'_>) {
     let sent = usize::try_from(ticket.reminders).unwrap_or(usize::MAX);
     // After a long sleep one reminder is enough: the last that is due.
     let due = REMIND_AFTER_DAYS.iter().filter(|days| waited >= **days).count();
-    // Whether documents came in an encrypted mail must not show from outside: whoever sent somebody else's
-    // ciphertext would learn from a reminder, or from none, what it holds (P20).
-    let is_hidden = ticket.told.contains(report::HIDDEN);
-    if due > sent && is_hidden && !ticket.told.contains("no_reminder") {
-        let what = work.desk.say("notice.no_reminder", &[("number", &ticket.number.0), ("days", &waited.to_string())]);
-        work.event(&ticket.number, DAEMON, TicketEvent::Told { what: "no_reminder".to_owned() }, what.clone());
-        work.notify_event(&ticket.number, what, act::facts(ticket, work), "", None);
-    }
-    if due > sent && !is_hidden {
+    if due > sent {
         for _ in sent..due {
             let detail = work.desk.say("event.reminded", &[]);
             work.event(&ticket.number, DAEMON, TicketEvent::Reminded, detail);

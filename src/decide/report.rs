@@ -30,9 +30,6 @@ const FLOOD_FACTOR: u32 = 10;
 /// As many tickets a day has any sender, however few acknowledgements.
 const FLOOD_TICKETS_MIN: u32 = 20;
 
-/// Mark of a ticket that got encrypted mail of which nobody proved to be the writer.
-pub const HIDDEN: &str = "hidden";
-
 /// Why a ticket opens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
@@ -289,11 +286,6 @@ pub fn note_message(arrived: &Arrived<'_>, number: &TicketNumber, work: &mut Wor
     let event = TicketEvent::Message { direction: Direction::In, kind: arrived.recognised.kind.word().to_owned(), message_id, at_reporter };
     let from = arrived.from().map_or_else(String::new, ToString::to_string);
     work.event(number, if from.is_empty() { DAEMON } else { &from }, event, one_line(&mail.subject));
-    let is_new = |ticket: &Ticket| ticket.reporter.is_some() && !ticket.told.contains(HIDDEN);
-    if arrived.is_hidden() && !trust::is_signed_by_pinned(arrived, work) && work.ticket(number).is_some_and(is_new) {
-        let detail = work.desk.say("event.hidden", &[]);
-        work.event(number, DAEMON, TicketEvent::Told { what: HIDDEN.to_owned() }, detail);
-    }
 }
 
 /// Attachments and indicators of the mail stay with the ticket.

@@ -100,32 +100,22 @@ fn p9_p17_the_answer_is_the_same_whatever_was_encrypted_and_whether_it_opens() {
     assert_eq!((play.ticket(1).state, play.ticket(2).state), (State::Verifying, State::AwaitingReporter), "analysts see what is there");
 }
 
-/// Documents inside move the ticket on; who sent a stranger's ciphertext and waits for a reminder sees nothing of it.
+/// Contract 8: what was asked for is reminded of after 3 and 7 days, in words that say nothing of what was encrypted.
 #[test]
-fn p20_no_reminder_tells_what_was_encrypted() {
-    let form = "Content-Type: multipart/mixed; boundary=k\n\n--k\nContent-Type: text/plain\n\nSitus kami diretas orang, halaman depannya diganti. KTP terlampir.\n--k\nContent-Type: image/jpeg\nContent-Disposition: attachment; filename=ktp.jpg\n\nx\n--k--\n";
-    let empty = "Content-Type: text/plain\n\nSitus kami diretas orang, halaman depannya diganti.\n";
-    for (inside, state) in [(form, State::Verifying), (empty, State::AwaitingReporter)] {
-        let mut play = Play::at(Timestamp::now() - SignedDuration::from_mins(5), "");
-        play.bring("maling", "maling@lain.example");
-        play.bring("siti", "siti@warga.example");
-        // As a report, and as a reply to an ordinary report of the same sender.
-        let raw = by_gpg(&play, "maling@lain.example", "o.1@lain.example", inside);
-        play.post(&raw);
-        play.writes("maling", &note("Situs diretas", "Halaman depan situs saya diganti orang."));
-        let reply = String::from_utf8(by_gpg(&play, "maling@lain.example", "o.2@lain.example", inside)).unwrap();
-        play.post(reply.replace("Subject: ...", "Subject: Re: [BANTUAN70-2026-000002]").as_bytes());
-        play.writes("siti", &note("Situs kami diretas", "Halaman depan situs kami diganti orang."));
-        assert_eq!((play.ticket(1).state, play.ticket(2).state, play.tickets()), (state, state, 3), "{inside}");
-        let letters = play.waits(73);
-        assert_eq!(kinds_to(&letters, "maling@lain.example"), [""; 0], "{inside}");
-        assert_eq!(kinds_to(&letters, "siti@warga.example"), ["reminder"], "who wrote in the clear is reminded");
-        let told = letters
-            .iter()
-            .filter(|letter| letter.to.as_str() == "ani@bssn.test" && letter.text.contains("tidak diingatkan secara otomatis"));
-        assert_eq!(told.count(), if state == State::AwaitingReporter { 2 } else { 0 });
-        assert_eq!(kinds_to(&play.waits(24 * 5), "maling@lain.example"), [""; 0]);
+fn p9_who_wrote_encrypted_is_reminded_as_others_are() {
+    let mut play = Play::at(Timestamp::now() - SignedDuration::from_mins(5), "");
+    play.bring("joko", "joko@kantor.example");
+    let inside = format!("Content-Type: text/plain\n\nSitus kami diretas orang, halaman depannya diganti. {CANARY}\n");
+    let raw = by_gpg(&play, "joko@kantor.example", "r.1@kantor.example", &inside);
+    play.post(&raw);
+    assert_eq!(play.ticket(1).state, State::AwaitingReporter);
+    for hours in [73, 24 * 4] {
+        let letters = play.waits(hours);
+        assert_eq!(kinds_to(&letters, "joko@kantor.example"), ["reminder"]);
+        let reminder = letters.iter().find(|letter| letter.to.as_str() == "joko@kantor.example").unwrap();
+        assert!(!tells(&reminder.raw, CANARY) && !tells(&reminder.raw, "diretas"), "{}", reminder.text);
     }
+    assert_eq!(kinds_to(&play.waits(24 * 30), "joko@kantor.example"), [""; 0], "twice is enough");
 }
 
 /// Whether a mail says it to anybody who sees its bytes on the way.
