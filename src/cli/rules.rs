@@ -1,10 +1,11 @@
 //! `bantuan70 rules`: validate the rules on disk, run their tests, list them, explain a message by
 //! them. Without a configuration the built-in rules are used.
 
-use super::{Common, Exit, Failure, Outcome, print, replay};
+use super::{Common, Exit, Failure, Outcome, print, replay, templates};
 use crate::config::Config;
 use crate::daemon::house;
 use crate::mail::read;
+use crate::mail::template::Templates;
 use crate::model::Language;
 use crate::rules::{RuleSet, explain, selftest};
 use clap::{Args, Subcommand};
@@ -59,8 +60,9 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
         Verb::ExportCorrections => replay::export(common),
         Verb::Explain { files, html, language } => {
             let language = Language::parse(&language).unwrap_or(Language::En);
+            let templates = templates::load(common)?;
             for file in &files {
-                explain_one(common, &set, file, html, language)?;
+                explain_one(common, &set, file, html, (language, &templates))?;
             }
             Ok(Exit::Done)
         }
@@ -138,7 +140,13 @@ fn list(common: &Common, set: &RuleSet) -> Outcome {
     Ok(Exit::Done)
 }
 
-fn explain_one(common: &Common, set: &RuleSet, file: &Path, html: bool, language: Language) -> Result<(), Failure> {
+fn explain_one(
+    common: &Common,
+    set: &RuleSet,
+    file: &Path,
+    html: bool,
+    (language, templates): (Language, &Templates),
+) -> Result<(), Failure> {
     let raw = std::fs::read(file).map_err(|error| Failure::usage(format!("{}: read the message: {error}", file.display())))?;
     let (mail, _) = read::read(&raw);
     let explanation = explain::explain(set, &mail);
@@ -150,9 +158,9 @@ fn explain_one(common: &Common, set: &RuleSet, file: &Path, html: bool, language
         }
         print(object)
     } else if html {
-        print(explanation.html(language, &name))
+        print(explanation.html(language, templates, &name))
     } else {
         let by = if language == Language::En { "By the set of rules" } else { "Menurut kumpulan aturan" };
-        print(format!("{name}: {}\n{by} {}\n", explanation.text(language).trim_end(), set.version()))
+        print(format!("{name}: {}\n{by} {}\n", explanation.text(language, templates).trim_end(), set.version()))
     }
 }

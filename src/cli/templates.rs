@@ -69,7 +69,7 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
     }
 }
 
-fn load(common: &Common) -> Result<Templates, Failure> {
+pub(super) fn load(common: &Common) -> Result<Templates, Failure> {
     let config = common.load_or_defaults()?;
     Templates::load(config.center.templates_dir.as_deref()).map_err(|error| Failure::usage(error.to_string()))
 }

@@ -112,13 +112,11 @@ pub(super) async fn watch_standing(daemon: &Daemon, watch: &Watch) -> anyhow::Re
 fn unfit_people(daemon: &Daemon) -> Vec<String> {
     let (bench, now) = (daemon.bench(), daemon.clock.now());
     let desk = bench.desk(&daemon.key, now);
-    let people = bench.policy.people.iter().map(|person| (&person.name, &person.address, Some(&person.fingerprint)));
-    let units = bench.policy.internal_units.iter().map(|unit| (&unit.name, &unit.address, unit.fingerprint.as_ref()));
-    let problem = |(name, address, print): (&String, &Address, Option<&Fingerprint>)| {
-        let unfit = bench.reader.keyring.get(print?)?.unfit(now);
+    let problem = |(name, address, print): (&str, &Address, &Fingerprint)| {
+        let unfit = bench.reader.keyring.get(print)?.unfit(now);
         (!unfit.is_empty()).then(|| format!("{name} <{address}>: {}", unsealed::unfit(&unfit, desk)))
     };
-    people.chain(units).filter_map(problem).collect()
+    bench.policy.certified().filter_map(problem).collect()
 }
 
 /// Those that are looked at now: all, or where a flood opened more than that, so many, on from where the last
@@ -148,11 +146,9 @@ fn forecast_house(daemon: &Daemon) -> anyhow::Result<()> {
     if let Some(own) = keyring.own() {
         add(&bench.policy.center_name, &bench.policy.center_address, &own.fingerprint(), own.expires_at(now));
     }
-    let people = bench.policy.people.iter().map(|person| (&person.name, &person.address, Some(&person.fingerprint)));
-    let units = bench.policy.internal_units.iter().map(|unit| (&unit.name, &unit.address, unit.fingerprint.as_ref()));
-    for (name, address, print) in people.chain(units) {
-        if let Some(certificate) = print.and_then(|print| keyring.get(print)) {
-            add(name, address, &certificate.fingerprint(), certificate.expires_at(now));
+    for (name, address, print) in bench.policy.certified() {
+        if let Some(certificate) = keyring.get(print) {
+            add(name, address, print, certificate.expires_at(now));
         }
     }
     if !house.is_empty() {

@@ -1,6 +1,8 @@
 //! The analysts' language (contract 5): signed text to commands, the text that goes with them,
 //! and the ticket they act on. Takes nothing but [`SignedText`].
 
+mod names;
+
 use crate::mail::text::command_part;
 use crate::model::dissemination::DisseminationNumber;
 use crate::model::ledger::Wanted;
@@ -9,7 +11,10 @@ use crate::model::snapshot::Question;
 use crate::model::ticket::{Channel, Priority, TicketNumber};
 use crate::model::{Address, Category, Document, InboxId, Tlp};
 use crate::openpgp::open::SignedText;
+use names::{channel, documents, priority};
 use std::collections::BTreeSet;
+
+pub use names::category;
 
 /// More commands than a person writes in one mail.
 const COMMANDS_MAX: usize = 50;
@@ -141,77 +146,6 @@ fn bare(arguments: &str, command: Command) -> Option<Command> {
 /// An address, with or without the brackets and `mailto:` that clients put round it.
 fn address(text: &str) -> Option<Address> {
     Address::parse(text.trim().trim_start_matches('<').trim_end_matches('>').trim_start_matches("mailto:"))
-}
-
-/// A word as people type it: letter case, and what joins or parts words, aside.
-fn loose(text: &str) -> String {
-    let parted = text.to_lowercase().replace(['_', '-'], " ");
-    parted.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// A category by the contract's word or as the letters to analysts call it.
-#[must_use]
-pub fn category(text: &str) -> Option<Category> {
-    match loose(text).as_str() {
-        "peretasan situs" | "peretasan" | "website hacking" => Some(Category::WebDefacement),
-        "pengelabuan" => Some(Category::Phishing),
-        "perangkat perusak" => Some(Category::Malware),
-        "penyalahgunaan data pribadi" | "penyalahgunaan data" | "misuse of personal data" => Some(Category::DataMisuse),
-        "serangan ddos" | "ddos attack" => Some(Category::Ddos),
-        "akses ilegal" => Some(Category::IllegalAccess),
-        "kerentanan" => Some(Category::Vulnerability),
-        "lain lain" | "lain" | "lainnya" => Some(Category::Other),
-        other => Category::parse(&other.replace(' ', "_")),
-    }
-}
-
-/// A channel by the contract's word or as the letters to analysts call it.
-fn channel(text: &str) -> Option<Channel> {
-    match loose(text).as_str() {
-        "surel" | "mail" => Some(Channel::Email),
-        "telepon" | "telephone" => Some(Channel::Phone),
-        "saluran 183" | "line 183" => Some(Channel::Line183),
-        "portal aduan" | "complaints portal" => Some(Channel::Portal),
-        "surat" => Some(Channel::Letter),
-        other => Channel::parse(other),
-    }
-}
-
-/// A document by the contract's word or as the letters to analysts call it.
-fn document(text: &str) -> Option<Document> {
-    match loose(text).as_str() {
-        "identitas" | "ktp" => Some(Document::Identity),
-        "formulir" | "formulir layanan" | "service form" => Some(Document::Form),
-        "aset" | "keterangan aset" | "asset information" => Some(Document::AssetInfo),
-        "topologi" => Some(Document::Topology),
-        "kerentanan" | "keterangan kerentanan" | "vulnerability information" => Some(Document::VulnerabilityInfo),
-        "dampak" | "analisis dampak" => Some(Document::ImpactAnalysis),
-        "lainnya" | "lain" | "pendukung" | "data pendukung" | "data teknis" | "supporting data" => Some(Document::Other),
-        other => Document::parse(&other.replace(' ', "_")),
-    }
-}
-
-/// Documents one after the other, with or without commas; a name may be two words.
-fn documents(arguments: &str) -> Option<BTreeSet<Document>> {
-    let words: Vec<&str> = arguments.split([' ', ',']).filter(|word| !word.is_empty()).collect();
-    let (mut rest, mut found) = (words.as_slice(), BTreeSet::new());
-    while let [first, others @ ..] = rest {
-        let pair = others.split_first().and_then(|(second, after)| Some((document(&format!("{first} {second}"))?, after)));
-        let (named, after) = pair.or_else(|| Some((document(first)?, others)))?;
-        found.insert(named);
-        rest = after;
-    }
-    Some(found)
-}
-
-fn priority(text: &str) -> Option<Priority> {
-    match text.trim().to_lowercase().as_str() {
-        "rendah" => Some(Priority::Low),
-        "sedang" => Some(Priority::Medium),
-        "tinggi" => Some(Priority::High),
-        "kritis" => Some(Priority::Critical),
-        other => Priority::parse(other),
-    }
 }
 
 /// Targets are separated by commas or semicolons, so that a contact's name may have spaces; where

@@ -60,6 +60,11 @@ pub enum Protection {
     Sealed { recipient: Fingerprint },
 }
 
+/// Files that one mail to an analyst carries: each analyst gets a copy of its own.
+pub const ENCLOSURES_MAX: usize = 50;
+/// Bytes of them together; mail servers refuse much larger mail.
+pub const ENCLOSURES_BYTES_MAX: usize = 10 * 1024 * 1024;
+
 /// A file that goes along.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Enclosure {

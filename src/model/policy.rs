@@ -88,6 +88,13 @@ impl Policy {
         self.people.iter().filter(|person| person.role == Role::Chief)
     }
 
+    /// Those whom the configuration names with a certificate: people, then internal units.
+    pub fn certified(&self) -> impl Iterator<Item = (&str, &Address, &Fingerprint)> {
+        let people = self.people.iter().map(|person| (person.name.as_str(), &person.address, &person.fingerprint));
+        let units = self.internal_units.iter();
+        people.chain(units.filter_map(|unit| Some((unit.name.as_str(), &unit.address, unit.fingerprint.as_ref()?))))
+    }
+
     /// How many people must agree to a dissemination of this mark, the author counted.
     #[must_use]
     pub fn approvals_for(&self, tlp: Tlp) -> u32 {

@@ -9,6 +9,7 @@ use super::condition::Facts;
 use super::facts::facts;
 use super::set::RuleSet;
 use crate::mail::Mail;
+use crate::mail::template::Templates;
 use crate::model::{Category, Language};
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -178,9 +179,9 @@ fn without_denials(rules: &RuleSet, facts: &Facts<'_>, holding: &[Holding<'_>], 
 
 impl Explanation {
     /// The first line: the result and how sure it is.
-    fn result(&self, words: &Words) -> String {
+    fn result(&self, words: &Words, templates: &Templates) -> String {
         let a = &self.assessment;
-        let mut line = words.category(a.category).to_owned();
+        let mut line = words.category(a.category, templates);
         if a.is_unsure {
             let best = a.scores.first().map_or(0.0, |(_, score)| *score);
             let lack = if best < self.threshold { (words.below, self.threshold) } else { (words.close, self.least_lead) };
@@ -198,14 +199,14 @@ impl Explanation {
             .iter()
             .filter(|(category, score)| (a.is_unsure || *category != a.category) && *score > 0.0)
             .take(2)
-            .map(|(category, score)| format!("{} {}", words.category(*category), words.number(*score)))
+            .map(|(category, score)| format!("{} {}", words.category(*category, templates), words.number(*score)))
             .collect();
         if !others.is_empty() {
             let _ = write!(line, " · {}: {}", words.second, others.join(", "));
         }
-        let _ = write!(line, " · {} {} · RSIT {}", words.priority, words.priority(a.priority), a.rsit);
+        let _ = write!(line, " · {} {} · RSIT {}", words.priority, words.priority(a.priority, templates), a.rsit);
         if !a.secondary.is_empty() {
-            let also: Vec<&str> = a.secondary.iter().map(|category| words.category(*category)).collect();
+            let also: Vec<String> = a.secondary.iter().map(|category| words.category(*category, templates)).collect();
             let _ = write!(line, " · {} {}", words.also, also.join(", "));
         }
         line
@@ -226,7 +227,7 @@ impl Explanation {
     }
 
     /// The turning points, a line each.
-    fn turned(&self, words: &Words, language: Language) -> Vec<String> {
+    fn turned(&self, words: &Words, language: Language, templates: &Templates) -> Vec<String> {
         let reason = |rule: &str| {
             let fired = self.assessment.fired.iter().find(|fired| fired.rule == rule);
             let said = fired.map(|fired| if matches!(language, Language::Id) { &fired.reason_id } else { &fired.reason_en });
@@ -238,7 +239,7 @@ impl Explanation {
                 Because::WithoutStrongest(many) => words.without_strongest.replace("{}", &many.to_string()),
                 Because::WithoutDenial => format!("{}: {} [{}]", words.undenied, words.seen(&turn.saw), turn.rule),
             };
-            let then = words.category(turn.category);
+            let then = words.category(turn.category, templates);
             if turn.is_unsure { format!("{change} → {then} ({})", words.unsure) } else { format!("{change} → {then}") }
         };
         self.turns.iter().map(line).collect()
@@ -246,9 +247,9 @@ impl Explanation {
 
     /// As text, for terminals and timelines.
     #[must_use]
-    pub fn text(&self, language: Language) -> String {
+    pub fn text(&self, language: Language, templates: &Templates) -> String {
         let words = words(language);
-        let mut out = self.result(words);
+        let mut out = self.result(words, templates);
         out.push('\n');
         let parts = self.parts(words);
         if parts.is_empty() {
@@ -259,15 +260,15 @@ impl Explanation {
             for fired in list {
                 let reason = if matches!(language, Language::Id) { &fired.reason_id } else { &fired.reason_en };
                 let adds = if fired.adds == 0.0 { String::new() } else { format!("{:>6} ", words.signed(fired.adds)) };
-                let of = if fired.adds == 0.0 || fired.category == self.assessment.category { "" } else { words.category(fired.category) };
-                let of = if of.is_empty() { String::new() } else { format!("{of}: ") };
+                let is_of_other = fired.adds != 0.0 && fired.category != self.assessment.category;
+                let of = if is_of_other { format!("{}: ", words.category(fired.category, templates)) } else { String::new() };
                 let _ = writeln!(out, "  {adds}{of}{reason} [{}]", fired.rule);
                 if !fired.saw.is_empty() {
                     let _ = writeln!(out, "         {} {}", words.saw, words.seen(&fired.saw));
                 }
             }
         }
-        let turns = self.turned(words, language);
+        let turns = self.turned(words, language, templates);
         if !turns.is_empty() {
             let _ = writeln!(out, "{}:", words.turned);
             for turn in turns {

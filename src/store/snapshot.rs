@@ -6,7 +6,7 @@ use super::row::{At, Word};
 use super::{Place, at, directory, ledger, query};
 use crate::model::dissemination::{Addressed, Dissemination, DisseminationNumber, DisseminationState};
 use crate::model::effect::Filing;
-use crate::model::letter::Enclosure;
+use crate::model::letter::{ENCLOSURES_BYTES_MAX, ENCLOSURES_MAX, Enclosure};
 use crate::model::snapshot::{Counters, FiledMail, OurLetter, Question, SeenPlaintext, Snapshot, Spoken, TimelineLine};
 use crate::model::ticket::{State, Ticket, TicketNumber};
 use crate::model::{Address, Fingerprint, InboxId, Sha256};
@@ -26,9 +26,6 @@ const SPOKEN_MAX: i64 = 10;
 const SPOKEN_CHARS_MAX: usize = 8_000;
 /// Files that `!status` names.
 const ATTACHMENTS_MAX: i64 = 100;
-/// Files that `!status` encloses, and bytes of them together: as much as a notice carries.
-const FILES_MAX: usize = 50;
-const FILES_BYTES_MAX: usize = 10 * 1024 * 1024;
 /// Indicators that `!status` names; more is evidence to be exported.
 const INDICATORS_MAX: i64 = 100;
 
@@ -483,10 +480,10 @@ fn files(db: &Connection, number: &TicketNumber) -> anyhow::Result<Vec<Enclosure
     while let Some(row) = rows.next().with_context(|| format!("read the files of {number}"))? {
         let (name, media_type, sha256, length): (String, String, String, u32) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
         let length = usize::try_from(length).unwrap_or(usize::MAX);
-        if files.len() == FILES_MAX {
+        if files.len() == ENCLOSURES_MAX {
             break;
         }
-        if bytes.saturating_add(length) > FILES_BYTES_MAX {
+        if bytes.saturating_add(length) > ENCLOSURES_BYTES_MAX {
             continue;
         }
         bytes += length;

@@ -1,6 +1,7 @@
 //! Rules: the shipped set and its tests, the verbs, and what hostile or wrong rule files do.
 
 use crate::store::{arrival, opens, place, time};
+use bantuan70::mail::template::Templates;
 use bantuan70::model::Category;
 use bantuan70::model::effect::Effect;
 use bantuan70::model::snapshot::Question;
@@ -207,7 +208,8 @@ fn an_explanation_names_rules_words_places_and_what_would_have_changed_it() {
 
 fn explained(text: &str, language: bantuan70::model::Language) -> String {
     let parts = bantuan70::rules::syntax::Parts { text: text.to_owned(), ..Default::default() };
-    bantuan70::rules::explain::explain(&RuleSet::embedded().unwrap(), &selftest::mail(&parts)).text(language)
+    bantuan70::rules::explain::explain(&RuleSet::embedded().unwrap(), &selftest::mail(&parts))
+        .text(language, &Templates::load(None).unwrap())
 }
 
 #[test]

@@ -7,13 +7,11 @@ use crate::decide::{Arrived, trust};
 use crate::extract::document::FORM_IN_TEXT;
 use crate::mail::template::TemplateName;
 use crate::model::effect::Effect;
-use crate::model::letter::Enclosure;
+use crate::model::letter::{ENCLOSURES_BYTES_MAX, ENCLOSURES_MAX, Enclosure};
 use crate::model::ticket::{Priority, TicketNumber};
 use crate::model::{Document, Language};
 use crate::openpgp::open::Opened;
 
-/// Attachments that one notice carries: each analyst gets a copy of its own.
-const NOTICE_ENCLOSURES_MAX: usize = 50;
 /// Reasons of the category that a notice names.
 const REASONS_MAX: usize = 6;
 /// New tickets within five minutes that are told one by one; those past them wait for a digest.
@@ -21,8 +19,6 @@ const NOTICES_APART: u32 = 10;
 /// Critical tickets within five minutes that are told one by one all the same: a flood of others does not
 /// hide them, and a flood that calls itself critical does not fill mailboxes.
 const CRITICAL_APART: u32 = 10;
-/// Bytes of attachments that one notice carries; mail servers refuse much larger mail.
-const NOTICE_BYTES_MAX: usize = 10 * 1024 * 1024;
 
 /// The attachments that go along with a notice, as far as a mailbox takes them; the list in its
 /// text names all, and `ticket export` gives them. Files that were encrypted by themselves go along
@@ -32,9 +28,9 @@ pub fn enclosures(opened: &Opened) -> Vec<Enclosure> {
     let mut bytes = 0;
     let fits = |attachment: &&crate::mail::Attachment| {
         bytes += attachment.content.len();
-        !attachment.is_layout && bytes <= NOTICE_BYTES_MAX
+        !attachment.is_layout && bytes <= ENCLOSURES_BYTES_MAX
     };
-    opened.opened_files.iter().chain(&opened.mail.attachments).filter(fits).take(NOTICE_ENCLOSURES_MAX).map(enclosure).collect()
+    opened.opened_files.iter().chain(&opened.mail.attachments).filter(fits).take(ENCLOSURES_MAX).map(enclosure).collect()
 }
 
 /// An attachment as something that can be sent on.

@@ -3,6 +3,7 @@
 
 use super::Explanation;
 use super::words::words;
+use crate::mail::template::Templates;
 use crate::model::Language;
 use crate::rules::compile::{NEW, PLACES, SUBJECT};
 use std::fmt::Write as _;
@@ -10,7 +11,7 @@ use std::fmt::Write as _;
 impl Explanation {
     /// As one HTML page.
     #[must_use]
-    pub fn html(&self, language: Language, title: &str) -> String {
+    pub fn html(&self, language: Language, templates: &Templates, title: &str) -> String {
         let words = words(language);
         let mut out = format!(
             "<!doctype html><html lang=\"{}\"><meta charset=\"utf-8\">\
@@ -19,7 +20,7 @@ impl Explanation {
             if matches!(language, Language::Id) { "id" } else { "en" },
             escaped(title),
             escaped(title),
-            escaped(&self.result(words))
+            escaped(&self.result(words, templates))
         );
         for (heading, list) in self.parts(words) {
             let _ = write!(out, "<h2>{heading}</h2><table>");
@@ -30,7 +31,7 @@ impl Explanation {
                     out,
                     "<tr><td>{adds}<td><mark class=\"{}\">{}</mark><td>{} <code>{}</code><td>{}",
                     fired.category,
-                    words.category(fired.category),
+                    words.category(fired.category, templates),
                     escaped(reason),
                     escaped(&fired.rule),
                     escaped(&words.seen(&fired.saw))
@@ -38,7 +39,7 @@ impl Explanation {
             }
             out.push_str("</table>");
         }
-        let turns = self.turned(words, language);
+        let turns = self.turned(words, language, templates);
         if !turns.is_empty() {
             let _ = write!(out, "<h2>{}</h2><ul>", words.turned);
             for turn in turns {

@@ -1,12 +1,14 @@
 //! The words of an explanation in both languages of the centre. What rules say of themselves stands in
-//! the rule files.
+//! the rule files; categories and priorities are called as in the letters.
 
+use crate::mail::template::Templates;
 use crate::model::ticket::Priority;
 use crate::model::{Category, Language};
 
 /// The words of an explanation in one language.
 #[derive(Debug)]
 pub struct Words {
+    language: Language,
     pub unsure: &'static str,
     pub score: &'static str,
     pub ahead: &'static str,
@@ -30,12 +32,11 @@ pub struct Words {
     /// Of a lead and the least one.
     pub close: &'static str,
     places: &'static [(&'static str, &'static str)],
-    categories: [&'static str; Category::ALL.len()],
-    priorities: [&'static str; 4],
     decimal: char,
 }
 
 const ENGLISH: Words = Words {
+    language: Language::En,
     unsure: "unsure: a person has to decide",
     score: "score",
     ahead: "ahead by",
@@ -72,22 +73,11 @@ const ENGLISH: Words = Words {
         ("format", "format"),
         ("kind", "kind of mail"),
     ],
-    categories: [
-        "website hacking",
-        "phishing",
-        "malware",
-        "misuse of personal data",
-        "DDoS attack",
-        "illegal access",
-        "vulnerability",
-        "other",
-        "spam",
-    ],
-    priorities: ["low", "medium", "high", "critical"],
     decimal: '.',
 };
 
 const INDONESIAN: Words = Words {
+    language: Language::Id,
     unsure: "belum pasti: perlu keputusan petugas",
     score: "skor",
     ahead: "unggul",
@@ -124,18 +114,6 @@ const INDONESIAN: Words = Words {
         ("format", "format"),
         ("kind", "jenis surat"),
     ],
-    categories: [
-        "peretasan situs",
-        "pengelabuan",
-        "perangkat perusak",
-        "penyalahgunaan data pribadi",
-        "serangan DDoS",
-        "akses ilegal",
-        "kerentanan",
-        "lain-lain",
-        "spam",
-    ],
-    priorities: ["rendah", "sedang", "tinggi", "kritis"],
     decimal: ',',
 };
 
@@ -145,16 +123,14 @@ pub const fn words(language: Language) -> &'static Words {
 }
 
 impl Words {
-    /// What people call a category; the commands know it by its word.
-    pub fn category(&self, category: Category) -> &'static str {
-        let at = Category::ALL.iter().position(|known| *known == category);
-        at.and_then(|at| self.categories.get(at)).copied().unwrap_or_else(|| category.word())
+    /// What people call a category.
+    pub fn category(&self, category: Category, templates: &Templates) -> String {
+        templates.phrase(self.language, &format!("category.{}", category.word()), &[])
     }
 
     /// What people call a priority.
-    pub fn priority(&self, priority: Priority) -> &'static str {
-        let at = Priority::ALL.iter().position(|known| *known == priority);
-        at.and_then(|at| self.priorities.get(at)).copied().unwrap_or_else(|| priority.word())
+    pub fn priority(&self, priority: Priority, templates: &Templates) -> String {
+        templates.phrase(self.language, &format!("priority.{}", priority.word()), &[])
     }
 
     /// A place of a mail, which may have the number of a line behind it: `new 3` is line 3.
@@ -198,22 +174,6 @@ impl Words {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn categories_and_priorities_are_called_as_in_the_letters() {
-        for (language, phrases) in [
-            (Language::Id, include_str!("../../../templates/id/phrases.toml")),
-            (Language::En, include_str!("../../../templates/en/phrases.toml")),
-        ] {
-            let phrases: toml::Table = phrases.parse().unwrap();
-            for category in Category::ALL {
-                assert_eq!(phrases["category"][category.word()].as_str(), Some(words(language).category(*category)));
-            }
-            for priority in Priority::ALL {
-                assert_eq!(phrases["priority"][priority.word()].as_str(), Some(words(language).priority(*priority)));
-            }
-        }
-    }
 
     #[test]
     fn a_place_is_named_once_and_in_the_language() {
