@@ -267,7 +267,13 @@ async fn imap_new(session: &mut Session, source: &str, daemon: &Daemon, is_whole
     let validity = session.uid_validity();
     let there = if is_whole { session.all_uids().await? } else { session.uids().await? };
     let names: Vec<String> = there.iter().map(ToString::to_string).collect();
-    let known = daemon.store.known(source, validity, &names)?;
+    let mut known = daemon.store.known(source, validity, &names)?;
+    // What was filed and is there all the same was put back, or is another mail: a server whose index was
+    // restored gives UIDs a second time.
+    let filed: Vec<u32> = daemon.store.filed(source, validity, &names)?.iter().filter_map(|uid| uid.parse().ok()).collect();
+    for uid in session.unmarked(&filed).await? {
+        known.remove(&uid.to_string());
+    }
     let new: Vec<u32> = there.into_iter().filter(|uid| !known.contains(&uid.to_string())).collect();
     let max = usize::try_from(daemon.config.intake.message_bytes_max).unwrap_or(usize::MAX);
     let (mut taken, mut left) = (0, Vec::new());
@@ -342,7 +348,8 @@ async fn store(arrivals: Vec<Arrival>, daemon: &Daemon) -> Result<(), IntakeErro
 async fn maildir_new(maildir: &Maildir, source: &str, daemon: &Daemon) -> Result<(usize, Vec<Lost>), IntakeError> {
     let there: Vec<String> = maildir.waiting()?.into_iter().map(|entry| entry.name).collect();
     let known = daemon.store.known(source, 0, &there)?;
-    let new: Vec<String> = there.into_iter().filter(|name| !known.contains(name)).collect();
+    let filed = daemon.store.filed(source, 0, &there)?;
+    let new: Vec<String> = there.into_iter().filter(|name| !known.contains(name) || filed.contains(name)).collect();
     let mut taken = 0;
     for batch in new.chunks(FETCH_BATCH) {
         daemon.wait_for_space().await;

@@ -42,8 +42,9 @@ pub struct Unfiled {
 
 impl Store {
     /// Stores new mail in one commit (rung I1) and gives the row of each arrival, in their order.
-    /// The same place again changes nothing; the same bytes from the same source under another key
-    /// are one more arrival of the same mail (F8, F20).
+    /// The same place again changes nothing, unless it was filed: what lies there once more is filed once more,
+    /// or is another mail. The same bytes from the same source under another key are one more arrival of the
+    /// same mail (F8, F20).
     ///
     /// # Errors
     /// Where nothing could be committed; the mail is then on the server alone, as before.
@@ -132,13 +133,22 @@ impl Store {
     /// # Errors
     /// Where the database cannot be read.
     pub fn known(&self, source: &str, uid_validity: u32, uids: &[String]) -> anyhow::Result<BTreeSet<String>> {
+        self.among(uids, (source, uid_validity), "inbox IS NOT NULL")
+    }
+
+    /// Which of these keys are those of mail that has left the mailbox (rung I3).
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn filed(&self, source: &str, uid_validity: u32, uids: &[String]) -> anyhow::Result<BTreeSet<String>> {
+        self.among(uids, (source, uid_validity), "state = 'filed'")
+    }
+
+    fn among(&self, uids: &[String], (source, uid_validity): (&str, u32), what: &str) -> anyhow::Result<BTreeSet<String>> {
         self.read(|db| {
             // A look-up for each: years of filed mail lie in the table, and few messages in the mailbox.
-            let mut statement = db
-                .prepare_cached(
-                    "SELECT EXISTS (SELECT 1 FROM arrival WHERE source = ?1 AND uid_validity = ?2 AND uid = ?3 AND inbox IS NOT NULL)",
-                )
-                .context("prepare known mail")?;
+            let sql = format!("SELECT EXISTS (SELECT 1 FROM arrival WHERE source = ?1 AND uid_validity = ?2 AND uid = ?3 AND {what})");
+            let mut statement = db.prepare_cached(&sql).context("prepare known mail")?;
             let mut known = BTreeSet::new();
             for uid in uids {
                 if statement.query_row((source, uid_validity, uid), |row| row.get(0)).context("read known mail")? {
@@ -219,7 +229,7 @@ pub enum Released {
 
 fn insert(tx: &Transaction<'_>, arrival: &Arrival, now: Timestamp) -> anyhow::Result<InboxId> {
     let known: Option<Option<i64>> = tx
-        .prepare_cached("SELECT inbox FROM arrival WHERE source = ?1 AND uid_validity = ?2 AND uid = ?3")?
+        .prepare_cached("SELECT inbox FROM arrival WHERE source = ?1 AND uid_validity = ?2 AND uid = ?3 AND state <> 'filed'")?
         .query_row((&arrival.source, arrival.uid_validity, &arrival.uid), |row| row.get(0))
         .optional()
         .context("look for the arrival")?;
@@ -236,7 +246,7 @@ fn insert(tx: &Transaction<'_>, arrival: &Arrival, now: Timestamp) -> anyhow::Re
         Some(id) => id,
         None => insert_row(tx, arrival, &sha256, now)?,
     };
-    // A message that was noted as gone and is there after all takes its place.
+    // A message that was noted as gone or filed and is there after all takes its place.
     tx.prepare_cached(
         "INSERT INTO arrival (inbox, source, uid_validity, uid, seen_at) VALUES (:inbox, :source, :uid_validity, :uid, :seen_at)
          ON CONFLICT (source, uid_validity, uid) DO UPDATE SET inbox = excluded.inbox, state = 'stored'",

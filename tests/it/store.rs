@@ -232,6 +232,27 @@ fn f8_f20_the_same_bytes_under_another_key_are_filed_too_and_decided_once() {
 }
 
 #[test]
+fn f8_a_place_that_was_filed_and_holds_a_mail_again_is_met_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let (id, _) = with_ticket(&store);
+    let places = || store.unfiled("INBOX", 10).unwrap().into_iter().map(|one| (one.inbox, one.uid)).collect::<Vec<_>>();
+    let file = || store.mark_filed(&[store.unfiled("INBOX", 10).unwrap()[0].arrival], later(1)).unwrap();
+    file();
+    let asked = ["1".to_owned()];
+    assert_eq!(store.filed("INBOX", 7, &asked).unwrap(), BTreeSet::from(asked.clone()));
+    // The same mail was put back: it is filed once more and not decided.
+    assert_eq!(store.insert_mail(&[arrival(1, "Subject: satu\r\n\r\nisi")], later(2)).unwrap(), [id]);
+    assert_eq!((places(), store.waiting_mail(10).unwrap()), (vec![(id, "1".to_owned())], Vec::new()));
+    assert_eq!(store.filed("INBOX", 7, &asked).unwrap(), BTreeSet::new());
+    file();
+    // The server gave the number to another mail: it comes in.
+    let other = store.insert_mail(&[arrival(1, "Subject: lain\r\n\r\nisi")], later(3)).unwrap()[0];
+    assert_ne!(other, id);
+    assert_eq!(store.waiting_mail(10).unwrap(), [other]);
+}
+
+#[test]
 fn f6_a_message_that_another_client_took_leaves_a_trace_and_no_mail() {
     let folder = tempfile::tempdir().unwrap();
     let store = open_store(folder.path());

@@ -102,6 +102,11 @@ impl Session {
         Ok(self.search("ALL").await?.into_iter().collect())
     }
 
+    /// Those of `uids` that are in the mailbox and bear no mark of having been filed or deleted.
+    pub async fn unmarked(&mut self, uids: &[u32]) -> Result<BTreeSet<u32>, WireError> {
+        self.those_of(uids, &format!(" UNDELETED UNKEYWORD {FILED_KEYWORD}")).await
+    }
+
     /// Where the server put what was filed since this was last asked.
     pub fn take_placed(&mut self) -> Vec<Placed> {
         std::mem::take(&mut self.placed)
@@ -109,10 +114,14 @@ impl Session {
 
     /// Those of `uids` that still are in the mailbox.
     pub async fn still_there(&mut self, uids: &[u32]) -> Result<BTreeSet<u32>, WireError> {
+        self.those_of(uids, "").await
+    }
+
+    async fn those_of(&mut self, uids: &[u32], which: &str) -> Result<BTreeSet<u32>, WireError> {
         let mut found = BTreeSet::new();
         for some in uids.chunks(UIDS_IN_COMMAND_MAX) {
             let asked: BTreeSet<u32> = some.iter().copied().collect();
-            found.extend(self.search(&format!("UID {}", uid_set(some))).await?.intersection(&asked));
+            found.extend(self.search(&format!("UID {}{which}", uid_set(some))).await?.intersection(&asked));
         }
         Ok(found)
     }

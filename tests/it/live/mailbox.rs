@@ -70,6 +70,12 @@ fn number_anew(center: &Center, folder: &str) {
     }
 }
 
+/// The UIDVALIDITY that Dovecot keeps for a folder, as it stands in its file.
+fn numbering(center: &Center, folder: &str) -> Option<String> {
+    let list = fs::read_to_string(center.servers.maildir(USER, folder).join("dovecot-uidlist")).ok()?;
+    list.split_whitespace().find(|word| word.starts_with('V')).map(str::to_owned)
+}
+
 #[test]
 fn f6_f7_mail_that_others_take_away_while_we_work_is_gone_and_nothing_happens_twice() {
     let center = Center::new();
@@ -138,12 +144,23 @@ fn f8_a_mailbox_numbered_anew_between_two_runs_and_in_one_opens_no_ticket_twice(
     wait_for(|| center.log(), || (arrivals() == 2).then_some(()));
     // And now under an open session: a folder is restored from a backup.
     let (folder, aside) = (center.servers.maildir(USER, "Masuk"), center.servers.maildir(USER, "Lain"));
-    fs::rename(&folder, &aside).unwrap();
-    number_anew(&center, "Lain");
-    fs::rename(&aside, &folder).unwrap();
+    let restore = || {
+        fs::rename(&folder, &aside).unwrap();
+        number_anew(&center, "Lain");
+        fs::rename(&aside, &folder).unwrap();
+    };
+    let before = numbering(&center, "Masuk");
+    restore();
     center.servers.append(USER, "Masuk", &mail("tiga"));
     center.wait_mail("tiga", "an acknowledgement", |_| true);
-    wait_for(|| center.log(), || (arrivals() == 3).then_some(()));
+    let is_met_anew = || {
+        // Dovecot's open session may have put its own numbers back as it ended.
+        if numbering(&center, "Masuk") == before {
+            restore();
+        }
+        (arrivals() >= 3).then_some(())
+    };
+    wait_for(|| center.log(), is_met_anew);
     fs::remove_dir_all(&processed).unwrap();
     wait_for(|| center.log(), || center.servers.messages(USER, "Masuk").is_empty().then_some(()));
     center.wait_quiet();
