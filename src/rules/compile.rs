@@ -52,6 +52,10 @@ pub enum Denial {
     Before,
     BeforeShort,
     After,
+    /// "tidak ditemukan malware", "malware tidak ditemukan".
+    Both,
+    /// What denies before, and asks at a sentence's end: "ini phishing bukan".
+    BeforeOrAsks,
     Never,
     Doubt,
     Ends,
@@ -343,17 +347,24 @@ impl<'a> Compiler<'a> {
     }
 
     fn denials(&mut self, negation: &Negation) -> Result<(), String> {
-        let Negation { before, before_short, after, never, doubt, ends } = negation;
+        let Negation { before, before_short, after, asks, never, doubt, ends } = negation;
         for (words, denial) in [
             (before, Denial::Before),
             (before_short, Denial::BeforeShort),
             (after, Denial::After),
+            (asks, Denial::BeforeOrAsks),
             (never, Denial::Never),
             (doubt, Denial::Doubt),
             (ends, Denial::Ends),
         ] {
             for word in words {
                 let pattern = self.vocabulary.pattern(word, true)?;
+                let denial = match (self.denial_of.get(&pattern), denial) {
+                    (Some(Denial::Before), Denial::After) => Denial::Both,
+                    (Some(Denial::Before), Denial::BeforeOrAsks) => Denial::BeforeOrAsks,
+                    (_, Denial::BeforeOrAsks) => Denial::Never,
+                    _ => denial,
+                };
                 self.denial_of.insert(pattern, denial);
             }
         }

@@ -11,8 +11,8 @@ use std::cell::OnceCell;
 const HITS_MAX: u32 = 100;
 /// How far a denial reaches, in words: "tidak ada satu pun berkas kami yang terkunci".
 const REACH: usize = 7;
-/// How far "tidak bisa" reaches: what cannot be done is the next word or two.
-const REACH_SHORT: usize = 2;
+/// How far "tidak bisa" reaches: what cannot be done is the next word.
+const REACH_SHORT: usize = 1;
 /// How far a mistaken first thought reaches: "awalnya kami kira ini hanya serangan DDoS".
 const REACH_DOUBT: usize = 9;
 /// After a comma a denial goes on only where "or" follows so soon: "no malware, leak or intrusion".
@@ -229,6 +229,9 @@ fn denied(tokens: &Tokens, denials: &[(Seen, Denial)]) -> Vec<bool> {
     let mut marks: Vec<(usize, usize, Denial)> = Vec::new();
     for (Seen { start, end, .. }, denial) in denials {
         let (start, end, denial) = (*start as usize, *end as usize, *denial);
+        if !is_together(tokens, start, end) {
+            continue;
+        }
         match marks.last_mut() {
             // "tidak bisa" is not "tidak": the longest of those that begin together.
             Some(last) if last.0 == start => {
@@ -243,27 +246,121 @@ fn denied(tokens: &Tokens, denials: &[(Seen, Denial)]) -> Vec<bool> {
     }
     let mut ends = vec![false; tokens.list.len()];
     for (start, end, denial) in &marks {
-        if *denial != Denial::After {
+        if !matches!(denial, Denial::After | Denial::Both) {
             ends.iter_mut().take(*end).skip(*start).for_each(|token| *token = true);
         }
     }
+    let asks = questions(tokens);
+    let is_asked = |index: usize| asks.get(index).copied().unwrap_or(false);
     for (start, end, denial) in &marks {
+        let (start, end) = (*start, *end);
         match denial {
-            Denial::Before if is_last(tokens, *end) => backward(tokens, &ends, *start, &mut denied),
-            Denial::Before => forward(tokens, &ends, *end, REACH, &mut denied),
-            Denial::BeforeShort => forward(tokens, &ends, *end, REACH_SHORT, &mut denied),
-            Denial::Doubt => forward(tokens, &ends, *end, REACH_DOUBT, &mut denied),
-            Denial::After => backward(tokens, &ends, *start, &mut denied),
             Denial::Never | Denial::Ends => {}
+            Denial::Before | Denial::BeforeOrAsks if is_numbered(tokens, end) => {}
+            Denial::Before | Denial::BeforeOrAsks | Denial::Both if is_last(tokens, end) => {
+                if begins(tokens, start) {
+                    answer(tokens, &ends, start, &is_asked, &mut denied);
+                } else if !is_asked(start) && (*denial != Denial::BeforeOrAsks || is_set_off(tokens, start)) {
+                    backward(tokens, &ends, start, REACH_BACK, &mut denied);
+                }
+            }
+            Denial::Before | Denial::BeforeOrAsks => forward(tokens, &ends, end, REACH, &mut denied),
+            Denial::BeforeShort => forward(tokens, &ends, end, REACH_SHORT, &mut denied),
+            Denial::Doubt => forward(tokens, &ends, end, REACH_DOUBT, &mut denied),
+            Denial::After | Denial::Both => {
+                if *denial == Denial::Both {
+                    forward(tokens, &ends, end, REACH, &mut denied);
+                }
+                // "Apakah phishing ini sudah ditutup?", "tell us when the flaw is fixed".
+                if !begins(tokens, start) && !is_asked(start) && !is_supposed(tokens, start) {
+                    backward(tokens, &ends, start, REACH_BACK, &mut denied);
+                }
+            }
         }
     }
     denied
 }
 
+/// Whether no comma or sentence's end parts a phrase: "benar tidak" is not in "Benar, tidak ada …".
+fn is_together(tokens: &Tokens, start: usize, end: usize) -> bool {
+    (start + 1..end).all(|index| {
+        let before = tokens.list.get(index - 1).map_or("", |token| tokens.word(token));
+        let is_apart = tokens.list.get(index).is_some_and(|token| token.after_comma);
+        // "No. HP" is no sentence's end.
+        !is_apart && (before == NUMBER || !is_last(tokens, index))
+    })
+}
+
+/// Whether the sentence of each token ends in a question mark.
+fn questions(tokens: &Tokens) -> Vec<bool> {
+    let mut asks = vec![false; tokens.list.len()];
+    let mut is_asked = false;
+    for index in (0..asks.len()).rev() {
+        if is_last(tokens, index + 1) || index + 1 == tokens.list.len() {
+            is_asked = tokens.gap(index).contains('?');
+        }
+        if let Some(slot) = asks.get_mut(index) {
+            *slot = is_asked;
+        }
+    }
+    asks
+}
+
 /// Whether a sentence is over before this token: "kebocoran data tidak ada."
 fn is_last(tokens: &Tokens, end: usize) -> bool {
-    let sentence = |index: usize| tokens.list.get(index).map(|token| token.sentence);
-    end > 0 && sentence(end) != sentence(end - 1)
+    end > 0 && sentence(tokens, end) != sentence(tokens, end - 1)
+}
+
+/// Whether a sentence begins with this token.
+fn begins(tokens: &Tokens, start: usize) -> bool {
+    start.checked_sub(1).is_none_or(|before| sentence(tokens, before) != sentence(tokens, start))
+}
+
+fn sentence(tokens: &Tokens, index: usize) -> Option<u32> {
+    tokens.list.get(index).map(|token| token.sentence)
+}
+
+/// Short for "nomor", where a dot stands after it.
+const NUMBER: &str = "no";
+
+/// Whether a number follows: "bukan 1 akun", and "WA no. 0812".
+fn is_numbered(tokens: &Tokens, end: usize) -> bool {
+    let word = |index: usize| tokens.list.get(index).map_or("", |token| tokens.word(token));
+    let is_number = word(end).bytes().all(|byte| byte.is_ascii_digit()) && !word(end).is_empty();
+    is_number && (!is_last(tokens, end) || (end.checked_sub(1).is_some_and(|at| word(at) == NUMBER && tokens.gap(at).trim() == ".")))
+}
+
+/// Words after which a denial at the end is meant so: "data bocor juga tidak".
+const STRESSES: &[&str] = &["pun", "juga", "sih", "mah"];
+
+/// Whether a denial at a sentence's end is set off from what it denies, as answers in a form are:
+/// "tebusan: tidak".
+fn is_set_off(tokens: &Tokens, start: usize) -> bool {
+    let Some(before) = start.checked_sub(1) else { return false };
+    let word = tokens.list.get(before).map_or("", |token| tokens.word(token));
+    tokens.gap(before).contains([':', '=', '-', '–', '—', '|']) || STRESSES.contains(&word)
+}
+
+/// Words that make a clause a case to come, no fact: "when the flaw is fixed".
+const SUPPOSES: &[&str] = &[
+    "when", "until", "once", "if", "before", "sure", "ensure", "kalau", "jika", "bila", "sampai", "hingga", "agar", "supaya", "apakah",
+    "pastikan",
+];
+
+/// Whether such a word stands before, in the same sentence and within the reach of a denial.
+fn is_supposed(tokens: &Tokens, start: usize) -> bool {
+    let reach = start.saturating_sub(REACH_BACK + 2)..start;
+    reach.rev().take_while(|index| sentence(tokens, *index) == sentence(tokens, start)).any(|index| {
+        let word = tokens.list.get(index).map_or("", |token| tokens.word(token));
+        SUPPOSES.contains(&word)
+    })
+}
+
+/// A sentence that is a denial alone answers the question before it: "Apakah data bocor? Tidak."
+fn answer(tokens: &Tokens, ends: &[bool], start: usize, is_asked: &impl Fn(usize) -> bool, denied: &mut [bool]) {
+    if start.checked_sub(1).is_some_and(is_asked) && !is_asked(start) {
+        backward(tokens, ends, start, REACH, denied);
+    }
 }
 
 /// Words that carry a denial over a comma.
@@ -290,9 +387,9 @@ fn forward(tokens: &Tokens, ends: &[bool], from: usize, reach: usize, denied: &m
     }
 }
 
-fn backward(tokens: &Tokens, ends: &[bool], before: usize, denied: &mut [bool]) {
-    let Some(sentence) = tokens.list.get(before).map(|token| token.sentence) else { return };
-    for index in (before.saturating_sub(REACH_BACK)..before).rev() {
+fn backward(tokens: &Tokens, ends: &[bool], before: usize, reach: usize, denied: &mut [bool]) {
+    let Some(sentence) = before.checked_sub(1).and_then(|at| sentence(tokens, at)) else { return };
+    for index in (before.saturating_sub(reach)..before).rev() {
         let Some(token) = tokens.list.get(index) else { return };
         if token.sentence != sentence || ends.get(index).copied().unwrap_or(true) {
             return;

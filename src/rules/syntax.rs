@@ -54,12 +54,15 @@ pub struct Decision {
 pub struct Negation {
     /// Deny what follows: "bukan", "tidak ada", "not a".
     pub before: Vec<String>,
-    /// Deny only the next two words: "tidak bisa".
+    /// Deny only the next word: "tidak bisa".
     #[serde(default)]
     pub before_short: Vec<String>,
     /// Deny what stands right before: "… tidak ditemukan".
     #[serde(default)]
     pub after: Vec<String>,
+    /// Ask at a sentence's end, and deny nothing there: "ini phishing bukan", "atau tidak".
+    #[serde(default)]
+    pub asks: Vec<String>,
     /// Look like a denial and are none: "tidak hanya".
     #[serde(default)]
     pub never: Vec<String>,

@@ -37,6 +37,8 @@ pub struct Tokens {
     /// The text in small letters, after it the folded form of the words that need more than that, and
     /// at the end as many spaces as a short word has bytes.
     folded: String,
+    /// How long the text itself is.
+    text_bytes: u32,
 }
 
 impl Tokens {
@@ -44,6 +46,14 @@ impl Tokens {
     #[must_use]
     pub fn word(&self, token: &Token) -> &str {
         self.folded.get(token.from as usize..token.to as usize).unwrap_or_default()
+    }
+
+    /// What stands between a token and the next one, or the end of the text.
+    #[must_use]
+    pub fn gap(&self, index: usize) -> &str {
+        let Some(token) = self.list.get(index) else { return "" };
+        let end = self.list.get(index + 1).map_or(self.text_bytes, |next| next.start);
+        self.folded.get(token.end as usize..end as usize).unwrap_or_default()
     }
 
     /// The folded form as a number; none for a long word.
@@ -124,7 +134,7 @@ fn cut(text: &str, addresses: Addresses) -> Tokens {
     let mut folded = String::with_capacity(text.len() + text.len() / 16 + 2 * short::BYTES);
     folded.push_str(text);
     folded.make_ascii_lowercase();
-    let tokens = Tokens { list: Vec::with_capacity(text.len() / 6), addresses: Vec::new(), folded };
+    let tokens = Tokens { list: Vec::with_capacity(text.len() / 6), addresses: Vec::new(), folded, text_bytes: as_u32(text.len()) };
     let mut cutter = Cutter { tokens, addresses, position: 0, sentence: 0, after_comma: false, newlines: 0 };
     let bytes = text.as_bytes();
     let class = |at: usize| bytes.get(at).and_then(|byte| CLASSES.get(usize::from(*byte))).copied().unwrap_or(Class::Space);

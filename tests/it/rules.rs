@@ -1,5 +1,7 @@
 //! Rules: the shipped set and its tests, the verbs, and what hostile or wrong rule files do.
 
+mod denial;
+
 use crate::store::{arrival, opens, place, time};
 use bantuan70::mail::template::Templates;
 use bantuan70::model::Category;
