@@ -6,15 +6,18 @@ mod link;
 mod lookalike;
 mod near;
 mod refang;
+#[cfg(test)]
+mod table;
+mod typed;
 
 use crate::model::effect::Indicators;
 use host::{hosts, is_bare_suffix, is_file_name, numeric_ip, split_port};
-use link::{is_tracking, wrapped};
+use link::{Wrapped, is_tracking, wrapped};
 use lookalike::mixes_scripts;
 use refang::refanged;
 use regex::Regex;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, Ipv6Addr};
 
 pub use host::has_known_suffix;
 pub use lookalike::{is_government, is_lookalike};
@@ -23,6 +26,10 @@ pub use lookalike::{is_government, is_lookalike};
 pub const KEPT_MAX: usize = 5_000;
 /// A longer URL is cut: browsers take no longer one.
 const URL_BYTES_MAX: usize = 2_048;
+/// A link wrapper is looked into no further than this.
+const WRAPPED_BYTES_MAX: usize = 8_192;
+/// Link wrappers inside link wrappers.
+const WRAPPED_MAX: usize = 4;
 /// Text that is looked through in one call.
 const TEXT_BYTES_MAX: usize = 2 << 20;
 
@@ -35,6 +42,8 @@ pub struct Collector {
     /// Hosts that mix scripts inside a label: `pаypal.com` with a Cyrillic letter.
     pub mixed_script: BTreeSet<String>,
     own_domain: Option<String>,
+    /// How many link wrappers the text that is read stood in.
+    depth: usize,
 }
 
 /// The indicators of a text.
@@ -59,12 +68,13 @@ macro_rules! expressions {
 use expressions;
 
 expressions! {
-    URL = r#"(?i)(?-u:\b)(?:https?|ftps?)://[^\s<>"'`|\\^{}“”«»]+"#;
+    URL = r#"(?i)(?:(?-u:\b)|_)(?:https?|ftps?)://[^\s<>"'`|\\^{}“”«»]+"#;
     EMAIL = r"(?i)[a-z0-9.!#$%&*+/=?^_~-]{1,64}@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?:xn--[a-z0-9-]{2,59}|[a-z]{2,63})(?-u:\b)";
     IPV4 = r"(?-u:\b)(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?-u:\b)(?:/[0-9]{1,2}(?-u:\b))?";
     IPV6 = r"(?i)[0-9a-f]{0,4}:(?:[0-9a-f]{0,4}:){1,7}(?:(?:[0-9]{1,3}\.){3}[0-9]{1,3}|[0-9a-f]{0,4})(?:/[0-9]{1,3}(?-u:\b))?";
-    HASH = r"(?i)(?-u:\b)(?:[0-9a-f]{128}|[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32})(?-u:\b)";
-    CVE = r"(?i)(?-u:\b)CVE[ \-\u{2010}-\u{2014}]([0-9]{4})[ \-\u{2010}-\u{2014}]([0-9]{4,7})(?-u:\b)";
+    HASH = r"(?i)(?:(?-u:\b)(?:0x)?|_)(?:[0-9a-f]{128}|[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32})(?:(?-u:\b)|_)";
+    HASH_PAIRS = r"(?i)(?-u:\b)(?:[0-9a-f]{2}:){15,31}[0-9a-f]{2}(?-u:\b)";
+    CVE = r"(?i)(?-u:\b)CVE[ _:\-\u{2010}-\u{2015}]{0,2}((?:199|20[0-9])[0-9])[ _\-\u{2010}-\u{2015}]([0-9]{4,7})(?-u:\b)";
 }
 
 impl Collector {
@@ -76,7 +86,8 @@ impl Collector {
 
     /// Adds what a text holds.
     pub fn read(&mut self, text: &str) {
-        let near = near::suspicious(text.get(..text.floor_char_boundary(TEXT_BYTES_MAX)).unwrap_or_default());
+        let text = typed::plain(text.get(..text.floor_char_boundary(TEXT_BYTES_MAX)).unwrap_or_default());
+        let near = near::suspicious(&text);
         if near.is_empty() {
             return;
         }
@@ -87,14 +98,22 @@ impl Collector {
             rest.push_str(text.get(after..url.start()).unwrap_or_default());
             rest.push(' ');
             after = url.end();
-            self.url(url.as_str());
+            self.url(url.as_str().trim_start_matches('_'));
         }
         rest.push_str(text.get(after..).unwrap_or_default());
-        self.words(&rest);
+        self.words(&rest, &refang::defanged_files(&near));
         // Hashes and CVEs may stand in the path of a URL too (reports of malware lists).
         for hash in HASH.find_iter(if near::holds_hash(text.as_bytes()) { &text } else { "" }) {
-            if hash.as_str().contains(|c: char| c.is_ascii_alphabetic()) {
-                self.add(hash.as_str().to_ascii_lowercase(), |found| &mut found.hashes);
+            let hash = hash.as_str().trim_matches('_').to_ascii_lowercase();
+            let hash = hash.strip_prefix("0x").unwrap_or(&hash);
+            if hash.contains(|c: char| c.is_ascii_alphabetic()) {
+                self.add(hash.to_owned(), |found| &mut found.hashes);
+            }
+        }
+        for pairs in HASH_PAIRS.find_iter(if near::holds_pairs(text.as_bytes()) { &text } else { "" }) {
+            let hash = pairs.as_str().replace(':', "").to_ascii_lowercase();
+            if matches!(hash.len(), 32 | 40 | 64) {
+                self.add(hash, |found| &mut found.hashes);
             }
         }
         for cve in CVE.captures_iter(if near::holds_cve(text.as_bytes()) { &text } else { "" }) {
@@ -107,14 +126,14 @@ impl Collector {
     pub fn link(&mut self, target: &str) {
         let target = target.trim();
         if let Some(address) = target.strip_prefix("mailto:") {
-            self.words(address.split('?').next().unwrap_or_default());
+            self.words(address.split('?').next().unwrap_or_default(), &[]);
         } else {
             self.read(target);
         }
     }
 
-    /// What stands outside URLs.
-    fn words(&mut self, text: &str) {
+    /// What stands outside URLs. `defanged` are endings of files that are meant as domains.
+    fn words(&mut self, text: &str, defanged: &[&str]) {
         let mut rest = String::with_capacity(text.len());
         let mut after = 0;
         let has_at = text.contains('@');
@@ -122,41 +141,54 @@ impl Collector {
             rest.push_str(text.get(after..email.start()).unwrap_or_default());
             rest.push(' ');
             after = email.end();
-            let email = email.as_str().trim_start_matches('.').to_ascii_lowercase();
+            let email = email.as_str().trim_start_matches(['.', '*', '=', '\'', '`', '/', '&']).to_ascii_lowercase();
             let domain = email.rsplit_once('@').map_or("", |(_, domain)| domain);
             if !self.is_own(domain) && has_known_suffix(domain) {
                 self.add(email, |found| &mut found.emails);
             }
         }
         rest.push_str(text.get(after..).unwrap_or_default());
+        let rest = self.six(&rest);
         for ip in IPV4.find_iter(if has_numbers(&rest) { &rest } else { "" }) {
             let address = ip.as_str().split('/').next().unwrap_or_default();
-            if address.parse::<Ipv4Addr>().is_ok() {
+            let is_place = address.parse().is_ok_and(|address| host::is_place(&address));
+            if is_place && !typed::is_numbering(rest.get(..ip.start()).unwrap_or_default()) {
                 self.add(ip.as_str().to_owned(), |found| &mut found.ips);
-            }
-        }
-        let has_colons = rest.bytes().filter(|byte| *byte == b':').nth(1).is_some();
-        for ip in IPV6.find_iter(if has_colons { &rest } else { "" }) {
-            // Part of a word ("mouse::click") is no address.
-            let touches = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-            if touches(rest.get(..ip.start()).unwrap_or_default().chars().next_back())
-                || touches(rest.get(ip.end()..).unwrap_or_default().chars().next())
-            {
-                continue;
-            }
-            let (address, mask) = ip.as_str().split_once('/').map_or((ip.as_str(), ""), |(address, mask)| (address, mask));
-            // "::" alone and "12:30:45" are no addresses.
-            if let Some(address) = address.parse::<Ipv6Addr>().ok().filter(|address| !address.is_unspecified() && !address.is_loopback()) {
-                self.add(if mask.is_empty() { address.to_string() } else { format!("{address}/{mask}") }, |found| &mut found.ips);
             }
         }
         for (before, host) in hosts(&rest) {
             // The tail of a path, or of an address that was no address.
             let is_tail = before.is_some_and(|c| matches!(c, '@' | '/' | '\\'));
-            if !is_tail && !is_file_name(host) {
+            if !is_tail && !is_file_name(host, defanged) {
                 self.host(host);
             }
         }
+    }
+
+    /// Takes the IPv6 addresses, and gives the text without them.
+    fn six<'a>(&mut self, text: &'a str) -> Cow<'a, str> {
+        if text.bytes().filter(|byte| *byte == b':').nth(1).is_none() {
+            return Cow::Borrowed(text);
+        }
+        let mut rest = String::with_capacity(text.len());
+        let mut after = 0;
+        for ip in IPV6.find_iter(text) {
+            // Part of a word ("mouse::click") is no address.
+            let touches = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+            if touches(text.get(..ip.start()).unwrap_or_default().chars().next_back())
+                || touches(text.get(ip.end()..).unwrap_or_default().chars().next())
+            {
+                continue;
+            }
+            let (address, mask) = ip.as_str().split_once('/').map_or((ip.as_str(), ""), |(address, mask)| (address, mask));
+            let Some(address) = host::six(address) else { continue };
+            rest.push_str(text.get(after..ip.start()).unwrap_or_default());
+            rest.push(' ');
+            after = ip.end();
+            self.add(if mask.is_empty() { address } else { format!("{address}/{mask}") }, |found| &mut found.ips);
+        }
+        rest.push_str(text.get(after..).unwrap_or_default());
+        Cow::Owned(rest)
     }
 
     fn url(&mut self, typed: &str) {
@@ -167,9 +199,15 @@ impl Collector {
                 url = url.strip_suffix(close).unwrap_or(url).trim_end_matches(['.', ',', ';']);
             }
         }
-        if let Some(target) = wrapped(url) {
-            self.read(&target);
-            return;
+        match wrapped(url.get(..url.floor_char_boundary(WRAPPED_BYTES_MAX)).unwrap_or_default()) {
+            Wrapped::Target(target) if self.depth < WRAPPED_MAX => {
+                self.depth += 1;
+                self.read(&target);
+                self.depth -= 1;
+                return;
+            }
+            Wrapped::Hidden => return,
+            Wrapped::Target(_) | Wrapped::Not => {}
         }
         let url: String = url
             .chars()
@@ -190,7 +228,8 @@ impl Collector {
         let user = if user.is_empty() { String::new() } else { format!("{user}@") };
         let scheme = scheme.to_ascii_lowercase();
         if let Some(ip) = numeric_ip(host) {
-            self.add(format!("{scheme}://{user}{ip}{port}{tail}"), |found| &mut found.urls);
+            let host = if ip.contains(':') { format!("[{ip}]") } else { ip.clone() };
+            self.add(format!("{scheme}://{user}{host}{port}{tail}"), |found| &mut found.urls);
             self.add(ip, |found| &mut found.ips);
             return;
         }
@@ -309,6 +348,8 @@ mod tests {
         let long = format!("http://a.example/{}", "x".repeat(2 << 20));
         assert!(indicators(&long).urls.iter().all(|url| url.len() <= URL_BYTES_MAX));
         assert!(all(&format!("http://xn--{}.example", "9".repeat(200))).is_empty());
+        let nested = "https://google.com/url?q=".repeat(80_000) + "https://jahat.example/";
+        assert!(indicators(&nested).urls.len() <= 1, "wrappers in wrappers are looked into a few times");
     }
 
     #[test]

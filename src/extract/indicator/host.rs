@@ -14,12 +14,20 @@ pub fn hosts(text: &str) -> impl Iterator<Item = (Option<char>, &str)> {
     text.split_inclusive(move |c| !is_part(c)).filter_map(move |piece| {
         let run = piece.trim_end_matches(|c| !is_part(c));
         let host = run.trim_matches(['.', '-']);
+        // "_jahat.example_" is written slanting; "_dmarc.jahat.example" is a record of jahat.example.
+        let host = match host.strip_prefix('_') {
+            Some(slanting) if slanting.ends_with('_') => slanting.trim_matches('_'),
+            Some(record) => record.split_once('.').map_or(record, |(_, host)| host),
+            None => host,
+        };
         let is_label = |label: &str| {
             !label.is_empty() && label.len() <= LABEL_BYTES_MAX && !label.starts_with(['-', '_']) && !label.ends_with(['-', '_'])
         };
         let is_top = |label: &str| (label.chars().nth(1).is_some() && label.chars().all(char::is_alphabetic)) || has_a_label_mark(label);
-        let is_whole = run.starts_with(|c: char| c.is_alphanumeric());
         let before_run = std::mem::replace(&mut before, piece.chars().next_back());
+        // "*.jahat.example", ".jahat.example": all names under it. After anything else a dot goes on with it.
+        let is_all = run.starts_with(['.', '_']) && before_run.is_none_or(|c| c == '*' || c.is_whitespace());
+        let is_whole = is_all || run.starts_with(|c: char| c.is_alphanumeric());
         let is_host =
             is_whole && host.split_once('.').is_some() && host.split('.').all(is_label) && host.rsplit('.').next().is_some_and(is_top);
         is_host.then_some((before_run, host))
@@ -46,7 +54,7 @@ pub fn split_port(text: &str) -> (&str, &str) {
 /// `[::1]` too (WHATWG URL, IPv4 parser).
 pub fn numeric_ip(host: &str) -> Option<String> {
     if let Some(inner) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        return inner.parse::<Ipv6Addr>().ok().map(|address| address.to_string());
+        return inner.split('%').next().and_then(|address| address.parse::<Ipv6Addr>().ok()).map(|address| address.to_string());
     }
     let parts: Vec<&str> = host.trim_end_matches('.').split('.').collect();
     if parts.len() > 4 {
@@ -88,15 +96,48 @@ pub fn is_bare_suffix(domain: &str) -> bool {
         || psl::suffix(domain.as_bytes()).is_some_and(|suffix| suffix.is_known() && suffix.as_bytes() == domain.as_bytes())
 }
 
-/// Endings that are top-level domains and, far more often in reports, files.
-const FILE_ENDINGS: &[&str] =
-    &["zip", "mov", "sh", "py", "md", "rs", "pl", "ps", "so", "cab", "app", "java", "bz", "gz", "cc", "do", "id_rsa"];
+/// An address in its usual form, where this is one that leads anywhere. Times ("08:15::30"), names of
+/// programs ("a::b") and hardware addresses are none.
+pub fn six(typed: &str) -> Option<String> {
+    let address = typed.parse::<Ipv6Addr>().ok().filter(|address| !address.is_unspecified() && !address.is_loopback())?;
+    if let Some(four) = address.to_ipv4_mapped() {
+        return Some(four.to_string());
+    }
+    let groups: Vec<&str> = typed.split(':').collect();
+    let first = groups.first().copied().unwrap_or_default();
+    // What is in use begins with three digits or more (RFC 4291 §2.4), but for 64:ff9b::/96 (RFC 6052).
+    let is_in_use = first.len() > 2 || first == "64" || typed.contains('.');
+    let has_digit = typed.bytes().any(|byte| byte.is_ascii_digit());
+    (is_in_use && has_digit).then(|| address.to_string())
+}
 
-pub fn is_file_name(host: &str) -> bool {
+/// Whether an address leads anywhere: "0.0.0.0" and network masks do not, and nor does the machine's own.
+pub fn is_place(address: &Ipv4Addr) -> bool {
+    !address.is_unspecified() && !address.is_loopback() && address.octets().first() != Some(&255)
+}
+
+/// Endings that are top-level domains and, far more often in reports, files. Behind a scheme or `www.`,
+/// or where somebody wrote "[.]zip", they are domains all the same.
+pub const FILE_ENDINGS: &[&str] =
+    &["zip", "mov", "sh", "py", "md", "rs", "pl", "ps", "so", "cab", "app", "java", "bz", "gz", "do", "id_rsa"];
+/// Those of them that stand at the end of file names of many parts: "laporan.2026.zip".
+const FILE_ENDINGS_SURE: &[&str] = &["zip", "mov", "py", "java"];
+/// Names of programs that are spelled like domains.
+const PROGRAMS: &[&str] = &["asp.net", "vb.net", "ado.net", "system.io", "java.io", "system.net"];
+/// What is short for something before a name: "PT.ABC".
+const SHORT: &[&str] = &["PT", "CV", "UD", "RS", "NO", "JL", "DR", "IR"];
+
+/// Whether a name with dots is no host. `defanged` are the endings that this text makes unclickable.
+pub fn is_file_name(host: &str, defanged: &[&str]) -> bool {
     let labels: Vec<&str> = host.split('.').collect();
     let last = labels.last().map(|label| label.to_ascii_lowercase()).unwrap_or_default();
+    let is_pair = labels.len() == 2;
     // A short sentence typed without a space, "sekali.Mohon": a capital after the dot, none before.
-    let is_sentence = labels.len() == 2
+    let is_sentence = is_pair
         && labels.last().is_some_and(|label| label.starts_with(char::is_uppercase) && label.chars().skip(1).any(char::is_lowercase));
-    (labels.len() == 2 && FILE_ENDINGS.contains(&last.as_str())) || is_sentence
+    let is_capital = |label: &&str| label.chars().all(char::is_uppercase);
+    let is_short = is_pair && labels.iter().all(is_capital) && labels.first().is_some_and(|label| SHORT.contains(label));
+    let endings = if is_pair { FILE_ENDINGS } else { FILE_ENDINGS_SURE };
+    let is_file = endings.contains(&last.as_str()) && !defanged.contains(&last.as_str()) && labels.first() != Some(&"www");
+    is_file || is_sentence || is_short || PROGRAMS.contains(&host.to_ascii_lowercase().as_str())
 }

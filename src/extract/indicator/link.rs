@@ -2,23 +2,79 @@
 
 /// Hosts of link wrappers, and the parameter that holds the true target.
 const WRAPPERS: &[(&str, &[&str])] = &[
-    ("safelinks.protection.outlook.com", &["url"]),
     ("google.com", &["url", "q"]),
+    ("google.co.id", &["url", "q"]),
+    ("youtube.com", &["q"]),
     ("facebook.com", &["u"]),
-    ("urldefense.proofpoint.com", &["u"]),
-    ("linkprotect.cudasvc.com", &["a"]),
+    ("instagram.com", &["u"]),
+    ("linkedin.com", &["url"]),
+    ("slack-redir.net", &["url"]),
+    ("vk.com", &["to"]),
+    ("t.me", &["url"]),
 ];
 
-/// The target inside a link wrapper of a mail filter.
-pub fn wrapped(url: &str) -> Option<String> {
-    let (_, rest) = url.split_once("://")?;
-    let (host, tail) = rest.split_once('/')?;
+/// Those of mail filters: where the target is not in the link, the link says nothing of its sender.
+const FILTERS: &[(&str, &[&str])] = &[
+    ("safelinks.protection.outlook.com", &["url"]),
+    ("safelinks.office.net", &["url"]),
+    ("urldefense.proofpoint.com", &["u"]),
+    ("urldefense.com", &[]),
+    ("urldefense.us", &[]),
+    ("linkprotect.cudasvc.com", &["a"]),
+    ("mimecast.com", &["domain"]),
+    ("mimecastprotect.com", &["domain"]),
+    ("secure-web.cisco.com", &[]),
+    ("protection.sophos.com", &["d"]),
+    ("clicktime.symantec.com", &["u"]),
+    ("avanan.click", &[]),
+    ("trendmicro.com", &["url"]),
+    ("fireeye.com", &["u"]),
+];
+
+/// What a link wraps.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Wrapped {
+    Not,
+    /// The true target.
+    Target(String),
+    /// A filter's link that does not tell its target.
+    Hidden,
+}
+
+/// The target inside a link wrapper.
+pub fn wrapped(url: &str) -> Wrapped {
+    let Some((host, tail)) = url.split_once("://").and_then(|(_, rest)| rest.split_once('/')) else { return Wrapped::Not };
     let host = host.to_ascii_lowercase();
-    let (_, keys) = WRAPPERS.iter().find(|(name, _)| host == *name || host.ends_with(&format!(".{name}")))?;
-    let (_, query) = tail.split_once('?')?;
-    let value = query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| keys.contains(key))?.1;
-    let target = percent_decoded(value);
-    (target.starts_with("http://") || target.starts_with("https://")).then_some(target)
+    let is_of = |name: &str| host.strip_suffix(name).is_some_and(|left| left.is_empty() || left.ends_with('.'));
+    let query = tail.split_once('?').map_or("", |(_, query)| query);
+    let of = |keys: &[&str]| query.split(['&', ';']).filter_map(|pair| pair.split_once('=')).find(|(key, _)| keys.contains(key));
+    if let Some((_, keys)) = WRAPPERS.iter().find(|(name, _)| is_of(name)) {
+        let target = of(keys).map(|(_, value)| percent_decoded(value)).filter(|target| is_url(target));
+        return target.map_or(Wrapped::Not, Wrapped::Target);
+    }
+    let Some((_, keys)) = FILTERS.iter().find(|(name, _)| is_of(name)) else { return Wrapped::Not };
+    let value = of(keys).map(|(key, value)| match key {
+        // Version 2 of Proofpoint writes `-` for `%` and `_` for `/`.
+        "u" if tail.starts_with("v2/") => percent_decoded(&value.replace('-', "%").replace('_', "/")),
+        _ => percent_decoded(value),
+    });
+    let target = value.filter(|value| !value.contains(char::is_whitespace)).or_else(|| in_path(tail));
+    target.map_or(Wrapped::Hidden, Wrapped::Target)
+}
+
+fn is_url(text: &str) -> bool {
+    text.starts_with("http://") || text.starts_with("https://")
+}
+
+/// A target in the path: `v3/__http://…__;` (Proofpoint), `v2/___http://…___.` (Avanan), `…/https%3A%2F%2F…` (Cisco).
+fn in_path(tail: &str) -> Option<String> {
+    if let Some((_, marked)) = tail.split_once("/__") {
+        let marked = marked.trim_start_matches('_');
+        let target = marked.split_once("__").map_or(marked, |(target, _)| target);
+        return is_url(target).then(|| target.to_owned());
+    }
+    let last = percent_decoded(tail.rsplit('/').next().unwrap_or_default());
+    is_url(&last).then_some(last)
 }
 
 fn percent_decoded(text: &str) -> String {

@@ -81,7 +81,7 @@ fn is_worth(run: &[u8], has_mark: bool) -> bool {
     let speaks = |words: &[&[u8]]| words.iter().any(|word| run.eq_ignore_ascii_case(word));
     match run.len() {
         0..=2 if !has_mark => false,
-        3..=5 if speaks(&[b"dot", b"titik", b"slash", b"garis", b"cve"]) => true,
+        3..=5 if speaks(&[b"dot", b"titik", b"slash", b"garis", b"cve", b"cve-", b"cve:"]) => true,
         CVE_BYTES_MIN.. if holds_cve(run) || holds_hash(run) => true,
         _ => has_mark && !ends_sentence(run) && has_worthy_mark(run),
     }
@@ -111,6 +111,11 @@ pub fn holds_hash(text: &[u8]) -> bool {
     })
 }
 
+/// Whether there are as many colons as a hash in pairs of digits has.
+pub fn holds_pairs(text: &[u8]) -> bool {
+    memchr::memchr_iter(b':', text).nth(HASH_DIGITS_MIN / 2 - 2).is_some()
+}
+
 /// Whether a dot, at-sign, colon or bracket stands where prose has none: inside the run or at its beginning.
 fn has_worthy_mark(run: &[u8]) -> bool {
     let numbers = run.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b','));
@@ -127,7 +132,7 @@ fn has_worthy_mark(run: &[u8]) -> bool {
         let is_worthy = match byte {
             b'@' => true,
             b'.' | b':' => rest.len() == run.len() || after.first().is_some_and(|next| !b".,;:!?)\"'*".contains(next)),
-            b'[' | b'(' | b'{' | b'<' => opens(&[b".", b"@", b":", b"/", b"dot", b"d0t", b"titik", b"at", b"et"]),
+            b'[' | b'(' | b'{' | b'<' => opens(&[b".", b",", b"@", b":", b"/", b"dot", b"d0t", b"titik", b"at", b"et"]),
             b'/' | b'\\' => after.first() == Some(byte),
             _ => false,
         };

@@ -1,7 +1,7 @@
 //! Undoes the usual ways of making an indicator unclickable, so that one form of each is looked for.
 
 use super::expressions;
-use super::host::has_known_suffix;
+use super::host::{FILE_ENDINGS, has_known_suffix};
 use regex::{Captures, Regex};
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ expressions! {
     SCHEME = r"(?i)(?-u:\b)(?:h[tx*]{2}p|htp|hxp|hp|meow)s?\s?(?:\[:\]|\(:\)|:|\[:)\s?(?:\[?//\]?|\\\\|\[/\]\[/\]|\[//\])";
     SCHEME_BRACKET = r"(?i)(?-u:\b)h[tx*]{2}ps?(?:\[://\]|\(://\)|\[:\]//|:\[//\])";
     FTP = r"(?i)(?-u:\b)(?:fxp|ftp)s?(?:\[:\]|:)//";
-    DOT_BRACKET = r"(?i)\s?[\[({<]\s?(?:\.|dot|titik|d0t)\s?[\])}>]\s?";
+    DOT_BRACKET = r"(?i)\s?[\[({<]\s?(?:\.|,|dot|titik|d0t)\s?[\])}>]\s?";
     DOT_HALF = r"\[\.|\.\]|\\\.";
     DOT_WORD = r"(?i)([a-z0-9_-]) (?:dot|titik) ([a-z0-9-])";
     DOT_SPACED = r"(?i)([a-z0-9-]{2,}) ?\. ([a-z]{2,24})(?-u:\b)|([a-z0-9-]{2,}) \. ?([a-z]{2,24})(?-u:\b)";
@@ -17,6 +17,9 @@ expressions! {
     AT = r"(?i)\s?[\[({<]\s?(?:@|at|et)\s?[\])}>]\s?";
     COLON = r"\[:\]";
     SLASH = r"\[/\]";
+    SCHEME_TYPO = r"(?i)(?-u:\b)h[tx]{2}ps?(?::/|//)([a-z0-9])";
+    SCHEME_SPACED = r"(?i)((?:https?|ftp)://)\s((?:[a-z0-9-]+\.)+[a-z]{2,24}(?-u:\b))";
+    SCHEME_LESS = r#"(?im)(^|[\s"'(=<>])//((?:[a-z0-9-]+\.)+[a-z]{2,24}(?-u:\b))"#;
     SLASH_WORD = r"(?i)([a-z0-9])\s(?:garis miring|slash)\s([a-z0-9])";
 }
 
@@ -40,7 +43,8 @@ pub fn refanged(text: &str) -> Cow<'_, str> {
     replace(has(&["fxp", "ftp"]), &FTP, &|found| scheme("ftp", found));
     replace(has(&["[:]"]), &COLON, &|_| ":".to_owned());
     replace(has(&["[/]"]), &SLASH, &|_| "/".to_owned());
-    replace(is_bracketed && has(&[".", "dot", "titik", "d0t"]), &DOT_BRACKET, &|_| ".".to_owned());
+    replace(has(&["p:/", "s:/", "p//", "s//"]), &SCHEME_TYPO, &|found| format!("{}{}", scheme("http", found), part(found, 1)));
+    replace(is_bracketed && has(&[".", ",", "dot", "titik", "d0t"]), &DOT_BRACKET, &|_| ".".to_owned());
     replace(has(&["[.", ".]", "\\."]), &DOT_HALF, &|_| ".".to_owned());
     let says_dot = has(&[" dot ", " titik "]);
     // Once for every second pair, once for the pairs between: matches do not overlap.
@@ -56,5 +60,25 @@ pub fn refanged(text: &str) -> Cow<'_, str> {
         // "PKBM . TEST" on purpose; "… kami. Di …" is a sentence's end: only a space before the dot tells.
         if whole.contains(" .") && has_known_suffix(&format!("a.{suffix}")) { format!("{label}.{suffix}") } else { whole }
     });
+    replace(has(&["// "]), &SCHEME_SPACED, &|found| format!("{}{}", part(found, 1), part(found, 2)));
+    replace(has(&["//"]), &SCHEME_LESS, &|found| format!("{} {}", part(found, 1), part(found, 2)));
+    // Markup that was left over.
+    if text.contains('&') {
+        for (left_over, meant) in [("&amp;", "&"), ("&nbsp;", " "), ("&quot;", " "), ("&lt;", " "), ("&gt;", " ")] {
+            if text.contains(left_over) {
+                text = Cow::Owned(text.replace(left_over, meant));
+            }
+        }
+    }
     text
+}
+
+/// The endings of files that a text makes unclickable, as only domains are: "bank[.]zip".
+pub fn defanged_files(text: &str) -> Vec<&'static str> {
+    let lower = text.to_ascii_lowercase();
+    if !lower.contains(['[', '(', '{']) {
+        return Vec::new();
+    }
+    let is_defanged = |ending: &&&str| ["[.]", "(.)", "{.}", "[dot]", "(dot)"].iter().any(|dot| lower.contains(&format!("{dot}{ending}")));
+    FILE_ENDINGS.iter().filter(is_defanged).copied().collect()
 }
