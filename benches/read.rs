@@ -6,7 +6,10 @@
 #[path = "shapes.rs"]
 mod shapes;
 
+use bantuan70::config::Config;
+use bantuan70::daemon::house;
 use bantuan70::mail::read;
+use bantuan70::mail::told::tell;
 use bantuan70::rules::{RuleSet, assess};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use std::hint::black_box;
@@ -26,6 +29,7 @@ fn main() {
         return;
     }
     let rules = RuleSet::embedded().unwrap_or_else(|error| panic!("{error}"));
+    let house = house(&Config::defaults());
     let mut criterion = Criterion::default().configure_from_args();
     let mut group = criterion.benchmark_group("read");
     group.sample_size(10).warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_secs(1));
@@ -33,7 +37,10 @@ fn main() {
         let raw = make(READ_BYTES);
         group.throughput(Throughput::Bytes(u64::try_from(raw.len()).unwrap_or_default()));
         group.bench_with_input(BenchmarkId::new("5 MB", name), &raw, |bencher, raw| {
-            bencher.iter(|| black_box(assess(&rules, &read::read(black_box(raw)).0)));
+            bencher.iter(|| {
+                let (mail, _) = read::read(black_box(raw));
+                black_box(assess(&rules, &mail, &tell(&mail, &house)))
+            });
         });
     }
     group.finish();

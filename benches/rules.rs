@@ -1,18 +1,36 @@
-//! What classification costs: by number of rules, by length of the text, and beside reading the mail.
+//! What classification costs: by number of rules and length of the text, and beside reading the mail.
+//! What is compared is measured in turns, so that what else the machine does strikes all alike, and the
+//! best of each is printed, as the rows of the tables in `benches/README.md`. The variable `MAILS` names
+//! a folder of messages for the last row; else those of the tests are taken.
 
 #![expect(clippy::panic, reason = "a benchmark that cannot load its rules has nothing to measure")]
 
+use bantuan70::config::Config;
+use bantuan70::daemon::house;
+use bantuan70::mail::kind::House;
+use bantuan70::mail::told::tell;
 use bantuan70::mail::{Mail, read};
 use bantuan70::openpgp::{Keyring, open};
 use bantuan70::rules::syntax::{Parts, Source};
 use bantuan70::rules::{RuleSet, assess, selftest};
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use jiff::Timestamp;
 use std::fmt::Write as _;
 use std::hint::black_box;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 const SIZES: [(usize, &str); 4] = [(1_000, "1 kB"), (10_000, "10 kB"), (100_000, "100 kB"), (1_000_000, "1 MB")];
+const COUNTS: [usize; 3] = [20, 200, 2_000];
+
+/// For each row of a table: so long, and at least so many rounds.
+const SPENT: Duration = Duration::from_secs(4);
+const ROUNDS_MIN: usize = 20;
+
+fn main() {
+    let house = house(&Config::defaults());
+    by_rules_and_text(&house);
+    beside_reading(&house);
+}
 
 /// A word that no other number gives, of two to four syllables.
 fn word(number: usize) -> String {
@@ -62,19 +80,36 @@ fn text(bytes: usize) -> String {
     out
 }
 
-fn by_rules_and_text(criterion: &mut Criterion) {
-    for count in [20, 200, 2_000] {
-        let set = rules(count);
-        let mut group = criterion.benchmark_group(format!("{count} rules"));
-        for (bytes, name) in SIZES {
-            let mail = selftest::mail(&Parts { text: text(bytes), ..Parts::default() });
-            group.throughput(Throughput::Bytes(bytes as u64));
-            group.bench_with_input(BenchmarkId::from_parameter(name), &mail, |bencher, mail| {
-                bencher.iter(|| black_box(assess(&set, black_box(mail))));
-            });
+/// The best times of several legs that are taken in turns.
+fn in_turns<const LEGS: usize>(mut round: impl FnMut() -> [Duration; LEGS]) -> [f64; LEGS] {
+    let begin = Instant::now();
+    let mut best = [Duration::MAX; LEGS];
+    let mut rounds = 0;
+    while rounds < ROUNDS_MIN || begin.elapsed() < SPENT {
+        rounds += 1;
+        for (best, spent) in best.iter_mut().zip(round()) {
+            *best = spent.min(*best);
         }
-        group.finish();
     }
+    best.map(|best| best.as_secs_f64() * 1_000.0)
+}
+
+fn by_rules_and_text(house: &House) {
+    let sets = COUNTS.map(rules);
+    println!("| text | 20 rules | 200 rules | 2,000 rules | 2,000 : 20 |\n| --- | --- | --- | --- | --- |");
+    for (bytes, name) in SIZES {
+        let mail = selftest::mail(&Parts { text: text(bytes), ..Parts::default() });
+        let told = tell(&mail, house);
+        let [few, some, many] = in_turns(|| {
+            sets.each_ref().map(|set| {
+                let start = Instant::now();
+                black_box(assess(set, black_box(&mail), &told));
+                start.elapsed()
+            })
+        });
+        println!("| {name} | {few:.3} ms | {some:.3} ms | {many:.3} ms | {:.1} |", many / few);
+    }
+    println!();
 }
 
 /// A report with a letter in it, as bytes.
@@ -92,72 +127,38 @@ fn report(bytes: usize) -> Vec<u8> {
     raw.into_bytes()
 }
 
-fn beside_reading(criterion: &mut Criterion) {
+/// What the daemon does before it assesses: MIME, text, attachments, what is new and what quoted, what is
+/// encrypted and signed, of which there is nothing here; then what the mail tells by itself.
+fn beside_reading(house: &House) {
     let set = RuleSet::embedded().unwrap_or_else(|error| panic!("{error}"));
-    let mut group = criterion.benchmark_group("shipped set");
+    println!("| text | parsing | telling | the rules | rules : reading | rules : parsing |\n| --- | --- | --- | --- | --- | --- |");
     for (bytes, name) in SIZES {
-        let raw = report(bytes);
-        let (mail, _) = read::read(&raw);
-        group.throughput(Throughput::Bytes(bytes as u64));
-        group.bench_with_input(BenchmarkId::new("read", name), &raw, |bencher, raw| bencher.iter(|| black_box(read::read(black_box(raw)))));
-        group.bench_with_input(BenchmarkId::new("assess", name), &mail, |bencher, mail| {
-            bencher.iter(|| black_box(assess(&set, black_box(mail))));
-        });
-    }
-    group.bench_function("load", |bencher| bencher.iter(|| black_box(RuleSet::embedded())));
-    group.finish();
-}
-
-/// Reads and assesses in turns, so that what else the machine does strikes both alike, and prints the
-/// best of each: whether the shipped set costs less than reading. The messages of a folder are those of
-/// the tests, or of the folder that the variable `MAILS` names.
-fn in_turns(_: &mut Criterion) {
-    let set = RuleSet::embedded().unwrap_or_else(|error| panic!("{error}"));
-    println!("| text | reading | assessing | assessing : reading |\n| --- | --- | --- | --- |");
-    for (bytes, name) in SIZES {
-        turns(&set, name, &[report(bytes)]);
+        row(&set, house, name, &[report(bytes)]);
     }
     let folder = std::env::var("MAILS").unwrap_or_else(|_| "tests/mail".to_owned());
-    let mut paths: Vec<_> = std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "eml"));
     paths.sort();
-    let is_mail = |path: &std::path::PathBuf| path.extension().is_some_and(|extension| extension == "eml");
-    let mails: Vec<Vec<u8>> = paths.iter().filter(|path| is_mail(path)).filter_map(|path| std::fs::read(path).ok()).collect();
+    let mails: Vec<Vec<u8>> = paths.iter().filter_map(|path| std::fs::read(path).ok()).collect();
     let bytes: usize = mails.iter().map(Vec::len).sum();
-    turns(&set, &format!("{} messages, {} kB together", mails.len(), bytes / 1_000), &mails);
+    row(&set, house, &format!("{} messages, {} kB together", mails.len(), bytes / 1_000), &mails);
 }
 
-/// What the daemon does before it assesses: MIME, text, attachments, what is new and what quoted; then
-/// what is encrypted and signed, of which there is nothing here.
-fn opened(keyring: &Keyring, raw: &[u8]) -> Mail {
-    open::open(read::read(black_box(raw)), keyring, Timestamp::UNIX_EPOCH, usize::MAX).mail
-}
-
-/// A row: the best time of reading all of these messages, and of assessing them.
-fn turns(set: &RuleSet, name: &str, messages: &[Vec<u8>]) {
-    const SPENT: Duration = Duration::from_secs(3);
-    const ROUNDS_MIN: usize = 20;
+/// A row: the best times of parsing all of these messages, of what they tell, and of assessing them.
+fn row(set: &RuleSet, house: &House, name: &str, messages: &[Vec<u8>]) {
     let keyring = Keyring::default();
-    let begin = Instant::now();
-    let (mut reading, mut assessing) = (Duration::MAX, Duration::MAX);
-    let mut rounds = 0;
-    while rounds < ROUNDS_MIN || begin.elapsed() < SPENT {
-        rounds += 1;
+    let parse = |raw: &Vec<u8>| -> Mail { open::open(read::read(black_box(raw)), &keyring, Timestamp::UNIX_EPOCH, usize::MAX).mail };
+    let [parsing, telling, rules] = in_turns(|| {
         let start = Instant::now();
-        let mails: Vec<_> = messages.iter().map(|raw| black_box(opened(&keyring, raw))).collect();
-        let read = Instant::now();
-        for mail in &mails {
-            black_box(assess(set, black_box(mail)));
+        let mails: Vec<Mail> = messages.iter().map(|raw| black_box(parse(raw))).collect();
+        let parsed = Instant::now();
+        let told: Vec<_> = mails.iter().map(|mail| black_box(tell(black_box(mail), house))).collect();
+        let heard = Instant::now();
+        for (mail, told) in mails.iter().zip(&told) {
+            black_box(assess(set, black_box(mail), told));
         }
-        assessing = assessing.min(read.elapsed());
-        reading = reading.min(read - start);
-    }
-    let (read, assess) = (reading.as_secs_f64() * 1_000.0, assessing.as_secs_f64() * 1_000.0);
-    println!("| {name} | {read:.3} ms | {assess:.3} ms | {:.2} |", assess / read);
+        [parsed - start, heard - parsed, heard.elapsed()]
+    });
+    let (reading, parsed) = (rules / (parsing + telling), rules / parsing);
+    println!("| {name} | {parsing:.3} ms | {telling:.3} ms | {rules:.3} ms | {reading:.2} | {parsed:.2} |");
 }
-
-criterion_group! {
-    name = benches;
-    config = Criterion::default().sample_size(10).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
-    targets = in_turns, by_rules_and_text, beside_reading
-}
-criterion_main!(benches);

@@ -165,7 +165,7 @@ fn rules(report: &mut Report, config: &Config) -> Result<(), Failure> {
     match super::rules::rule_set(config) {
         Err(failure) => report.fail("rules", failure.exit, &failure.line),
         Ok(set) => {
-            let tests = selftest::run(&set);
+            let tests = selftest::run(&set, &daemon::house(config));
             match tests.failures.first() {
                 None => report.ok("rules", &format!("{dir}: {} rules, version {}", set.len(), set.version())),
                 Some(first) => report.fail("rules", Exit::NotInOrder, &format!("{} tests fail, the first: {first}", tests.failures.len())),

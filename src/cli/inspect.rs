@@ -69,7 +69,8 @@ fn object(path: &Path, reader: &Reader, now: Timestamp) -> Value {
 }
 
 fn describe(prepared: &Prepared) -> Value {
-    let (mail, recognised, found) = (&prepared.opened.mail, &prepared.recognised, &prepared.found);
+    let Prepared { told, found, .. } = prepared;
+    let (mail, recognised) = (&prepared.opened.mail, &told.recognised);
     let (should_ack, ack_reason) = if recognised.may_answer && found.is_clear_spam {
         (false, "the rules call it spam with a clear margin")
     } else {
@@ -87,7 +88,7 @@ fn describe(prepared: &Prepared) -> Value {
             let first = mail.from.first()?;
             Some(first.address.as_ref().map_or(first.typed.as_str(), Address::as_str))
         }),
-        "language": found.language,
+        "language": told.language,
         "category": found.category,
         "score": found.score,
         "is_unsure": found.is_unsure,
@@ -97,8 +98,8 @@ fn describe(prepared: &Prepared) -> Value {
         "rules": found.fired,
         "rules_version": found.rules_version,
         "priority": found.priority,
-        "tlp": found.tlp,
-        "indicators": found.indicators,
+        "tlp": told.tlp,
+        "indicators": told.indicators,
         "attachments": attachments_of(mail),
         "documents": prepared.documents,
         "evidence": prepared.evidence,

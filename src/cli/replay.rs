@@ -3,7 +3,7 @@
 
 use super::listing::{Desk, cell, escaped, escaped_lines, not_found, open, print_json, print_rows};
 use super::{Common, Exit, Failure, Outcome, print};
-use crate::daemon::{house, keyring, reader};
+use crate::daemon::{keyring, reader};
 use crate::model::{Category, InboxId};
 use crate::openpgp::Keyring;
 use crate::rules::{RuleSet, syntax};
@@ -48,7 +48,7 @@ pub(super) fn replay(common: &Common, set: RuleSet, since: Option<Date>) -> Outc
     let filter = JudgedFilter { since: since.map(|day| beginning(day, &desk)).transpose()?, corrected_only: false };
     let mut sum = Sum { rules_version: set.version().to_owned(), ..Sum::default() };
     let keyring = keyring(&desk.config, &desk.store, desk.view.now).unwrap_or_else(|_| Keyring::new());
-    let reader = reader(&desk.config, set.with_house(house(&desk.config)), keyring);
+    let reader = reader(&desk.config, set, keyring);
     let mut rows = Vec::new();
     each(&desk, filter, |judged| {
         let found = reader.prepare(&judged.raw, judged.received_at);

@@ -4,11 +4,14 @@
 use super::{Common, Exit, Failure, Outcome, print, replay, templates};
 use crate::config::Config;
 use crate::daemon::house;
+use crate::mail::kind::House;
 use crate::mail::read;
 use crate::mail::template::Templates;
+use crate::mail::told::tell;
 use crate::model::Language;
 use crate::rules::{RuleSet, explain, selftest};
 use clap::{Args, Subcommand};
+use serde_json::json;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
@@ -51,10 +54,11 @@ enum Verb {
 }
 
 pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
-    let set = load(common, arguments.rules.as_deref())?;
+    let config = common.load_or_defaults()?;
+    let set = load(&config, arguments.rules.as_deref())?;
     match arguments.verb {
         Verb::Check => check(common, &set),
-        Verb::Test => test(common, &set),
+        Verb::Test => test(common, &set, &house(&config)),
         Verb::List => list(common, &set),
         Verb::Replay { since } => replay::replay(common, set, since),
         Verb::ExportCorrections => replay::export(common),
@@ -62,7 +66,7 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
             let language = Language::parse(&language).unwrap_or(Language::En);
             let templates = templates::load(common)?;
             for file in &files {
-                explain_one(common, &set, file, html, (language, &templates))?;
+                explain_one(common, &set, (file, &house(&config)), html, (language, &templates))?;
             }
             Ok(Exit::Done)
         }
@@ -70,11 +74,10 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
 }
 
 /// The rules of the directory named, else of the configuration, else the built-in ones.
-fn load(common: &Common, dir: Option<&Path>) -> Result<RuleSet, Failure> {
-    let config = common.load_or_defaults()?;
+fn load(config: &Config, dir: Option<&Path>) -> Result<RuleSet, Failure> {
     match dir {
-        Some(dir) => RuleSet::load(dir).map(|set| set.with_house(house(&config))).map_err(|error| Failure::usage(error.to_string())),
-        None => rule_set(&config),
+        Some(dir) => RuleSet::load(dir).map_err(|error| Failure::usage(error.to_string())),
+        None => rule_set(config),
     }
 }
 
@@ -84,27 +87,25 @@ pub(super) fn rule_set(config: &Config) -> Result<RuleSet, Failure> {
         Some(dir) => RuleSet::load(dir),
         None => RuleSet::embedded(),
     };
-    set.map(|set| set.with_house(house(config))).map_err(|error| Failure::usage(error.to_string()))
+    set.map_err(|error| Failure::usage(error.to_string()))
 }
 
 fn check(common: &Common, set: &RuleSet) -> Outcome {
     if common.json {
-        print(serde_json::json!({ "ok": true, "rules": set.len(), "version": set.version() }))?;
+        print(json!({ "ok": true, "rules": set.len(), "version": set.version() }))?;
     } else {
         print(format!("ok: {} rules, version {}", set.len(), set.version()))?;
     }
     Ok(Exit::Done)
 }
 
-fn test(common: &Common, set: &RuleSet) -> Outcome {
-    let report = selftest::run(set);
+fn test(common: &Common, set: &RuleSet, house: &House) -> Outcome {
+    let report = selftest::run(set, house);
     if common.json {
         for failure in &report.failures {
-            print(
-                serde_json::json!({ "ok": false, "file": failure.file, "line": failure.line, "of": failure.of, "reason": failure.reason }),
-            )?;
+            print(json!({ "ok": false, "file": failure.file, "line": failure.line, "of": failure.of, "reason": failure.reason }))?;
         }
-        print(serde_json::json!({
+        print(json!({
             "ok": report.is_passed(), "rules": report.rules, "examples": report.examples,
             "counterexamples": report.counterexamples, "tests": report.tests, "failed": report.failures.len(), "untested": report.untested,
         }))?;
@@ -143,18 +144,26 @@ fn list(common: &Common, set: &RuleSet) -> Outcome {
 fn explain_one(
     common: &Common,
     set: &RuleSet,
-    file: &Path,
+    (file, house): (&Path, &House),
     html: bool,
     (language, templates): (Language, &Templates),
 ) -> Result<(), Failure> {
     let raw = std::fs::read(file).map_err(|error| Failure::usage(format!("{}: read the message: {error}", file.display())))?;
     let (mail, _) = read::read(&raw);
-    let explanation = explain::explain(set, &mail);
+    let told = tell(&mail, house);
+    let explanation = explain::explain(set, &mail, &told);
     let name = file.display().to_string();
     if common.json {
         let mut object = serde_json::to_value(&explanation).map_err(|error| Failure::from(anyhow::Error::new(error)))?;
+        // Scripts find what the mail tells beside what the rules conclude.
+        if let Some(assessment) = object.get_mut("assessment").and_then(serde_json::Value::as_object_mut) {
+            assessment.insert("language".to_owned(), json!(told.language));
+            assessment.insert("tlp".to_owned(), json!(told.tlp));
+            assessment.insert("indicators".to_owned(), json!(told.indicators));
+            assessment.insert("indicators_dropped".to_owned(), json!(told.indicators_dropped));
+        }
         if let Some(object) = object.as_object_mut() {
-            object.insert("file".to_owned(), serde_json::Value::String(name));
+            object.insert("file".to_owned(), json!(name));
         }
         print(object)
     } else if html {

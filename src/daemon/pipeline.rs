@@ -4,9 +4,10 @@
 use crate::decide::{self, Arrived, Desk};
 use crate::extract::document;
 use crate::mail::dsn::{self, Bounce};
-use crate::mail::kind::{self, House, Recognised};
+use crate::mail::kind::House;
 use crate::mail::template::Templates;
 use crate::mail::token::TokenKey;
+use crate::mail::told::{self, Told};
 use crate::mail::{Mail, read};
 use crate::model::InboxId;
 use crate::model::document::Document;
@@ -55,17 +56,18 @@ impl Reader {
         let reading = read::read(raw);
         let likely = raw.len().saturating_mul(EXPANSION_MAX).max(PLAINTEXT_BYTES_MIN);
         let opened = open::open(reading, &self.keyring, now, likely.min(self.plaintext_limit));
-        let recognised = kind::recognise(&opened.mail, &self.house);
-        let found = assess(&self.rules, &opened.mail);
+        let told = told::tell(&opened.mail, &self.house);
+        let found = assess(&self.rules, &opened.mail, &told);
+        let recognised = &told.recognised;
         // A robot's parts are no documents of a report.
         // Nor are the parts of a mail that nobody could open.
-        let may_be = [Some(&recognised), recognised.unless_ours.as_deref()];
+        let may_be = [Some(recognised), recognised.unless_ours.as_deref()];
         let is_filed = may_be.iter().flatten().any(|may| matches!(may.kind, MailKind::Report | MailKind::Reply | MailKind::Analyst))
             && opened.findings.is_decrypted != Some(false);
         let documents = if is_filed { document::find(&opened.mail.text.new, &files(&opened.mail)) } else { document::Found::default() };
         let bounces = if recognised.kind == MailKind::Bounce { dsn::bounces(&opened.mail) } else { Vec::new() };
         Prepared {
-            recognised,
+            told,
             found,
             documents: documents.set(),
             attachment_documents: documents.files,
@@ -119,7 +121,7 @@ impl Bench {
 #[derive(Debug)]
 pub struct Prepared {
     pub opened: Opened,
-    pub recognised: Recognised,
+    pub told: Told,
     pub found: Assessment,
     pub documents: BTreeSet<Document>,
     pub attachment_documents: Vec<Option<Document>>,
@@ -138,7 +140,8 @@ impl Prepared {
             received_at,
             opened: &self.opened,
             damage: &self.opened.damage,
-            recognised: &self.recognised,
+            recognised: &self.told.recognised,
+            told: &self.told,
             found: &self.found,
             documents: self.documents.clone(),
             attachment_documents: self.attachment_documents.clone(),
@@ -308,7 +311,7 @@ impl Laid {
     }
 
     fn must_wait(&self, commands: Commands) -> bool {
-        commands == Commands::Wait && self.prepared.recognised.kind == MailKind::Analyst
+        commands == Commands::Wait && self.prepared.told.recognised.kind == MailKind::Analyst
     }
 
     fn bytes(&self) -> usize {
@@ -331,7 +334,7 @@ impl Laid {
         });
         tracing::info!(
             inbox = self.id.0,
-            kind = filed.unwrap_or(self.prepared.recognised.kind).word(),
+            kind = filed.unwrap_or(self.prepared.told.recognised.kind).word(),
             category = self.prepared.found.category.word(),
             effects = decision.effects.len(),
             "decided"

@@ -67,10 +67,8 @@ pub fn house(config: &Config) -> House {
 
 /// The rules of the configuration, else the built-in ones. A set whose own tests fail is not loaded.
 fn rules(config: &Config) -> Result<RuleSet, SetupError> {
-    if config.center.rules_dir.is_some() {
-        return proven(unproven(config)?);
-    }
-    unproven(config)
+    let rules = unproven(config)?;
+    if config.center.rules_dir.is_some() { proven(rules, config) } else { Ok(rules) }
 }
 
 /// The rules of the configuration where they are another set than the one of that version.
@@ -79,17 +77,17 @@ fn rules(config: &Config) -> Result<RuleSet, SetupError> {
 /// The first thing that is wrong with them.
 pub(super) fn other_rules(config: &Config, version: &str) -> Result<Option<RuleSet>, SetupError> {
     let rules = unproven(config)?;
-    if rules.version() == version { Ok(None) } else { proven(rules).map(Some) }
+    if rules.version() == version { Ok(None) } else { proven(rules, config).map(Some) }
 }
 
 /// The rules of the configuration, before their tests were run; the tests of the built-in ones are the program's.
 fn unproven(config: &Config) -> Result<RuleSet, SetupError> {
     let rules = config.center.rules_dir.as_deref().map_or_else(RuleSet::embedded, RuleSet::load);
-    Ok(rules.map_err(|error| SetupError::of(&error))?.with_house(house(config)))
+    rules.map_err(|error| SetupError::of(&error))
 }
 
-fn proven(rules: RuleSet) -> Result<RuleSet, SetupError> {
-    match selftest::run(&rules).failures.first() {
+fn proven(rules: RuleSet, config: &Config) -> Result<RuleSet, SetupError> {
+    match selftest::run(&rules, &house(config)).failures.first() {
         Some(failure) => Err(SetupError(format!("{failure}; 'bantuan70 rules test' names all"))),
         None => Ok(rules),
     }

@@ -23,6 +23,7 @@ use crate::mail::kind::Recognised;
 use crate::mail::template::Templates;
 use crate::mail::thread;
 use crate::mail::token::TokenKey;
+use crate::mail::told::Told;
 use crate::model::document::Document;
 use crate::model::effect::{Decision, Effect, Filing, MailKind};
 use crate::model::policy::{Person, Policy};
@@ -81,14 +82,16 @@ impl Desk<'_> {
     }
 }
 
-/// A mail that has been read, opened and assessed.
+/// A mail that has been read, opened and assessed, with what it tells by itself.
 #[derive(Debug, Clone)]
 pub struct Arrived<'a> {
     pub id: InboxId,
     pub received_at: Timestamp,
     pub opened: &'a Opened,
     pub damage: &'a [Damage],
+    /// Its kind: as the mail tells, and in [`decide`] as the outbox proved it.
     pub recognised: &'a Recognised,
+    pub told: &'a Told,
     pub found: &'a Assessment,
     /// The required documents that the mail brings.
     pub documents: BTreeSet<Document>,

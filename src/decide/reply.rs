@@ -123,7 +123,7 @@ pub fn follow_up(arrived: &Arrived<'_>, number: &TicketNumber, mut work: Work<'_
         note_message(arrived, own, &mut work);
     }
     report::keep(arrived, number, &mut work);
-    if let Some(mark) = arrived.found.tlp
+    if let Some(mark) = arrived.told.tlp
         && Some(mark) > ticket.received_tlp
         && !is_doubtful
     {

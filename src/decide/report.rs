@@ -71,8 +71,8 @@ pub fn open_ticket(arrived: &Arrived<'_>, origin: &Origin, work: &mut Work<'_>) 
     let mut ticket = blank(&number, work);
     ticket.category = arrived.found.category;
     ticket.priority = arrived.found.priority;
-    ticket.tlp = arrived.found.tlp;
-    ticket.received_tlp = arrived.found.tlp;
+    ticket.tlp = arrived.told.tlp;
+    ticket.received_tlp = arrived.told.tlp;
     ticket.subject = one_line(&mail.subject);
     // Whoever captured another's mail becomes nobody's reporter: no letter of this ticket can go there.
     if !matches!(origin, Origin::Replayed(_)) {
@@ -191,7 +191,7 @@ pub fn join_flood(arrived: &Arrived<'_>, number: &TicketNumber, mut work: Work<'
     let event = TicketEvent::Message { direction: Direction::In, kind, message_id, at_reporter: AtReporter::No };
     work.event(number, &from, event, one_line(&mail.subject));
     keep(arrived, number, &mut work);
-    if let Some(mark) = arrived.found.tlp
+    if let Some(mark) = arrived.told.tlp
         && work.ticket(number).is_some_and(|ticket| Some(mark) > ticket.received_tlp)
     {
         work.event(number, &from, TicketEvent::TlpReceived { mark }, mark.word());
@@ -296,7 +296,7 @@ pub fn keep(arrived: &Arrived<'_>, number: &TicketNumber, work: &mut Work<'_>) {
     // A file that was encrypted by itself is kept both as it came and as it was opened.
     let files = files.chain(arrived.opened.opened_files.iter().map(|file| (file, None)));
     let attachments: Vec<Kept> = files.map(|(file, document)| Kept { enclosure: enclosure(file), document }).collect();
-    let indicators = arrived.found.indicators.clone();
+    let indicators = arrived.told.indicators.clone();
     if !attachments.is_empty() || indicators != crate::model::effect::Indicators::default() {
         work.effect(Effect::Keep { ticket: number.clone(), attachments, indicators });
     }
@@ -356,7 +356,7 @@ pub fn register(
     ticket.subject = one_line(report.lines().next().unwrap_or_default()).chars().take(120).collect();
     ticket.reporter = address.cloned();
     ticket.participants = address.cloned().into_iter().collect();
-    ticket.language = language_for(found.language, work.desk.policy.language);
+    ticket.language = language_for(job.arrived.told.language, work.desk.policy.language);
     let answer = address.map(|address| answer_registered(address, work));
     let is_asked = matches!(answer, Some(Answer::Now));
     ticket.state = if is_asked { State::AwaitingReporter } else { State::New };

@@ -181,7 +181,7 @@ impl<'a> Work<'a> {
             subject: mail.subject.clone(),
             // What was decrypted and belongs to no ticket is read by nobody: it stays in the raw mail.
             text: if is_kept_closed { String::new() } else { report::stored(mail, self.desk) },
-            language: arrived.found.language,
+            language: arrived.told.language,
             category: if arrived.recognised.kind == MailKind::Report { arrived.found.category } else { Category::Other },
             because: because.clone(),
             quarantine: arrived.header_only.is_some(),

@@ -17,6 +17,7 @@ pub mod template;
 pub mod text;
 pub mod thread;
 pub mod token;
+pub mod told;
 mod unpack;
 pub mod write;
 

@@ -5,11 +5,11 @@ use super::condition::{Facts, Found};
 use super::facts::facts;
 use super::scan::Hit;
 use super::set::RuleSet;
-use crate::extract::mark;
 use crate::mail::Mail;
-use crate::model::effect::{Indicators, MailKind};
+use crate::mail::told::Told;
+use crate::model::Category;
+use crate::model::effect::MailKind;
 use crate::model::ticket::Priority;
-use crate::model::{Category, Language, Tlp};
 use serde::Serialize;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -35,12 +35,6 @@ pub struct Assessment {
     pub priority: Priority,
     /// Words that rules attach for searching and statistics.
     pub tags: BTreeSet<String>,
-    /// The most restrictive mark that the sender stated.
-    pub tlp: Option<Tlp>,
-    pub language: Language,
-    pub indicators: Indicators,
-    /// How many more indicators there were than are kept.
-    pub indicators_dropped: usize,
     pub fired: Vec<Fired>,
     /// The version (hash) of the rule set.
     pub rules_version: String,
@@ -84,10 +78,11 @@ impl Holding<'_> {
     }
 }
 
-/// Assesses a message. Pure, and never fails: an empty mail is `other`, unsure.
+/// Assesses a message by its words and by what it tells ([`crate::mail::told::tell`]). Pure, and never
+/// fails: an empty mail is `other`, unsure.
 #[must_use]
-pub fn assess(rules: &RuleSet, mail: &Mail) -> Assessment {
-    let facts = facts(rules, mail);
+pub fn assess(rules: &RuleSet, mail: &Mail, told: &Told) -> Assessment {
+    let facts = facts(rules, mail, told);
     let holding = holding(rules, &facts);
     conclude(rules, &facts, &holding)
 }
@@ -164,7 +159,7 @@ pub(super) fn winner(rules: &RuleSet, scores: &[(Category, f64)]) -> (Category, 
 pub(super) fn conclude(rules: &RuleSet, facts: &Facts<'_>, holding: &[Holding<'_>]) -> Assessment {
     let scores = scores(holding);
     let (mut category, mut score, mut margin, mut is_unsure) = winner(rules, &scores);
-    let is_automatic = matches!(facts.kind, MailKind::AutoReply | MailKind::Bounce | MailKind::List | MailKind::Own);
+    let is_automatic = matches!(facts.told.recognised.kind, MailKind::AutoReply | MailKind::Bounce | MailKind::List | MailKind::Own);
     let decision = &rules.compiled.decision;
     if is_automatic && category != Category::Spam {
         // Contract 8: what the headers show to be automatic opens no ticket, whatever its words.
@@ -207,12 +202,8 @@ pub(super) fn conclude(rules: &RuleSet, facts: &Facts<'_>, holding: &[Holding<'_
         tags: counted()
             .filter(|one| one.rule.category.is_none_or(|of| of == category))
             .flat_map(|one| one.rule.tags.iter().cloned())
-            .chain(facts.has_mixed_script.then(|| MIXED_SCRIPT.to_owned()))
+            .chain((!facts.told.mixed_script.is_empty()).then(|| MIXED_SCRIPT.to_owned()))
             .collect(),
-        tlp: mark::tlp_stated(&facts.mail.subject, &facts.mail.text.new, facts.mail.stated_in_files()),
-        language: facts.language,
-        indicators: facts.indicators.clone(),
-        indicators_dropped: facts.indicators_dropped,
         fired,
         scores,
         rules_version: rules.version().to_owned(),

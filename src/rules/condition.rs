@@ -7,8 +7,8 @@ use super::likeness::Leaning;
 use super::scan::{Hit, Hits};
 use crate::extract::indicator;
 use crate::mail::Mail;
-use crate::model::Language;
-use crate::model::effect::{Indicators, MailKind};
+use crate::mail::told::Told;
+use crate::model::effect::Indicators;
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
@@ -22,6 +22,8 @@ const TOLD_MAX: usize = 3;
 #[derive(Debug)]
 pub struct Facts<'a> {
     pub mail: &'a Mail,
+    /// What it tells by itself.
+    pub told: &'a Told,
     pub hits: Hits,
     /// The text of each place, as it was scanned.
     pub texts: Vec<Cow<'a, str>>,
@@ -32,16 +34,8 @@ pub struct Facts<'a> {
     pub line_ends: [OnceCell<Vec<usize>>; PLACES.len()],
     /// What a hit is worth by its place.
     pub factors: Vec<f64>,
-    pub indicators: Indicators,
-    pub indicators_dropped: usize,
-    pub kind: MailKind,
-    pub language: Language,
-    pub dmarc: &'static str,
-    pub formats: Vec<&'static str>,
     /// Domains that imitate a government's or a brand's.
     pub lookalikes: BTreeSet<String>,
-    /// A host mixes scripts inside a label.
-    pub has_mixed_script: bool,
     pub has_go_id: bool,
     pub new_words: usize,
     pub likeness: Vec<Leaning>,
@@ -139,10 +133,10 @@ impl Facts<'_> {
             Condition::Indicators(name, least) => self.of_kind(name).len() >= *least,
             Condition::Lookalike(wanted) => self.lookalikes.is_empty() != *wanted,
             Condition::GoId(wanted) => self.has_go_id == *wanted,
-            Condition::Language(languages) => languages.contains(&self.language),
-            Condition::Dmarc(results) => results.iter().any(|result| result == self.dmarc),
-            Condition::Format(formats) => formats.iter().any(|format| self.formats.contains(&format.as_str())),
-            Condition::Kind(kinds) => kinds.contains(&self.kind),
+            Condition::Language(languages) => languages.contains(&self.told.language),
+            Condition::Dmarc(results) => results.iter().any(|result| result == self.told.dmarc()),
+            Condition::Format(formats) => formats.iter().any(|format| self.told.formats.contains(&format.as_str())),
+            Condition::Kind(kinds) => kinds.contains(&self.told.recognised.kind),
             Condition::NewWords { min, max } => (*min..=*max).contains(&self.new_words),
             _ => false,
         }
@@ -168,22 +162,23 @@ impl Facts<'_> {
             }
             Condition::Indicators(name, _) => show("indicator", &mut self.of_kind(name).iter().map(String::as_str)),
             Condition::Lookalike(true) => show("domain", &mut self.lookalikes.iter().map(String::as_str)),
-            Condition::GoId(true) => {
-                show("domain", &mut self.indicators.domains.iter().map(String::as_str).filter(|domain| indicator::is_government(domain)))
-            }
-            Condition::Language(_) => show("language", &mut std::iter::once(self.language.word())),
-            Condition::Dmarc(_) => show("dmarc", &mut std::iter::once(self.dmarc)),
+            Condition::GoId(true) => show(
+                "domain",
+                &mut self.told.indicators.domains.iter().map(String::as_str).filter(|domain| indicator::is_government(domain)),
+            ),
+            Condition::Language(_) => show("language", &mut std::iter::once(self.told.language.word())),
+            Condition::Dmarc(_) => show("dmarc", &mut std::iter::once(self.told.dmarc())),
             Condition::Format(formats) => {
-                show("format", &mut self.formats.iter().copied().filter(|format| formats.iter().any(|one| one == format)))
+                show("format", &mut self.told.formats.iter().copied().filter(|format| formats.iter().any(|one| one == format)))
             }
-            Condition::Kind(_) => show("kind", &mut std::iter::once(self.kind.word())),
+            Condition::Kind(_) => show("kind", &mut std::iter::once(self.told.recognised.kind.word())),
             _ => Vec::new(),
         }
     }
 
     /// The indicators of one kind.
     fn of_kind(&self, name: &str) -> &BTreeSet<String> {
-        let Indicators { urls, domains, ips, hashes, emails, cves } = &self.indicators;
+        let Indicators { urls, domains, ips, hashes, emails, cves } = &self.told.indicators;
         match name {
             "urls" => urls,
             "domains" => domains,

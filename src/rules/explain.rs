@@ -10,6 +10,7 @@ use super::facts::facts;
 use super::set::RuleSet;
 use crate::mail::Mail;
 use crate::mail::template::Templates;
+use crate::mail::told::Told;
 use crate::model::{Category, Language};
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -70,8 +71,8 @@ pub fn seen(saw: &[String], language: Language) -> String {
 
 /// Explains a message.
 #[must_use]
-pub fn explain(rules: &RuleSet, mail: &Mail) -> Explanation {
-    let mut facts = facts(rules, mail);
+pub fn explain(rules: &RuleSet, mail: &Mail, told: &Told) -> Explanation {
+    let mut facts = facts(rules, mail, told);
     let holding = assess::holding(rules, &facts);
     let assessment = assess::conclude(rules, &facts, &holding);
     let mut turns = without_each(rules, &facts, &holding, &assessment);

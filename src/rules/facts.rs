@@ -1,5 +1,5 @@
-//! What conditions may look at, gathered once for a mail: the hits of all words, the indicators,
-//! the kind, the language, the machine formats.
+//! What conditions may look at, gathered once for a mail: the hits of all words, beside what the mail
+//! tells by itself.
 
 use super::compile::{ATTACHMENT, ATTACHMENT_NAME, LINK, NEW, PLACES, QUOTED, SENDER_NAME, SUBJECT};
 use super::condition::Facts;
@@ -7,16 +7,15 @@ use super::lexicon::{Reader, WordId};
 use super::scan::{Hits, scan};
 use super::set::RuleSet;
 use super::words;
-use crate::extract::indicator::{self, Collector};
-use crate::extract::language;
-use crate::mail::results::{self, Dmarc};
-use crate::mail::{Mail, kind};
+use crate::extract::indicator;
+use crate::mail::Mail;
+use crate::mail::told::Told;
 use crate::model::effect::MailKind;
 use std::borrow::Cow;
 
 /// What conditions may look at, gathered once.
-pub(super) fn facts<'a>(rules: &'a RuleSet, mail: &'a Mail) -> Facts<'a> {
-    let kind = rules.house.as_ref().map_or(MailKind::Report, |house| kind::recognise(mail, house).kind);
+pub(super) fn facts<'a>(rules: &'a RuleSet, mail: &'a Mail, told: &'a Told) -> Facts<'a> {
+    let kind = told.recognised.kind;
     let compiled = &rules.compiled;
     let mut texts = texts(mail);
     let mut hits = Hits::new(compiled);
@@ -56,27 +55,20 @@ pub(super) fn facts<'a>(rules: &'a RuleSet, mail: &'a Mail) -> Facts<'a> {
         *factor = factor.max(0.6);
     }
     let likeness = compiled.likeness.lean(&prose, &reader, &factors);
-    let collected = collected(mail, rules.house.as_ref().map(|house| house.center.domain()));
-    let indicators = collected.found;
-    let mut lookalikes = collected.mixed_script.clone();
+    let indicators = &told.indicators;
+    let mut lookalikes = told.mixed_script.clone();
     lookalikes.extend(indicators.domains.iter().filter(|domain| indicator::is_lookalike(domain, &rules.compiled.brands)).cloned());
     let has_go_id = indicators.domains.iter().any(|domain| indicator::is_government(domain));
     Facts {
         mail,
+        told,
         hits,
         texts,
         expressions: &compiled.expressions,
         fits: Default::default(),
         line_ends: Default::default(),
         factors,
-        indicators,
-        indicators_dropped: collected.dropped,
-        kind,
-        language: language::of_message(&mail.subject, &mail.text.new),
-        dmarc: dmarc(rules, mail),
-        formats: formats(mail),
         lookalikes,
-        has_mixed_script: !collected.mixed_script.is_empty(),
         has_go_id,
         new_words,
         likeness,
@@ -134,50 +126,4 @@ fn links(texts: &[Cow<'_, str>], prose: &[(usize, words::Tokens, Vec<WordId>)]) 
         }
     }
     links
-}
-
-/// The DMARC result that our own server wrote (contract 2 `authserv_id`); nobody else is believed.
-fn dmarc(rules: &RuleSet, mail: &Mail) -> &'static str {
-    let server = rules.house.as_ref().and_then(|house| house.authserv_id.as_deref());
-    match results::dmarc(mail, server) {
-        Dmarc::Fail => "fail",
-        Dmarc::Pass => "pass",
-        Dmarc::None | Dmarc::Unchecked => "none",
-    }
-}
-
-/// Machine formats among the parts.
-fn formats(mail: &Mail) -> Vec<&'static str> {
-    let mut formats = Vec::new();
-    let is_type = |wanted: &str| mail.attachments.iter().any(|attachment| attachment.media_type == wanted);
-    let says = |wanted: &str| mail.attachments.iter().filter_map(|attachment| attachment.text.as_deref()).any(|text| text.contains(wanted));
-    if is_type("application/x-xarf")
-        || says("xarf_version")
-        || says("Schema-URL:")
-        || says("XARF")
-        || mail.header_values("X-XARF").next().is_some()
-    {
-        formats.push("xarf");
-    }
-    // RFC 5965 §3.
-    if is_type("message/feedback-report") || mail.report_type.as_deref() == Some("feedback-report") {
-        formats.push("feedback_report");
-    }
-    formats
-}
-
-/// The indicators of a mail: of what the sender wrote, of what is quoted, and of readable attachments.
-/// The signature block is no part of either text.
-fn collected(mail: &Mail, own_domain: Option<&str>) -> Collector {
-    let mut collector = Collector::new(own_domain);
-    collector.read(&mail.subject);
-    collector.read(&mail.text.new);
-    collector.read(&mail.text.quoted);
-    for attachment in &mail.attachments {
-        collector.read(attachment.text.as_deref().unwrap_or_default());
-    }
-    for link in &mail.links {
-        collector.link(link);
-    }
-    collector
 }

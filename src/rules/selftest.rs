@@ -5,6 +5,8 @@ use super::assess::{self, assess};
 use super::facts::facts;
 use super::set::RuleSet;
 use super::syntax::{Parts, Test};
+use crate::mail::kind::House;
+use crate::mail::told::tell;
 use crate::mail::{Attachment, Header, Mail, Mailbox, read};
 use crate::model::ticket::Priority;
 use crate::model::{Address, Category, Sha256};
@@ -47,9 +49,9 @@ impl Report {
     }
 }
 
-/// Runs every test of a set.
+/// Runs every test of a set, as mail to this centre.
 #[must_use]
-pub fn run(rules: &RuleSet) -> Report {
+pub fn run(rules: &RuleSet, house: &House) -> Report {
     let mut report = Report { rules: rules.len(), ..Report::default() };
     let name = |file: usize| rules.sources.get(file).map(|source| source.name.clone()).unwrap_or_default();
     for rule in &rules.compiled.rules {
@@ -59,7 +61,8 @@ pub fn run(rules: &RuleSet) -> Report {
         for (samples, must_fire) in [(&rule.examples, true), (&rule.counterexamples, false)] {
             for (line, parts) in samples {
                 let mail = mail(parts);
-                let facts = facts(rules, &mail);
+                let told = tell(&mail, house);
+                let facts = facts(rules, &mail, &told);
                 let fires = assess::holding(rules, &facts).iter().any(|one| one.rule.id == rule.id);
                 if must_fire {
                     report.examples += 1;
@@ -76,7 +79,7 @@ pub fn run(rules: &RuleSet) -> Report {
     }
     for (file, line, test) in &rules.compiled.tests {
         report.tests += 1;
-        if let Some(reason) = wrong(rules, test) {
+        if let Some(reason) = wrong(rules, house, test) {
             let of = test.name.clone().unwrap_or_else(|| "test".to_owned());
             report.failures.push(Failure { file: name(*file), line: *line, of, reason });
         }
@@ -90,9 +93,10 @@ pub fn whole_tests(rules: &RuleSet) -> impl Iterator<Item = &Test> {
 }
 
 /// How a whole test came out otherwise than it says.
-fn wrong(rules: &RuleSet, test: &Test) -> Option<String> {
+fn wrong(rules: &RuleSet, house: &House, test: &Test) -> Option<String> {
     let parts = test.parts();
-    let found = assess(rules, &mail(&parts));
+    let mail = mail(&parts);
+    let found = assess(rules, &mail, &tell(&mail, house));
     let wanted = Category::parse(&test.category)?;
     if found.category != wanted {
         let best: Vec<String> = found.scores.iter().take(3).map(|(category, score)| format!("{category} {score:.2}")).collect();

@@ -3,9 +3,8 @@
 
 use super::compile::{Compiled, Rule};
 use super::syntax::{RulesError, Source};
-use crate::mail::kind::House;
 use crate::model::ticket::Priority;
-use crate::model::{Address, Category, Sha256};
+use crate::model::{Category, Sha256};
 use serde::Serialize;
 use std::path::Path;
 
@@ -58,8 +57,6 @@ pub struct RuleSet {
     pub(super) sources: Vec<Source>,
     /// The hash of all files of the set: it stands on each decision.
     version: String,
-    /// What recognition of automatic mail knows of the centre.
-    pub(super) house: Option<House>,
 }
 
 impl RuleSet {
@@ -92,23 +89,6 @@ impl RuleSet {
             sources.push(Source { name, text });
         }
         Self::from_sources(sources)
-    }
-
-    /// Loads a directory and runs the tests inside its files: what a daemon takes, so that a set
-    /// that does not do what its authors say never files a mail.
-    ///
-    /// # Errors
-    /// As [`RuleSet::load`]; and the first test that fails.
-    pub fn load_proven(dir: &Path) -> Result<Self, RulesError> {
-        let set = Self::load(dir)?;
-        match super::selftest::run(&set).failures.into_iter().next() {
-            None => Ok(set),
-            Some(failure) => Err(RulesError {
-                file: failure.file,
-                line: failure.line,
-                reason: format!("a test fails: {}: {}", failure.of, failure.reason),
-            }),
-        }
     }
 
     /// The rules that the program was built with.
@@ -145,14 +125,7 @@ impl RuleSet {
         }
         let mut version = Sha256::of(&all).0;
         version.truncate(16);
-        Ok(Self { compiled, sources, version, house: default_house() })
-    }
-
-    /// The same rules for a centre with other addresses than the contract's defaults.
-    #[must_use]
-    pub fn with_house(mut self, house: House) -> Self {
-        self.house = Some(house);
-        self
+        Ok(Self { compiled, sources, version })
     }
 
     /// The version of the set: 16 hexadecimal digits of the hash over its files.
@@ -213,10 +186,4 @@ pub struct Listed<'a> {
     pub at: &'a str,
     pub examples: usize,
     pub counterexamples: usize,
-}
-
-/// The defaults of contract 2.
-fn default_house() -> Option<House> {
-    let center = Address::parse("bantuan70@bssn.test")?;
-    Some(House { center, ticket_prefix: "BANTUAN70".to_owned(), people: Vec::new(), authserv_id: None })
 }

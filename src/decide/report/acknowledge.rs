@@ -152,7 +152,7 @@ fn acknowledgement_fields(number: &TicketNumber, about: About, work: &Work<'_>) 
 pub(super) fn language_of(arrived: &Arrived<'_>, work: &Work<'_>) -> Language {
     let house = work.desk.policy.language;
     if !arrived.is_hidden() {
-        return language_for(arrived.found.language, house);
+        return language_for(arrived.told.language, house);
     }
     let outside = ["Content-Language", "Accept-Language"].iter().flat_map(|name| arrived.opened.mail.header_values(name)).next();
     let tag: String =

@@ -72,7 +72,7 @@ pub(super) fn notice_new(
     text(&mut fields, "from", arrived.from().map_or_else(String::new, ToString::to_string));
     text(&mut fields, "from_name", arrived.from_name());
     text(&mut fields, "subject", &ticket.subject);
-    text(&mut fields, "language", arrived.found.language.word());
+    text(&mut fields, "language", arrived.told.language.word());
     text(&mut fields, "category", ticket.category.word());
     list(&mut fields, "category_reasons", reasons(arrived, work.desk.policy.language));
     text(&mut fields, "priority", ticket.priority.word());
@@ -117,7 +117,7 @@ pub(super) fn judged(arrived: &Arrived<'_>, work: &Work<'_>) -> String {
 
 /// Indicators for people's eyes: defanged, so that no mail program makes a link of what a victim clicked.
 fn indicator_lines(arrived: &Arrived<'_>) -> Vec<String> {
-    let found = &arrived.found.indicators;
+    let found = &arrived.told.indicators;
     let links = found.urls.iter().chain(&found.domains).chain(&found.ips).chain(&found.emails);
     let links = links.map(|link| defanged(link));
     // Past a hundred the list is evidence to be exported, not something to be read in a mail.

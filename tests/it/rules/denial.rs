@@ -1,8 +1,8 @@
 //! What is denied and what only looks so: the words of the shipped `bahasa.toml`, on sentences as
 //! people write them.
 
+use bantuan70::rules::RuleSet;
 use bantuan70::rules::syntax::{Parts, Source};
-use bantuan70::rules::{RuleSet, assess, selftest};
 
 /// Whether a word of a text counts, where the shipped words of denial are in force.
 fn counts(text: &str, word: &str) -> bool {
@@ -10,8 +10,7 @@ fn counts(text: &str, word: &str) -> bool {
     let rule = super::rule(&format!("{{ any = [\"{word}\"], in = [\"new\"] }}"));
     let source = |name: &str, text: &str| Source { name: name.to_owned(), text: text.to_owned() };
     let rules = RuleSet::from_sources(vec![source(name, language), source("x.toml", &rule)]).unwrap();
-    let mail = selftest::mail(&Parts { text: text.to_owned(), ..Parts::default() });
-    assess(&rules, &mail).fired.iter().any(|fired| fired.rule == "x")
+    super::judged(&rules, &Parts { text: text.to_owned(), ..Parts::default() }).fired.iter().any(|fired| *fired.rule == *"x")
 }
 
 /// The sentences of which the word in brackets does not come out as it should.
