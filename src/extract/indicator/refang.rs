@@ -12,7 +12,7 @@ expressions! {
     DOT_BRACKET = r"(?i)\s?[\[({<]\s?(?:\.|,|dot|titik|d0t)\s?[\])}>]\s?";
     DOT_HALF = r"\[\.|\.\]|\\\.";
     DOT_WORD = r"(?i)([a-z0-9_-]) (?:dot|titik) ([a-z0-9-])";
-    DOT_SPACED = r"(?i)([a-z0-9-]{2,}) ?\. ([a-z]{2,24})(?-u:\b)|([a-z0-9-]{2,}) \. ?([a-z]{2,24})(?-u:\b)";
+    DOT_SPACED = r"(?i)(^|[^a-z0-9/-])([a-z0-9-]{2,})(?: ?\. ([a-z]{2,24})| \. ?([a-z]{2,24}))(?-u:\b)";
     IP_SPACED = r"(?-u:\b)([0-9]{1,3}) ?\. ?([0-9]{1,3}) ?\. ?([0-9]{1,3}) ?\. ?([0-9]{1,3})(?-u:\b)";
     AT = r"(?i)\s?[\[({<]\s?(?:@|at|et)\s?[\])}>]\s?";
     COLON = r"\[:\]";
@@ -55,10 +55,13 @@ pub fn refanged(text: &str) -> Cow<'_, str> {
     replace(is_bracketed && has(&["@", "at", "et"]), &AT, &|_| "@".to_owned());
     replace(has(&["garis", "slash"]), &SLASH_WORD, &|found| format!("{}/{}", part(found, 1), part(found, 2)));
     replace(has(&[" ."]), &DOT_SPACED, &|found| {
-        let either = |one: usize, other: usize| found.get(one).or_else(|| found.get(other)).map_or("", |part| part.as_str());
-        let (label, suffix, whole) = (either(1, 3), either(2, 4), part(found, 0));
+        let (before, label, whole) = (part(found, 1), part(found, 2), part(found, 0));
+        let suffix = found.get(3).or_else(|| found.get(4)).map_or("", |suffix| suffix.as_str());
         // "PKBM . TEST" on purpose; "… kami. Di …" is a sentence's end: only a space before the dot tells.
-        if whole.contains(" .") && has_known_suffix(&format!("a.{suffix}")) { format!("{label}.{suffix}") } else { whole }
+        // "… kena . gw sudah …" is one too: two letters are a word more often than a country.
+        let is_top = suffix.len() > 2 || matches!(suffix.to_ascii_lowercase().as_str(), "id" | "co" | "go" | "ac");
+        let is_dot = whole.contains(" .") && is_top && (suffix.len() == 2 || has_known_suffix(&format!("a.{suffix}")));
+        if is_dot { format!("{before}{label}.{suffix}") } else { whole }
     });
     replace(has(&["// "]), &SCHEME_SPACED, &|found| format!("{}{}", part(found, 1), part(found, 2)));
     replace(has(&["//"]), &SCHEME_LESS, &|found| format!("{} {}", part(found, 1), part(found, 2)));

@@ -32,6 +32,8 @@ const SPELLINGS: &[(&str, &[&str])] = &[
     ("hxxps[:]//jahat[.]example", &["https://jahat.example", "jahat.example"]),
     ("hxxps(:)//jahat(.)example", &["https://jahat.example", "jahat.example"]),
     ("http:// jahat.example/x", &["http://jahat.example/x", "jahat.example"]),
+    ("https://jahat.example/panel . gw punya apk nya", &["https://jahat.example/panel", "jahat.example"]),
+    ("masuk ke jahat . example , terus", &["jahat.example"]),
     ("http : // jahat . example", &["http://jahat.example", "jahat.example"]),
     ("http:/jahat.example/x", &["http://jahat.example/x", "jahat.example"]),
     ("https:\\\\jahat.example", &["https://jahat.example", "jahat.example"]),
@@ -284,6 +286,8 @@ fn what_only_looks_like_an_indicator_is_left_out() {
         "node.js",
         // Sentences without a space.
         "sekali.Mohon dibantu",
+        "kami kena . gw bingung",
+        "sudah lapor . my boss",
         "tolong.terima kasih",
         "dibantu.ini penting",
         "a.n. Budi",

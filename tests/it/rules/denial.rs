@@ -143,6 +143,8 @@ fn what_only_looks_like_a_denial_denies_nothing() {
         "if we do not pay they will [leak] our files",
         "not all files were [encrypted]",
         "nothing but [spam] arrives",
+        "tidak sampai lima menit akun saya [dibajak]",
+        "nobody answers and the [scam] goes on",
         "Data [bocor]. Tidak ditemukan kendala lain.",
         "saya [tertipu] lewat no. rekening palsu",
     ];
@@ -181,6 +183,8 @@ fn what_is_denied_does_not_count() {
         "situs down bukan karena [ddos] tetapi listrik",
         "kalau tidak ada [virus] kami lanjutkan",
         "Benar, tidak ada data yang [bocor]",
+        "Nobody I know has been [hacked]",
+        "Lalu kami kira serangan [DDoS], ternyata juga bukan.",
         "Betul? Tidak ada data yang [bocor]",
         "akun saya aman, tidak [dibajak]",
         "ini bukan situs [phishing]",
