@@ -9,11 +9,11 @@ use crate::mail::template::Templates;
 use crate::mail::token::TokenKey;
 use crate::mail::told::{self, Told};
 use crate::mail::{Mail, read};
-use crate::model::InboxId;
 use crate::model::document::Document;
 use crate::model::effect::{Decision, Effect, MailKind};
 use crate::model::policy::Policy;
 use crate::model::snapshot::{Question, Snapshot};
+use crate::model::{Damage, InboxId};
 use crate::openpgp::keyring::Keyring;
 use crate::openpgp::open::{self, Opened};
 use crate::rules::{Assessment, RuleSet, assess};
@@ -55,8 +55,12 @@ impl Reader {
     pub fn prepare(&self, raw: &[u8], now: Timestamp) -> Prepared {
         let reading = read::read(raw);
         let likely = raw.len().saturating_mul(EXPANSION_MAX).max(PLAINTEXT_BYTES_MIN);
-        let opened = open::open(reading, &self.keyring, now, likely.min(self.plaintext_limit));
+        let mut opened = open::open(reading, &self.keyring, now, likely.min(self.plaintext_limit));
         let told = told::tell(&opened.mail, &self.house);
+        if told.indicators_dropped > 0 {
+            let detail = format!("{} more indicators were not kept; the mail has them all", told.indicators_dropped);
+            opened.damage.push(Damage::new("too-many-indicators", detail));
+        }
         let found = assess(&self.rules, &opened.mail, &told);
         let recognised = &told.recognised;
         // A robot's parts are no documents of a report.

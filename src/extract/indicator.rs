@@ -12,7 +12,7 @@ mod typed;
 
 use crate::model::effect::Indicators;
 use host::{hosts, is_bare_suffix, is_file_name, numeric_ip, split_port};
-use link::{Wrapped, is_tracking, wrapped};
+use link::{Wrapped, is_of_no_sender, is_tracking, wrapped};
 use lookalike::mixes_scripts;
 use refang::refanged;
 use regex::Regex;
@@ -30,6 +30,12 @@ const URL_BYTES_MAX: usize = 2_048;
 const WRAPPED_BYTES_MAX: usize = 8_192;
 /// Link wrappers inside link wrappers.
 const WRAPPED_MAX: usize = 4;
+/// The hashes of the empty file, which stand in many reports and name nothing (MD5, SHA-1, SHA-256).
+const OF_NOTHING: &[&str] = &[
+    "d41d8cd98f00b204e9800998ecf8427e",
+    "da39a3ee5e6b4b0d3255bfef95601890afd80709",
+    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+];
 /// Text that is looked through in one call.
 const TEXT_BYTES_MAX: usize = 2 << 20;
 
@@ -42,6 +48,7 @@ pub struct Collector {
     /// Hosts that mix scripts inside a label: `pаypal.com` with a Cyrillic letter.
     pub mixed_script: BTreeSet<String>,
     own_domain: Option<String>,
+    is_newsletter: bool,
     /// How many link wrappers the text that is read stood in.
     depth: usize,
 }
@@ -84,6 +91,13 @@ impl Collector {
         Self { own_domain: own_domain.map(str::to_ascii_lowercase), ..Self::default() }
     }
 
+    /// The mail is a newsletter: links that count its readers lead to its sender alone and are left out. What a
+    /// person wrote or passed on never does: "track.courier.example" is what a swindler calls his host.
+    #[must_use]
+    pub fn of_newsletter(self, is_newsletter: bool) -> Self {
+        Self { is_newsletter, ..self }
+    }
+
     /// Adds what a text holds.
     pub fn read(&mut self, text: &str) {
         let text = typed::plain(text.get(..text.floor_char_boundary(TEXT_BYTES_MAX)).unwrap_or_default());
@@ -106,13 +120,13 @@ impl Collector {
         for hash in HASH.find_iter(if near::holds_hash(text.as_bytes()) { &text } else { "" }) {
             let hash = hash.as_str().trim_matches('_').to_ascii_lowercase();
             let hash = hash.strip_prefix("0x").unwrap_or(&hash);
-            if hash.contains(|c: char| c.is_ascii_alphabetic()) {
+            if hash.contains(|c: char| c.is_ascii_alphabetic()) && !OF_NOTHING.contains(&hash) {
                 self.add(hash.to_owned(), |found| &mut found.hashes);
             }
         }
         for pairs in HASH_PAIRS.find_iter(if near::holds_pairs(text.as_bytes()) { &text } else { "" }) {
             let hash = pairs.as_str().replace(':', "").to_ascii_lowercase();
-            if matches!(hash.len(), 32 | 40 | 64) {
+            if matches!(hash.len(), 32 | 40 | 64) && !OF_NOTHING.contains(&hash.as_str()) {
                 self.add(hash, |found| &mut found.hashes);
             }
         }
@@ -150,10 +164,10 @@ impl Collector {
         rest.push_str(text.get(after..).unwrap_or_default());
         let rest = self.six(&rest);
         for ip in IPV4.find_iter(if has_numbers(&rest) { &rest } else { "" }) {
-            let address = ip.as_str().split('/').next().unwrap_or_default();
+            let (address, mask) = ip.as_str().split_once('/').unwrap_or((ip.as_str(), ""));
             let is_place = address.parse().is_ok_and(|address| host::is_place(&address));
             if is_place && !typed::is_numbering(rest.get(..ip.start()).unwrap_or_default()) {
-                self.add(ip.as_str().to_owned(), |found| &mut found.ips);
+                self.add(host::with_mask(address, mask), |found| &mut found.ips);
             }
         }
         for (before, host) in hosts(&rest) {
@@ -180,12 +194,12 @@ impl Collector {
             {
                 continue;
             }
-            let (address, mask) = ip.as_str().split_once('/').map_or((ip.as_str(), ""), |(address, mask)| (address, mask));
+            let (address, mask) = ip.as_str().split_once('/').unwrap_or((ip.as_str(), ""));
             let Some(address) = host::six(address) else { continue };
             rest.push_str(text.get(after..ip.start()).unwrap_or_default());
             rest.push(' ');
             after = ip.end();
-            self.add(if mask.is_empty() { address } else { format!("{address}/{mask}") }, |found| &mut found.ips);
+            self.add(host::with_mask(&address, mask), |found| &mut found.ips);
         }
         rest.push_str(text.get(after..).unwrap_or_default());
         Cow::Owned(rest)
@@ -222,7 +236,8 @@ impl Collector {
         // RFC 3986 §3.2.1: what stands before '@' is a name, not the host.
         let (user, host_and_port) = authority.rsplit_once('@').map_or(("", authority), |(user, host)| (user, host));
         let (host, port) = split_port(host_and_port);
-        if host.is_empty() || self.is_own(&host.to_ascii_lowercase()) || is_tracking(&host.to_ascii_lowercase(), tail) {
+        let name = host.to_ascii_lowercase();
+        if host.is_empty() || self.is_own(&name) || is_of_no_sender(&name) || (self.is_newsletter && is_tracking(&name, tail)) {
             return;
         }
         let user = if user.is_empty() { String::new() } else { format!("{user}@") };
@@ -366,9 +381,14 @@ mod tests {
         ] {
             assert_eq!(all(text), Vec::<String>::new(), "{text}");
         }
-        let mut collector = Collector::new(Some("bssn.test"));
+        let mut collector = Collector::new(Some("bssn.test")).of_newsletter(true);
         collector.read("bantuan70@bssn.test https://www.bssn.test/x https://news.example/unsubscribe?u=1");
+        collector.link("https://click.news.example/?qs=1");
+        collector.link("https://news.example/track/click?u=1");
         assert_eq!(collector.found, Indicators::default());
+        let mut collector = Collector::new(None);
+        collector.read("https://click.news.example/?qs=1");
+        assert_eq!(collector.found.domains, BTreeSet::from(["click.news.example".to_owned()]));
     }
 
     #[test]

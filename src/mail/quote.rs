@@ -33,6 +33,17 @@ pub(super) fn is_quoted(line: &str) -> bool {
     indent <= 1 && line.trim_start().starts_with('>') && !line.trim_end().ends_with("<<<")
 }
 
+/// How deep a line is quoted, and the line without its marks.
+pub(super) fn unquoted(line: &str) -> (usize, &str) {
+    let (mut depth, mut rest) = (0, line);
+    while is_quoted(rest) {
+        depth += 1;
+        rest = rest.trim_start().strip_prefix('>').unwrap_or_default();
+        rest = rest.strip_prefix(' ').unwrap_or(rest);
+    }
+    (depth, rest)
+}
+
 /// The mark that begins at this line.
 pub(super) fn mark_at(lines: &[&str], at: usize) -> Option<Mark> {
     let line = lines.get(at)?;
@@ -343,6 +354,10 @@ const BOILERPLATE_STARTS: &[&str] = &[
     "catatan:",
 ];
 const BOILERPLATE_WORDS: &[&str] = &[
+    "email ini bersifat",
+    "e-mail ini bersifat",
+    "surel ini bersifat",
+    "pesan ini bersifat",
     "confidential",
     "intended recipient",
     "intended only",

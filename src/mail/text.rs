@@ -42,6 +42,38 @@ pub fn tell_apart(full: &str) -> Text {
     Text { new: tidy(&pick(Sort::New)), quoted: pick(Sort::Quoted).trim().to_owned(), full: full.to_owned() }
 }
 
+/// A quotation without what stands under its texts: signatures, footers of telephones, legal boilerplate.
+#[must_use]
+pub fn without_signatures(quoted: &str) -> String {
+    let lines: Vec<(usize, &str)> = quoted.lines().map(quote::unquoted).collect();
+    let mut out = String::with_capacity(quoted.len());
+    for block in lines.chunk_by(|one, other| one.0 == other.0) {
+        let lines: Vec<&str> = block.iter().map(|(_, line)| *line).collect();
+        let mut sorts = vec![Sort::New; lines.len()];
+        let mut at = 0;
+        while at < lines.len() {
+            let line = lines.get(at).copied().unwrap_or_default();
+            let end = if quote::is_signature_mark(line) { signature_end(&lines, at, signature_most(line)) } else { None };
+            let is_footer = quote::is_device_footer(line);
+            at = end.map_or(at + 1, |end| fill(&mut sorts, at, end, Sort::Left));
+            if is_footer {
+                fill(&mut sorts, at - 1, at, Sort::Left);
+            }
+        }
+        leave_boilerplate(&lines, &mut sorts);
+        for (line, _) in lines.iter().zip(&sorts).filter(|(_, sort)| **sort != Sort::Left) {
+            out.push_str(line);
+            out.push('\n');
+        }
+    }
+    out
+}
+
+/// How many lines a signature behind this mark may have.
+fn signature_most(mark: &str) -> usize {
+    if mark == "-- " { SIGNATURE_LINES_MAX } else { LOOSE_SIGNATURE_LINES_MAX }
+}
+
 /// Sorts the line at `at` and what belongs to it; gives the next line to look at.
 fn sort_from(lines: &[&str], at: usize, sorts: &mut [Sort]) -> usize {
     let line = lines.get(at).copied().unwrap_or_default();
@@ -59,11 +91,10 @@ fn sort_from(lines: &[&str], at: usize, sorts: &mut [Sort]) -> usize {
             _ => fill(sorts, at, lines.len(), Sort::Quoted),
         };
     }
-    if quote::is_signature_mark(line) {
-        let most = if line == "-- " { SIGNATURE_LINES_MAX } else { LOOSE_SIGNATURE_LINES_MAX };
-        if let Some(end) = signature_end(lines, at, most) {
-            return fill(sorts, at, end, Sort::Left);
-        }
+    if quote::is_signature_mark(line)
+        && let Some(end) = signature_end(lines, at, signature_most(line))
+    {
+        return fill(sorts, at, end, Sort::Left);
     }
     if quote::is_device_footer(line) {
         return fill(sorts, at, at + 1, Sort::Left);
@@ -207,6 +238,19 @@ mod tests {
             ("Isi.\n\nSent from my Galaxy\n\nOn Mon, 1 Jan 2026 at 10:00, X <x@y.test> wrote:\n> z\n", "Isi."),
         ] {
             assert_eq!(tell_apart(body).new, new, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_quotation_is_read_without_the_signatures_and_disclaimers_in_it() {
+        for (quoted, left) in [
+            ("> Lama.\n> -- \n> Ani\n> www.ani.example\n>> Lebih lama.\n>> --\n>> Budi", "Lama.\nLebih lama.\n"),
+            ("> Isi.\n>\n> Email ini bersifat rahasia dan hanya untuk penerima. https://syarat.example\n\nBukti.", "Isi.\n\n\nBukti.\n"),
+            ("> Isi.\n> Dikirim dari iPhone saya", "Isi.\n"),
+            // The first paragraph is what was written.
+            ("> Email ini bersifat rahasia: data kami bocor.", "Email ini bersifat rahasia: data kami bocor.\n"),
+        ] {
+            assert_eq!(without_signatures(quoted), left, "{quoted}");
         }
     }
 

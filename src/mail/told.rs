@@ -5,9 +5,10 @@
 use super::Mail;
 use super::kind::{self, House, Recognised};
 use super::results::Dmarc;
+use super::text;
 use crate::extract::indicator::Collector;
 use crate::extract::{language, mark};
-use crate::model::effect::Indicators;
+use crate::model::effect::{Indicators, MailKind};
 use crate::model::{Language, Tlp};
 use std::collections::BTreeSet;
 
@@ -32,9 +33,11 @@ pub struct Told {
 /// What a mail tells to this centre. Pure, and never fails.
 #[must_use]
 pub fn tell(mail: &Mail, house: &House) -> Told {
-    let collected = collected(mail, house.center.domain());
+    let recognised = kind::recognise(mail, house);
+    let collector = Collector::new(Some(house.center.domain())).of_newsletter(recognised.kind == MailKind::List);
+    let collected = collected(mail, collector);
     Told {
-        recognised: kind::recognise(mail, house),
+        recognised,
         language: language::of_message(&mail.subject, &mail.text.new),
         tlp: mark::tlp_stated(&mail.subject, &mail.text.new, mail.stated_in_files()),
         indicators: collected.found,
@@ -77,13 +80,12 @@ fn formats(mail: &Mail) -> Vec<&'static str> {
     formats
 }
 
-/// The indicators of a mail: of what the sender wrote, of what is quoted, and of readable attachments.
-/// The signature block is no part of either text.
-fn collected(mail: &Mail, own_domain: &str) -> Collector {
-    let mut collector = Collector::new(Some(own_domain));
+/// The indicators of a mail: of what the sender wrote, of what is quoted, and of readable attachments,
+/// signatures left out.
+fn collected(mail: &Mail, mut collector: Collector) -> Collector {
     collector.read(&mail.subject);
     collector.read(&mail.text.new);
-    collector.read(&mail.text.quoted);
+    collector.read(&text::without_signatures(&mail.text.quoted));
     for attachment in &mail.attachments {
         collector.read(attachment.text.as_deref().unwrap_or_default());
     }

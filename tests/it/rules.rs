@@ -267,6 +267,26 @@ fn m15_a_host_of_mixed_scripts_is_marked() {
 }
 
 #[test]
+fn m15_what_the_signatures_in_a_quotation_and_a_newsletter_name_is_no_indicator() {
+    let raw = |list: &str| {
+        format!(
+            "From: a@b.test\r\n{list}Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n\
+             <p>Kami menerima ini.</p><a href=\"https://track.kurir.example/resi\">resi</a>\
+             <blockquote><p>Buka www.jahat.example</p>-- <br>Ani<br>www.kantor.example</blockquote>"
+        )
+    };
+    let domains = |list: &str| {
+        let (mail, _) = bantuan70::mail::read::read(raw(list).as_bytes());
+        tell(&mail, &house(&Config::defaults())).indicators.domains.into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(domains(""), ["track.kurir.example", "www.jahat.example"], "what a swindler's link counts is an indicator");
+    assert_eq!(
+        domains("List-Id: <promo.kurir.example>\r\nList-Unsubscribe: <https://kurir.example/u>\r\nPrecedence: bulk\r\n"),
+        ["www.jahat.example"]
+    );
+}
+
+#[test]
 fn hostile_texts_are_assessed_in_bounded_work() {
     for text in [
         String::new(),

@@ -115,13 +115,21 @@ pub(super) fn judged(arrived: &Arrived<'_>, work: &Work<'_>) -> String {
     work.desk.say("event.judged", &[("rules", &found.rules_version), ("reasons", &reasons)])
 }
 
+/// Indicators shown in one notice.
+const INDICATOR_LINES_MAX: usize = 100;
+
 /// Indicators for people's eyes: defanged, so that no mail program makes a link of what a victim clicked.
 fn indicator_lines(arrived: &Arrived<'_>) -> Vec<String> {
     let found = &arrived.told.indicators;
     let links = found.urls.iter().chain(&found.domains).chain(&found.ips).chain(&found.emails);
-    let links = links.map(|link| defanged(link));
+    let mut lines: Vec<String> = links.map(|link| defanged(link)).chain(found.hashes.iter().chain(&found.cves).cloned()).collect();
     // Past a hundred the list is evidence to be exported, not something to be read in a mail.
-    links.chain(found.hashes.iter().chain(&found.cves).cloned()).take(100).collect()
+    let more = lines.len().saturating_sub(INDICATOR_LINES_MAX);
+    if more > 0 {
+        lines.truncate(INDICATOR_LINES_MAX);
+        lines.push(format!("… (+{more})"));
+    }
+    lines
 }
 
 /// A link that no mail program makes one of.

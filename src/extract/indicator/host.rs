@@ -99,7 +99,8 @@ pub fn is_bare_suffix(domain: &str) -> bool {
 /// An address in its usual form, where this is one that leads anywhere. Times ("08:15::30"), names of
 /// programs ("a::b") and hardware addresses are none.
 pub fn six(typed: &str) -> Option<String> {
-    let address = typed.parse::<Ipv6Addr>().ok().filter(|address| !address.is_unspecified() && !address.is_loopback())?;
+    let address =
+        typed.parse::<Ipv6Addr>().ok().filter(|address| !address.is_unspecified() && !address.is_loopback() && !address.is_multicast())?;
     if let Some(four) = address.to_ipv4_mapped() {
         return Some(four.to_string());
     }
@@ -111,9 +112,25 @@ pub fn six(typed: &str) -> Option<String> {
     (is_in_use && has_digit).then(|| address.to_string())
 }
 
-/// Whether an address leads anywhere: "0.0.0.0" and network masks do not, and nor does the machine's own.
+/// Whether an address leads to one machine: "0.0.0.0" and network masks do not, nor do the machine's own,
+/// those of a cable (RFC 3927) and those of many.
 pub fn is_place(address: &Ipv4Addr) -> bool {
-    !address.is_unspecified() && !address.is_loopback() && address.octets().first() != Some(&255)
+    !address.is_unspecified()
+        && !address.is_loopback()
+        && !address.is_link_local()
+        && !address.is_multicast()
+        && address.octets().first() != Some(&255)
+}
+
+/// The bits of a network of which one can speak as of a place. Who blocks what is listed would cut off
+/// half the world by a shorter one.
+const MASKS_V4: std::ops::RangeInclusive<u8> = 8..=32;
+const MASKS_V6: std::ops::RangeInclusive<u8> = 16..=128;
+
+/// An address with its mask, where that is one; the address alone otherwise.
+pub fn with_mask(address: &str, mask: &str) -> String {
+    let possible = if address.contains(':') { MASKS_V6 } else { MASKS_V4 };
+    if mask.parse().is_ok_and(|mask| possible.contains(&mask)) { format!("{address}/{mask}") } else { address.to_owned() }
 }
 
 /// Endings that are top-level domains and, far more often in reports, files. Behind a scheme or `www.`,

@@ -95,16 +95,20 @@ fn percent_decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Links that count readers or end subscriptions: they lead to the sender of a newsletter.
+/// Hosts of those who send newsletters for others, and name spaces of markup: they say nothing of who sent a mail.
+pub fn is_of_no_sender(host: &str) -> bool {
+    ["list-manage.com", "sendgrid.net"]
+        .iter()
+        .any(|name| host.strip_suffix(name).is_some_and(|left| left.is_empty() || left.ends_with('.')))
+        || ["www.w3.org", "schemas.microsoft.com", "schemas.openxmlformats.org"].contains(&host)
+}
+
+/// Links of a newsletter that count readers or end subscriptions: they lead to its sender.
 pub fn is_tracking(host: &str, tail: &str) -> bool {
     let label = host.split('.').next().unwrap_or_default();
     let tail = tail.to_ascii_lowercase();
     ["click", "clicks", "track", "tracking", "email-track", "trk", "open", "links-email"].contains(&label)
-        || host.ends_with("list-manage.com")
-        || host.ends_with("sendgrid.net")
-        || ["/unsubscribe", "/track/click", "/track/open", "/wf/open", "/ls/click", "utm_medium=email"].iter().any(|mark| tail.contains(mark))
-        // Name spaces of markup, not places.
-        || host == "www.w3.org"
-        || host == "schemas.microsoft.com"
-        || host == "schemas.openxmlformats.org"
+        || ["/unsubscribe", "/track/click", "/track/open", "/wf/open", "/ls/click", "utm_medium=email"]
+            .iter()
+            .any(|mark| tail.contains(mark))
 }
