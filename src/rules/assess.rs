@@ -10,9 +10,11 @@ use crate::mail::told::Told;
 use crate::model::Category;
 use crate::model::effect::MailKind;
 use crate::model::ticket::Priority;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::sync::Arc;
 
 /// What the rules make of a message.
 #[derive(Debug, Clone, Serialize)]
@@ -50,13 +52,21 @@ pub(super) fn is_likeness(rule: &str) -> bool {
 /// A rule that fired.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Fired {
-    pub rule: String,
+    #[serde(serialize_with = "as_words")]
+    pub rule: Arc<str>,
     pub category: Category,
     pub adds: f64,
     /// The words it saw, with the place: `subject: "situs diretas"`.
     pub saw: Vec<String>,
-    pub reason_id: String,
-    pub reason_en: String,
+    #[serde(serialize_with = "as_words")]
+    pub reason_id: Arc<str>,
+    #[serde(serialize_with = "as_words")]
+    pub reason_en: Arc<str>,
+}
+
+/// As a string of JSON.
+fn as_words<S: Serializer>(words: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(words)
 }
 
 /// A rule that holds for a mail, before scores are summed.
@@ -215,12 +225,12 @@ fn fired(facts: &Facts<'_>, holding: &[Holding<'_>], category: Category) -> Vec<
         .iter()
         .filter(|one| !one.is_covered)
         .map(|one| Fired {
-            rule: one.rule.id.clone(),
+            rule: Arc::clone(&one.rule.id),
             category: one.rule.category.unwrap_or(category),
             adds: round(one.adds),
             saw: one.saw(facts),
-            reason_id: one.rule.reason_id.clone(),
-            reason_en: one.rule.reason_en.clone(),
+            reason_id: Arc::clone(&one.rule.reason_id),
+            reason_en: Arc::clone(&one.rule.reason_en),
         })
         .collect();
     // Likeness stands behind what rules say: a colleague wants to hear what was seen, then what it sounds like.
@@ -235,10 +245,16 @@ pub(super) fn saw(facts: &Facts<'_>, hit: &Hit) -> String {
     let text = facts.texts.get(hit.place).map_or("", |text| text);
     let typed = text.get(hit.start as usize..hit.end as usize).unwrap_or_default();
     let words = if typed.bytes().all(|byte| byte.is_ascii_alphanumeric()) { Cow::Borrowed(typed) } else { Cow::Owned(shown(typed)) };
-    if hit.place == SUBJECT || hit.place == ATTACHMENT_NAME {
-        return format!("{place}: \"{words}\"");
+    let mut saw = String::with_capacity(place.len() + words.len() + 12);
+    saw.push_str(place);
+    if hit.place != SUBJECT && hit.place != ATTACHMENT_NAME {
+        // Formatting is for numbers alone; a mail has a hundred of these.
+        let _ = write!(saw, " {}", facts.line(hit));
     }
-    format!("{place} {}: \"{words}\"", facts.line(hit))
+    saw.push_str(": \"");
+    saw.push_str(&words);
+    saw.push('"');
+    saw
 }
 
 /// Words on one line, without what a terminal would obey.

@@ -15,6 +15,7 @@ use crate::model::ticket::Priority;
 use crate::model::{Category, Language};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 /// A number of words of which one is wanted.
 pub type SetId = u32;
@@ -126,7 +127,7 @@ impl Glob {
 /// A rule, ready to be tested.
 #[derive(Debug)]
 pub struct Rule {
-    pub id: String,
+    pub id: Arc<str>,
     /// Where it stands: `file:line`.
     pub at: String,
     pub category: Option<Category>,
@@ -134,8 +135,8 @@ pub struct Rule {
     pub most: Option<f64>,
     pub others: Option<f64>,
     pub group: Option<String>,
-    pub reason_id: String,
-    pub reason_en: String,
+    pub reason_id: Arc<str>,
+    pub reason_en: Arc<str>,
     pub rsit: Option<String>,
     pub priority: Option<Priority>,
     pub tags: Vec<String>,
@@ -263,15 +264,15 @@ fn lessons(rules: &[Rule], tests: &[(usize, usize, Test)]) -> Vec<Lesson> {
 /// The rule that stands for likeness to the examples of a category.
 fn by_likeness(index: usize, category: Category) -> Rule {
     Rule {
-        id: format!("likeness-{}", category.word().replace('_', "-")),
+        id: format!("likeness-{}", category.word().replace('_', "-")).into(),
         at: "the examples of all files".to_owned(),
         category: Some(category),
         weight: 0.0,
         most: None,
         others: None,
         group: None,
-        reason_id: "Kata-katanya seperti pada laporan sejenis yang sudah dikenal.".to_owned(),
-        reason_en: "It is told in words like those of known mail of this kind.".to_owned(),
+        reason_id: "Kata-katanya seperti pada laporan sejenis yang sudah dikenal.".into(),
+        reason_en: "It is told in words like those of known mail of this kind.".into(),
         rsit: None,
         priority: None,
         tags: Vec::new(),
@@ -458,15 +459,15 @@ impl<'a> Compiler<'a> {
             samples.iter().map(|sample| (source.line(sample.span().start), parts(sample.get_ref()))).collect::<Vec<_>>()
         };
         Ok(Rule {
-            id: id.clone(),
+            id: id.as_str().into(),
             at: format!("{}:{}", source.name, source.line(at)),
             category,
             weight: raw.weight,
             most: raw.most,
             others: raw.others,
             group: raw.group.clone(),
-            reason_id: raw.reason_id.clone(),
-            reason_en: raw.reason_en.clone(),
+            reason_id: raw.reason_id.as_str().into(),
+            reason_en: raw.reason_en.as_str().into(),
             rsit,
             priority,
             tags: raw.tags.clone(),

@@ -60,9 +60,9 @@ impl Facts<'_> {
         self.factors.get(place).copied().unwrap_or(0.0)
     }
 
-    fn of_set(&self, set: u32, places: Places) -> impl Iterator<Item = &Hit> {
+    fn firsts_of(&self, set: u32, places: Places) -> impl Iterator<Item = &Hit> {
         let ignores = self.ignores_denial;
-        self.hits.of(set).iter().filter(move |hit| places.has(hit.place) && (ignores || !hit.is_denied))
+        self.hits.firsts_of(set).iter().filter(move |hit| places.has(hit.place) && (ignores || !hit.is_denied))
     }
 
     /// The line of a hit in its text, from 1 on.
@@ -191,7 +191,7 @@ impl Facts<'_> {
 
     fn words(&self, set: u32, at_least: usize, places: Places) -> Option<Found> {
         let mut hits: Vec<Hit> = Vec::new();
-        for hit in self.of_set(set, places) {
+        for hit in self.firsts_of(set, places) {
             match hits.iter_mut().find(|known| known.pattern == hit.pattern) {
                 Some(known) if self.factor(hit.place) > self.factor(known.place) => *known = *hit,
                 Some(_) => {}

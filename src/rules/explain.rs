@@ -101,7 +101,7 @@ fn marks(holding: &[Holding<'_>], category: Category) -> Vec<(usize, usize, usiz
     let mut marks: Vec<_> = counted
         .flat_map(|one| {
             let of = one.rule.category.unwrap_or(category);
-            one.hits.iter().map(move |hit| (hit.place, hit.start as usize, hit.end as usize, one.rule.id.clone(), of))
+            one.hits.iter().map(move |hit| (hit.place, hit.start as usize, hit.end as usize, one.rule.id.to_string(), of))
         })
         .collect();
     // Of marks at one place that of the winner is shown, and a rule's rather than that of likeness.
@@ -132,7 +132,7 @@ fn without_each(rules: &RuleSet, facts: &Facts<'_>, holding: &[Holding<'_>], ass
     for one in own(holding, assessment) {
         let (category, is_unsure) = with_less(rules, assessment, one.adds);
         if category != assessment.category || is_unsure != assessment.is_unsure {
-            turns.push(Turn { because: Because::WithoutRule, rule: one.rule.id.clone(), saw: one.saw(facts), category, is_unsure });
+            turns.push(Turn { because: Because::WithoutRule, rule: one.rule.id.to_string(), saw: one.saw(facts), category, is_unsure });
         }
     }
     turns
@@ -170,7 +170,7 @@ fn without_denials(rules: &RuleSet, facts: &Facts<'_>, holding: &[Holding<'_>], 
         .filter(is_new)
         .filter(|one| one.rule.category == Some(category) && one.adds > 0.0)
         .map(|one| {
-            let turn = Turn { because: Because::WithoutDenial, rule: one.rule.id.clone(), saw: one.saw(facts), category, is_unsure };
+            let turn = Turn { because: Because::WithoutDenial, rule: one.rule.id.to_string(), saw: one.saw(facts), category, is_unsure };
             (one.adds, turn)
         })
         .collect();
@@ -230,7 +230,7 @@ impl Explanation {
     /// The turning points, a line each.
     fn turned(&self, words: &Words, language: Language, templates: &Templates) -> Vec<String> {
         let reason = |rule: &str| {
-            let fired = self.assessment.fired.iter().find(|fired| fired.rule == rule);
+            let fired = self.assessment.fired.iter().find(|fired| *fired.rule == *rule);
             let said = fired.map(|fired| if matches!(language, Language::Id) { &fired.reason_id } else { &fired.reason_en });
             said.map_or_else(|| rule.to_owned(), |said| format!("\"{said}\" [{rule}]"))
         };

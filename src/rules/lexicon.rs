@@ -25,13 +25,11 @@ struct Meaning {
     /// Where its beginnings and its terms stand in the lists of its [`Words`].
     begins: (u32, u32),
     terms: (u32, u32),
-    /// Its terms as one mask.
-    mask: u64,
     /// Its number among the words of the examples, or [`UNLIKE`].
     likeness: u32,
 }
 
-const MEANS_NOTHING: Meaning = Meaning { begins: (0, 0), terms: (0, 0), mask: 0, likeness: UNLIKE };
+const MEANS_NOTHING: Meaning = Meaning { begins: (0, 0), terms: (0, 0), likeness: UNLIKE };
 
 /// A phrase that begins with the word.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +47,8 @@ struct Words {
     short: FxHashMap<u128, WordId>,
     long: FxHashMap<Box<str>, WordId>,
     meanings: Vec<Meaning>,
+    /// The terms of each meaning as one mask: asked of every second word, and most answers are no.
+    masks: Vec<u64>,
     begins: Vec<Begin>,
     /// The terms with which a phrase can go on.
     terms: Vec<TermId>,
@@ -75,9 +75,7 @@ impl Words {
                 self.terms.push(*term);
             }
         }
-        let own = self.terms.get(terms..).unwrap_or_default();
         let meaning = Meaning {
-            mask: own.iter().fold(0, |all, term| all | mask(*term)),
             begins: (as_u32(begins), as_u32(self.begins.len())),
             terms: (as_u32(terms), as_u32(self.terms.len())),
             likeness: likeness.number(vocabulary, word).unwrap_or(UNLIKE),
@@ -85,6 +83,8 @@ impl Words {
         let is_nothing = begins == self.begins.len() && terms == self.terms.len() && meaning.likeness == UNLIKE;
         let id = if is_nothing { NOTHING } else { as_u32(before + self.meanings.len()) };
         if !is_nothing {
+            let own = self.terms.get(terms..).unwrap_or_default();
+            self.masks.push(own.iter().fold(0, |all, term| all | mask(*term)));
             self.meanings.push(meaning);
         }
         match short::of(word) {
@@ -102,7 +102,7 @@ pub struct Lexicon(Words);
 impl Lexicon {
     /// Looks these words up, which mails are likely to hold.
     pub fn new<'a>(vocabulary: &Vocabulary, likeness: &Likeness, words: impl Iterator<Item = &'a str>) -> Self {
-        let mut known = Words { meanings: vec![MEANS_NOTHING], ..Words::default() };
+        let mut known = Words { meanings: vec![MEANS_NOTHING], masks: vec![0], ..Words::default() };
         let mut buffer = Vec::new();
         for word in words {
             let is_known = match short::of(word) {
@@ -149,26 +149,33 @@ impl<'a> Reader<'a> {
         self.own.add(self.vocabulary, self.likeness, tokens.word(token), self.known.meanings.len(), &mut self.buffer)
     }
 
-    fn meaning(&self, word: WordId) -> (&Words, Meaning) {
+    /// Where a word stands.
+    fn place(&self, word: WordId) -> (&Words, usize) {
         let (at, known) = (word as usize, self.known.meanings.len());
-        let words = if at < known { self.known } else { &self.own };
-        let at = if at < known { at } else { at - known };
-        (words, words.meanings.get(at).copied().unwrap_or(MEANS_NOTHING))
+        if at < known { (self.known, at) } else { (&self.own, at - known) }
+    }
+
+    fn meaning(&self, word: WordId) -> (&Words, &Meaning) {
+        let (words, at) = self.place(word);
+        (words, words.meanings.get(at).unwrap_or(&MEANS_NOTHING))
+    }
+
+    /// The terms with which a word goes on in phrases, as one mask.
+    pub fn mask(&self, word: WordId) -> u64 {
+        let (words, at) = self.place(word);
+        words.masks.get(at).copied().unwrap_or_default()
     }
 
     /// The phrases that a word begins.
     pub fn begins(&self, word: WordId) -> &[Begin] {
         let (words, Meaning { begins: (from, to), .. }) = self.meaning(word);
-        words.begins.get(from as usize..to as usize).unwrap_or_default()
+        words.begins.get(*from as usize..*to as usize).unwrap_or_default()
     }
 
-    /// The terms with which a word goes on in a phrase that wants one of these.
-    pub fn terms(&self, word: WordId, wants: u64) -> &[TermId] {
-        let (words, Meaning { terms: (from, to), mask, .. }) = self.meaning(word);
-        if mask & wants == 0 {
-            return &[];
-        }
-        words.terms.get(from as usize..to as usize).unwrap_or_default()
+    /// The terms with which a word goes on in a phrase.
+    pub fn terms(&self, word: WordId) -> &[TermId] {
+        let (words, Meaning { terms: (from, to), .. }) = self.meaning(word);
+        words.terms.get(*from as usize..*to as usize).unwrap_or_default()
     }
 
     /// The number of a word among those of the examples, or [`UNLIKE`].

@@ -62,7 +62,7 @@ impl Lesson {
 pub struct Likeness {
     numbers: FxHashMap<Box<str>, u32>,
     /// The numbers of two words in a row.
-    pairs: FxHashMap<(u32, u32), u32>,
+    pairs: FxHashMap<u64, u32>,
     odds: Vec<Odds>,
     scale: f64,
 }
@@ -71,8 +71,9 @@ pub struct Likeness {
 #[derive(Debug)]
 struct Odds {
     of: [f64; CATEGORIES],
-    /// How many examples hold it.
+    /// How many examples hold it, and the logarithm of that.
     seen: f64,
+    seen_ln: f64,
 }
 
 /// What likeness says for one category.
@@ -122,7 +123,7 @@ impl Likeness {
                 told.extend(number);
                 if let (Some(first), Some(second)) = (before, number) {
                     let next = u32::try_from(self.numbers.len() + self.pairs.len()).unwrap_or(UNLIKE);
-                    told.insert(*self.pairs.entry((first, second)).or_insert(next));
+                    told.insert(*self.pairs.entry(pair(first, second)).or_insert(next));
                 }
                 before = number;
             }
@@ -137,7 +138,7 @@ impl Likeness {
 
     /// What the words of the places say, for each category.
     pub fn lean(&self, texts: &[(usize, Tokens, Vec<WordId>)], reader: &Reader<'_>, factors: &[f64]) -> Vec<Leaning> {
-        let mut seen = vec![false; self.odds.len()];
+        let mut seen = vec![0_u64; self.odds.len().div_ceil(64)];
         let mut told: Vec<(Hit, &Odds)> = Vec::new();
         let (mut known, mut read) = (0, 0);
         for (place, tokens, words) in texts {
@@ -148,25 +149,31 @@ impl Likeness {
                 continue;
             }
             let mut tell = |first: &Token, last: &Token, number: u32| {
-                if let Some(seen) = seen.get_mut(number as usize)
-                    && !std::mem::replace(seen, true)
+                let bit = 1 << (number % u64::BITS);
+                if let Some(seen) = seen.get_mut((number / u64::BITS) as usize).filter(|seen| **seen & bit == 0)
                     && let Some(odds) = self.odds.get(number as usize)
                 {
+                    *seen |= bit;
                     told.push((hit(*place, first, last), odds));
                 }
             };
             let mut before: Option<(&Token, u32)> = None;
             for (index, (token, word)) in tokens.list.iter().zip(words).enumerate() {
                 let number = reader.likeness(*word);
+                if number == UNLIKE {
+                    read += usize::from(index < PAIRS_MAX && !tokens.word(token).starts_with(|c: char| c.is_ascii_digit()));
+                    before = None;
+                    continue;
+                }
                 tell(token, token, number);
                 if index < PAIRS_MAX {
                     if let Some((first, one)) = before
-                        && let Some(pair) = self.pairs.get(&(one, number))
+                        && let Some(pair) = self.pairs.get(&pair(one, number))
                     {
                         tell(first, token, *pair);
                     }
-                    known += usize::from(number != UNLIKE);
-                    read += usize::from(number != UNLIKE || !tokens.word(token).starts_with(|c: char| c.is_ascii_digit()));
+                    known += 1;
+                    read += 1;
                 }
                 before = Some((token, number));
             }
@@ -194,7 +201,7 @@ fn leaning(category: usize, adds: f64, told: &[(Hit, &Odds)]) -> Leaning {
     // What few examples hold may stand there by chance, and short words explain nothing.
     let is_telling = |hit: &Hit, odds: &Odds| odds.seen >= TELLING_MIN && of(odds) > 0.5 && hit.end - hit.start >= SHOWN_BYTES_MIN;
     let mut best: Vec<_> = told.iter().filter(|(hit, odds)| is_telling(hit, odds)).collect();
-    let weight = |odds: &Odds| of(odds) * odds.seen.ln();
+    let weight = |odds: &Odds| of(odds) * odds.seen_ln;
     let by_weight = |one: &&(Hit, &Odds), other: &&(Hit, &Odds)| {
         weight(other.1).total_cmp(&weight(one.1)).then((one.0.place, one.0.start).cmp(&(other.0.place, other.0.start)))
     };
@@ -223,7 +230,7 @@ fn odds(counts: &[f64; CATEGORIES], docs: &[f64; CATEGORIES]) -> Odds {
         let outside = (seen - count + prior * (all - docs) + 0.05) / (all - docs + 0.5);
         *odds = (inside / outside).ln().clamp(ODDS_MIN, ODDS_MAX);
     }
-    Odds { of, seen }
+    Odds { of, seen, seen_ln: seen.ln() }
 }
 
 /// The letters of a word that count: the usual spelling, its beginning; numbers and single letters do not.
@@ -234,6 +241,11 @@ fn key<'a>(vocabulary: &'a Vocabulary, word: &'a str) -> Option<&'a str> {
     }
     let end = usual.char_indices().nth(KEY_CHARS).map_or(usual.len(), |(at, _)| at);
     usual.get(..end)
+}
+
+/// Two words in a row as one key, which is hashed in one step.
+fn pair(first: u32, second: u32) -> u64 {
+    u64::from(first) << u32::BITS | u64::from(second)
 }
 
 fn hit(place: usize, first: &Token, last: &Token) -> Hit {

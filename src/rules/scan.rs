@@ -34,17 +34,31 @@ pub struct Hit {
     pub is_denied: bool,
 }
 
+/// So many hits a mail of a page has: space for them is asked for once.
+const USUAL_HITS: usize = 256;
+/// Ends a chain.
+const NONE: u32 = u32::MAX;
+/// The chain of all hits of a pattern.
+const ALL: usize = 0;
+/// The chain of those that are the first in their place, denied or not: for what only asks whether a word
+/// stands somewhere, however often it does.
+const FIRSTS: usize = 1;
+
 /// All hits of a mail. They are kept once, by word or phrase; those of a set are put together when a
 /// rule asks for them, so that a word that many rules know costs no more than another.
 #[derive(Debug)]
 pub struct Hits {
     /// By place, then by position.
     all: Vec<Hit>,
+    /// For each of them the next one of its pattern, in each chain that it is in.
+    next: Vec<[u32; 2]>,
     /// Where a pattern or a set stands in the next two lists, from 1 on; nought where it was not hit.
     of_pattern: Vec<u32>,
     of_set: Vec<u32>,
     patterns: Vec<PatternHits>,
     sets: Vec<SetHits>,
+    /// Patterns of sets, each with the one before it in the same set.
+    members: Vec<(u32, u32)>,
 }
 
 /// The hits of one word or phrase.
@@ -53,28 +67,32 @@ struct PatternHits {
     /// The last place with a hit, and how many it has.
     place: usize,
     count: u32,
-    /// Indices in `all`, in their order.
-    hits: Vec<u32>,
+    /// The first and the last hit of each chain.
+    chains: [(u32, u32); 2],
+    /// Where the last of the firsts stands, and which there are: one bit for denied, one for not.
+    firsts: (usize, u8),
 }
 
 /// What was hit of one set.
 #[derive(Debug)]
 struct SetHits {
     set: SetId,
-    /// Indices in `patterns`.
-    patterns: Vec<u32>,
-    /// The hits in the order of `all`, once they were asked for.
-    together: OnceCell<Vec<Hit>>,
+    /// Index in `members`.
+    newest: u32,
+    /// The hits of each chain in the order of `all`, once they were asked for.
+    together: [OnceCell<Vec<Hit>>; 2],
 }
 
 impl Hits {
     pub fn new(compiled: &Compiled) -> Self {
         Self {
-            all: Vec::new(),
+            all: Vec::with_capacity(USUAL_HITS),
+            next: Vec::with_capacity(USUAL_HITS),
             of_pattern: vec![0; compiled.vocabulary.patterns()],
             of_set: vec![0; compiled.sets],
-            patterns: Vec::new(),
-            sets: Vec::new(),
+            patterns: Vec::with_capacity(USUAL_HITS),
+            sets: Vec::with_capacity(USUAL_HITS),
+            members: Vec::with_capacity(2 * USUAL_HITS),
         }
     }
 
@@ -90,15 +108,32 @@ impl Hits {
 
     /// The hits of a set, by place, then by position.
     pub fn of(&self, set: SetId) -> &[Hit] {
+        self.chain(set, ALL)
+    }
+
+    /// Of each word of a set, in each place, the first hit that is denied and the first that is not; in the
+    /// order of [`Hits::of`].
+    pub fn firsts_of(&self, set: SetId) -> &[Hit] {
+        self.chain(set, FIRSTS)
+    }
+
+    fn chain(&self, set: SetId, chain: usize) -> &[Hit] {
         let at = self.of_set.get(set as usize).and_then(|at| at.checked_sub(1));
         let Some(hits) = at.and_then(|at| self.sets.get(at as usize)) else { return &[] };
-        hits.together.get_or_init(|| {
-            let patterns = || hits.patterns.iter().filter_map(|at| self.patterns.get(*at as usize));
-            let mut indices = Vec::with_capacity(patterns().map(|pattern| pattern.hits.len()).sum());
-            patterns().for_each(|pattern| indices.extend_from_slice(&pattern.hits));
-            if hits.patterns.len() > 1 {
-                indices.sort_unstable();
+        let Some(together) = hits.together.get(chain) else { return &[] };
+        together.get_or_init(|| {
+            let mut indices = Vec::new();
+            let mut member = self.members.get(hits.newest as usize);
+            while let Some((pattern, before)) = member {
+                let chains = self.patterns.get(*pattern as usize).map(|pattern| pattern.chains);
+                let mut index = chains.and_then(|chains| chains.get(chain).copied()).map_or(NONE, |(first, _)| first);
+                while let Some(next) = self.next.get(index as usize).and_then(|next| next.get(chain)) {
+                    indices.push(index);
+                    index = *next;
+                }
+                member = self.members.get(*before as usize);
             }
+            indices.sort_unstable();
             indices.into_iter().filter_map(|index| self.all.get(index as usize).copied()).collect()
         })
     }
@@ -106,26 +141,36 @@ impl Hits {
     /// Counts a pattern in a text; whether it is still few enough times there to be kept.
     fn count(&mut self, compiled: &Compiled, place: usize, pattern: PatternId) -> bool {
         let Some(at) = self.of_pattern.get_mut(pattern as usize) else { return false };
-        if *at == 0 {
-            self.patterns.push(PatternHits { place, count: 0, hits: Vec::new() });
+        let Some(known) = at.checked_sub(1) else {
+            self.patterns.push(PatternHits { place, count: 1, chains: [(NONE, NONE); 2], firsts: (place, 0) });
             *at = as_u32(self.patterns.len());
             self.touch(compiled, pattern);
-        }
-        let Some(hits) = self.hits_of(pattern) else { return false };
+            return true;
+        };
+        let Some(hits) = self.patterns.get_mut(known as usize) else { return false };
         hits.count = if hits.place == place { hits.count + 1 } else { 1 };
         hits.place = place;
         hits.count <= HITS_MAX
     }
 
-    fn hits_of(&mut self, pattern: PatternId) -> Option<&mut PatternHits> {
-        let at = self.of_pattern.get(pattern as usize)?.checked_sub(1)?;
-        self.patterns.get_mut(at as usize)
-    }
-
     fn add(&mut self, hit: Hit) {
         let index = as_u32(self.all.len());
-        let Some(pattern) = self.hits_of(hit.pattern) else { return };
-        pattern.hits.push(index);
+        let at = self.of_pattern.get(hit.pattern as usize).and_then(|at| at.checked_sub(1));
+        let Some(pattern) = at.and_then(|at| self.patterns.get_mut(at as usize)) else { return };
+        if pattern.firsts.0 != hit.place {
+            pattern.firsts = (hit.place, 0);
+        }
+        let kind = if hit.is_denied { 2 } else { 1 };
+        let is_first = pattern.firsts.1 & kind == 0;
+        pattern.firsts.1 |= kind;
+        for (chain, (first, last)) in pattern.chains.iter_mut().enumerate().take(if is_first { 2 } else { 1 }) {
+            match self.next.get_mut(*last as usize).and_then(|next| next.get_mut(chain)) {
+                Some(next) => *next = index,
+                None => *first = index,
+            }
+            *last = index;
+        }
+        self.next.push([NONE; 2]);
         self.all.push(hit);
     }
 
@@ -134,10 +179,12 @@ impl Hits {
         let newest = as_u32(self.patterns.len() - 1);
         for set in compiled.sets_of.get(pattern as usize).into_iter().flatten() {
             let Some(at) = self.of_set.get_mut(*set as usize) else { continue };
+            let member = as_u32(self.members.len());
             match at.checked_sub(1).and_then(|at| self.sets.get_mut(at as usize)) {
-                Some(hits) => hits.patterns.push(newest),
+                Some(hits) => self.members.push((newest, std::mem::replace(&mut hits.newest, member))),
                 None => {
-                    self.sets.push(SetHits { set: *set, patterns: vec![newest], together: OnceCell::new() });
+                    self.members.push((newest, NONE));
+                    self.sets.push(SetHits { set: *set, newest: member, together: Default::default() });
                     *at = as_u32(self.sets.len());
                 }
             }
@@ -160,16 +207,21 @@ struct Seen {
 /// Adds the hits of one text, whose tokens are these words. `is_prose` is false for links and names,
 /// where nothing is denied.
 pub fn scan(compiled: &Compiled, place: usize, tokens: &Tokens, words: &[WordId], reader: &Reader<'_>, is_prose: bool, into: &mut Hits) {
-    let mut walk = Walk { compiled, place, words, reader, hits: into, seen: Vec::new(), denials: Vec::new() };
+    let mut walk = Walk { compiled, place, words, reader, hits: into, seen: Vec::with_capacity(words.len()), denials: Vec::new() };
     for (start, word) in words.iter().enumerate() {
         if *word == NOTHING {
             continue;
         }
-        for begin in reader.begins(*word) {
+        let begins = reader.begins(*word);
+        if begins.is_empty() {
+            continue;
+        }
+        let next = words.get(start + 1).map_or(0, |next| reader.mask(*next));
+        for begin in begins {
             if let Some(pattern) = begin.pattern {
                 walk.see(start, start + 1, pattern);
             }
-            walk.go_on(start, start + 1, begin.node, begin.wants);
+            walk.go_on(start, start + 1, begin.node, begin.wants & next);
         }
     }
     let Walk { seen, denials, .. } = walk;
@@ -205,19 +257,22 @@ impl Walk<'_> {
         }
     }
 
-    /// Follows the tree from one token on. A token has few terms and a phrase few words, so that the
-    /// work at each token is bounded.
-    fn go_on(&mut self, start: usize, at: usize, node: u32, wants: u64) {
-        if wants == 0 {
+    /// Follows the tree from one token on, by those of its terms that are wanted there. A token has few
+    /// terms and a phrase few words, so that the work at each token is bounded.
+    fn go_on(&mut self, start: usize, at: usize, node: u32, wanted: u64) {
+        if wanted == 0 {
             return;
         }
-        let Some(word) = self.words.get(at).filter(|word| **word != NOTHING) else { return };
-        for term in self.reader.terms(*word, wants).iter().filter(|term| wants & mask(**term) > 0) {
+        let Some(word) = self.words.get(at) else { return };
+        for term in self.reader.terms(*word).iter().filter(|term| wanted & mask(**term) > 0) {
             if let Some((next, node)) = self.compiled.vocabulary.step(node, *term) {
                 if let Some(pattern) = node.ends {
                     self.see(start, at + 1, pattern);
                 }
-                self.go_on(start, at + 1, next, node.wants);
+                if node.wants > 0 {
+                    let following = self.words.get(at + 1).map_or(0, |word| self.reader.mask(*word));
+                    self.go_on(start, at + 1, next, node.wants & following);
+                }
             }
         }
     }

@@ -56,7 +56,7 @@ pub fn run(rules: &RuleSet, house: &House) -> Report {
     let name = |file: usize| rules.sources.get(file).map(|source| source.name.clone()).unwrap_or_default();
     for rule in &rules.compiled.rules {
         if rule.examples.is_empty() && rule.file != usize::MAX {
-            report.untested.push(rule.id.clone());
+            report.untested.push(rule.id.to_string());
         }
         for (samples, must_fire) in [(&rule.examples, true), (&rule.counterexamples, false)] {
             for (line, parts) in samples {

@@ -31,6 +31,11 @@ pub fn mask(term: TermId) -> u64 {
     1 << (term % u64::BITS)
 }
 
+/// The way from a node by a term, as one key, which is hashed in one step.
+fn branch(node: u32, term: TermId) -> u64 {
+    u64::from(node) << u32::BITS | u64::from(term)
+}
+
 /// What a stem stands for.
 #[derive(Debug, Clone, Copy, Default)]
 struct Stem {
@@ -53,7 +58,7 @@ pub struct Vocabulary {
     terms: TermId,
     /// Where a term leads from the root of the tree, by term; most words of a mail end there.
     firsts: Vec<u32>,
-    branches: FxHashMap<(u32, TermId), u32>,
+    branches: FxHashMap<u64, u32>,
     nodes: Vec<Node>,
     /// Which terms stand anywhere but at the beginning of a phrase, by term.
     inner: Vec<bool>,
@@ -182,7 +187,7 @@ impl Vocabulary {
             }
             return next;
         }
-        self.branches.insert((node, term), next);
+        self.branches.insert(branch(node, term), next);
         if let Some(node) = self.nodes.get_mut(node as usize) {
             node.wants |= mask(term);
         }
@@ -199,7 +204,7 @@ impl Vocabulary {
             // No branch leads back to the root, so that the root stands for "nowhere".
             self.firsts.get(term as usize).copied().filter(|next| *next != ROOT)?
         } else {
-            *self.branches.get(&(node, term))?
+            *self.branches.get(&branch(node, term))?
         };
         Some((next, self.nodes.get(next as usize).copied().unwrap_or_default()))
     }
