@@ -132,7 +132,7 @@ fn needs_no_encoding(line: &[u8]) -> bool {
 
 /// Base64 in lines of 76 characters.
 #[must_use]
-pub(super) fn base64_lines(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn base64_lines(bytes: &[u8]) -> Vec<u8> {
     let text = STANDARD.encode(bytes);
     let mut out = Vec::with_capacity(text.len() + text.len() / 38 + 2);
     for line in text.as_bytes().chunks(LINE_MAX) {

@@ -265,11 +265,11 @@ pub fn canonical(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Ambiguity> {
 }
 
 /// Ranges of the lines, their ends included.
-fn lines(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> + '_ {
+pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> + '_ {
     let mut start = 0;
     std::iter::from_fn(move || {
         let rest = bytes.get(start..).filter(|rest| !rest.is_empty())?;
-        let length = rest.iter().position(|&b| b == b'\n').map_or(rest.len(), |at| at + 1);
+        let length = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
         let line = start..start + length;
         start += length;
         Some(line)

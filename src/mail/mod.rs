@@ -4,7 +4,7 @@
 pub mod attachment;
 pub mod body;
 pub mod dsn;
-mod encode;
+pub(crate) mod encode;
 pub mod entity;
 pub mod field;
 pub mod html;

@@ -187,6 +187,9 @@ pub(super) fn all_certs(bytes: &[u8]) -> Result<Vec<Cert>, KeyError> {
     if certs.is_empty() { Err(KeyError::new("it holds no OpenPGP certificate", remedy)) } else { Ok(certs) }
 }
 
+/// A key of a certificate, as it stands at one moment.
+pub(super) type ValidKey<'a> = openpgp::cert::amalgamation::key::ValidErasedKeyAmalgamation<'a, key::PublicParts>;
+
 /// The encryption subkeys that are fit at the moment of `valid`.
 pub(super) fn encryption_keys<'a>(
     valid: &ValidCert<'a>,

@@ -1,8 +1,10 @@
 //! OpenPGP: what was encrypted is opened, what was signed is proved, what leaves is sealed.
 //! [`open::SignedText`] and [`seal::SealedMail`] can be made here only.
 
+mod armor;
 mod carried;
 pub mod certificate;
+mod curve25519;
 mod decrypt;
 #[cfg(test)]
 mod hostile;

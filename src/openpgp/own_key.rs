@@ -3,6 +3,7 @@
 
 use super::KeyError;
 use super::certificate::{Certificate, all_certs, cause, fingerprint_of, general_problems, policy_at, system_time, timestamp};
+use super::curve25519::Signing;
 use crate::model::unfit::Unfit;
 use crate::model::{Address, Fingerprint};
 use jiff::Timestamp;
@@ -116,8 +117,8 @@ impl OwnKey {
         general_problems(&valid, now).into_iter().next().or_else(|| (!is_fit()).then_some(Unfit::SigningSubkey))
     }
 
-    pub(super) fn signer(&self) -> KeyPair {
-        self.signing.clone()
+    pub(super) const fn signer(&self) -> Signing<'_> {
+        Signing(&self.signing)
     }
 
     pub(super) fn decryption_pairs(&self) -> &[(KeyHandle, KeyPair)] {

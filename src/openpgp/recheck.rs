@@ -2,17 +2,16 @@
 //! and refused where they are not what their letter demands.
 
 use super::Keyring;
+use super::armor::message_in;
 use super::certificate::{encryption_keys, policy_at, system_time};
 use super::decrypt::{Unsealed, decrypt};
 use super::own_key::OwnKey;
 use super::seal::{Held, Reason, SealedMail, demands, fit_own, fit_recipient};
 use super::verify::{self, Signatures};
-use crate::mail::entity::Entity;
+use crate::mail::entity::{Entity, lines};
 use crate::mail::read;
 use crate::mail::write::Center;
 use crate::model::letter::{Letter, Protection};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use sequoia_openpgp as openpgp;
 
@@ -23,9 +22,6 @@ use std::collections::BTreeSet;
 
 /// RFC 5321 §4.5.3.1.6 allows 998 characters before CRLF.
 const LINE_BYTES_MAX: usize = 998;
-
-/// Text of a sealed letter that is opened for the last look; far above what any server takes.
-const SEALED_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// The header fields that a letter may have, and no other.
 const FIELDS: &[&str] = &[
@@ -102,7 +98,7 @@ fn wire_form(bytes: &[u8]) -> Result<(), &'static str> {
     if !bytes.is_ascii() {
         return Err("a byte above 127");
     }
-    for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+    for line in lines(bytes).filter_map(|line| bytes.get(line)) {
         match line.strip_suffix(b"\r\n") {
             Some(text) if text.contains(&b'\r') => return Err("a carriage return without line feed"),
             Some(text) if text.len() > LINE_BYTES_MAX => return Err("a line longer than 998"),
@@ -125,7 +121,8 @@ fn header(entity: &Entity<'_>, letter: &Letter, center: &Center) -> Result<(), S
             return Err(format!("two fields {name}"));
         }
     }
-    let (mail, _) = read::read(&entity.header_with(|_| true));
+    let is_asked = |name: &str| name.eq_ignore_ascii_case("From") || name.eq_ignore_ascii_case("To");
+    let (mail, _) = read::read(&entity.header_with(is_asked));
     let only_to = matches!(mail.to.as_slice(), [only] if only.address.as_ref() == Some(&letter.to));
     if mail.from_one() != Some(&center.address) {
         return Err("another sender".to_owned());
@@ -169,29 +166,14 @@ fn sealed_message(entity: &Entity<'_>) -> Result<Vec<u8>, String> {
     if version.media_type().essence != "application/pgp-encrypted" || version.body().trim_ascii() != b"Version: 1" {
         return Err("text in the first part".to_owned());
     }
-    let armored = Some(message.body()).filter(|_| message.media_type().essence == "application/octet-stream").and_then(binary_of);
+    let armored = Some(message.body()).filter(|_| message.media_type().essence == "application/octet-stream").and_then(message_in);
     armored.ok_or_else(|| "the second part is not one OpenPGP message without comments".to_owned())
-}
-
-/// What armor without header lines holds (RFC 9580 §6.2). It is read once, for both looks at it.
-fn binary_of(armor: &[u8]) -> Option<Vec<u8>> {
-    let lines = armor.strip_prefix(b"-----BEGIN PGP MESSAGE-----\r\n\r\n")?.trim_ascii_end();
-    let lines = lines.strip_suffix(b"\r\n-----END PGP MESSAGE-----")?;
-    let mut text = Vec::with_capacity(lines.len());
-    for line in lines.split(|&byte| byte == b'\n').filter(|line| !is_checksum(line)) {
-        text.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
-    }
-    STANDARD.decode(&text).ok()
-}
-
-/// The line of the checksum of 24 bits, which RFC 9580 §6.1 tells readers to leave aside. Integrity is shown inside.
-const fn is_checksum(line: &[u8]) -> bool {
-    matches!(line, [b'=', _, _, _, _])
 }
 
 /// What the centre itself can open of its own mail: signed by the centre, and this letter's.
 fn inside(message: &[u8], letter: &Letter, keyring: &Keyring, now: Timestamp) -> Result<(), String> {
-    let Unsealed::Open { plaintext, signatures } = decrypt(message, keyring, now, SEALED_BYTES_MAX) else {
+    // Nothing that leaves is compressed: there is never more inside than outside.
+    let Unsealed::Open { plaintext, signatures } = decrypt(message, keyring, now, message.len()) else {
         return Err("the centre cannot open it".to_owned());
     };
     let inside = Entity::read(&plaintext).map_err(|ambiguity| ambiguity.words().to_owned())?;

@@ -2,7 +2,9 @@
 //! takes nothing else: what is marked AMBER or above cannot leave in the clear.
 
 use super::Keyring;
-use super::certificate::{Certificate, cause, encryption_keys, policy_at, system_time};
+use super::armor::{Checksum, armored};
+use super::certificate::{Certificate, ValidKey, cause, encryption_keys, policy_at, system_time};
+use super::curve25519::{session_key, wrapped};
 use super::own_key::OwnKey;
 use crate::mail::write::{Body, Center, Fields, boundary, framed, is_message_id};
 use crate::model::letter::{Letter, Protection};
@@ -13,10 +15,13 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use sequoia_openpgp as openpgp;
 
-use openpgp::armor;
+use openpgp::Packet;
+use openpgp::cert::Preferences as _;
+use openpgp::cert::amalgamation::ValidAmalgamation as _;
+use openpgp::serialize::Serialize as _;
 use openpgp::serialize::stream::padding::padme;
-use openpgp::serialize::stream::{Armorer, Encryptor, LiteralWriter, Message, Signer};
-use openpgp::types::HashAlgorithm;
+use openpgp::serialize::stream::{Encryptor, LiteralWriter, Message, Signer};
+use openpgp::types::{AEADAlgorithm, HashAlgorithm, SymmetricAlgorithm};
 use std::borrow::Cow;
 use std::io::Write as _;
 use std::sync::Arc;
@@ -24,6 +29,9 @@ use std::sync::Arc;
 /// The hash under our signatures, and its name in `micalg` (RFC 3156 §5).
 const HASH: HashAlgorithm = HashAlgorithm::SHA512;
 const MICALG: &str = "pgp-sha512";
+
+/// The cipher that Sequoia's encryptor takes, whatever a certificate prefers.
+const CIPHER: SymmetricAlgorithm = SymmetricAlgorithm::AES256;
 
 /// Receipts, reminders and short letters are all of one size.
 const PADDED_BYTES_MIN: usize = 4 * 1024;
@@ -131,18 +139,26 @@ impl std::error::Error for Held {}
 /// # Errors
 /// Where the letter's mark demands more than its protection, or a key or certificate is not fit.
 pub fn seal(letter: &Letter, center: &Center, keyring: &Keyring, now: Timestamp) -> Result<SealedMail, Held> {
-    let envelope_from = demands(letter, center)?;
-    let bytes = match &letter.protection {
-        Protection::Plain => plain(letter, center, keyring, now),
-        Protection::Signed => signed(letter, center, fit_own(keyring, now)?, now)?,
+    // The same look that bytes from the outbox get: what leaves was parsed, not only written.
+    super::recheck::recheck(unchecked(letter, center, keyring, now)?, letter, center, keyring, now)
+}
+
+/// The bytes of a letter with the protection that it demands, before the last look at them. Nothing that
+/// sends takes them: [`super::recheck()`] makes of them what does, or refuses.
+///
+/// # Errors
+/// As [`seal`].
+pub fn unchecked(letter: &Letter, center: &Center, keyring: &Keyring, now: Timestamp) -> Result<Vec<u8>, Held> {
+    demands(letter, center)?;
+    match &letter.protection {
+        Protection::Plain => Ok(plain(letter, center, keyring, now)),
+        Protection::Signed => signed(letter, center, fit_own(keyring, now)?, now),
         Protection::Sealed { recipient } => {
             let own = fit_own(keyring, now)?;
             let certificate = fit_recipient(letter, recipient, keyring, now)?;
-            sealed(letter, center, own, &certificate, now)?
+            sealed(letter, center, own, &certificate, now)
         }
-    };
-    // The same look that bytes from the outbox get: what leaves was parsed, not only written.
-    super::recheck::recheck(bytes, letter, center, keyring, now).map(|sealed| SealedMail { envelope_from, ..sealed })
+    }
 }
 
 /// What must hold before any key is touched; gives the envelope sender.
@@ -203,8 +219,7 @@ fn signed(letter: &Letter, center: &Center, own: &OwnKey, now: Timestamp) -> Res
     let payload = body.with(";\r\n hp=\"clear\"; protected-headers=\"v1\"", &fields.lines());
     let signature = (|| -> openpgp::Result<Vec<u8>> {
         let mut out = Vec::new();
-        let message = Armorer::new(Message::new(&mut out)).kind(armor::Kind::Signature).build()?;
-        let signer = Signer::new(message, own.signer())?.hash_algo(HASH)?.creation_time(system_time(now)).detached();
+        let signer = Signer::new(Message::new(&mut out), own.signer())?.hash_algo(HASH)?.creation_time(system_time(now)).detached();
         let mut signer = signer.build()?;
         signer.write_all(&payload)?;
         signer.finalize()?;
@@ -214,7 +229,7 @@ fn signed(letter: &Letter, center: &Center, own: &OwnKey, now: Timestamp) -> Res
     let mut part =
         b"Content-Type: application/pgp-signature; name=\"signature.asc\"\r\nContent-Description: OpenPGP digital signature\r\n\r\n"
             .to_vec();
-    part.extend(crlf(&signature));
+    part.extend(armored("SIGNATURE", &signature, Checksum::Written));
     let (parameters, content) = framed(&boundary('s', letter), &[payload, part]);
     let mut entity =
         format!("Content-Type: multipart/signed; micalg={MICALG};\r\n protocol=\"application/pgp-signature\"{parameters}\r\n\r\n")
@@ -243,7 +258,7 @@ fn sealed(letter: &Letter, center: &Center, own: &OwnKey, recipient: &Certificat
     let version =
         b"Content-Type: application/pgp-encrypted\r\nContent-Description: PGP/MIME version identification\r\n\r\nVersion: 1\r\n".to_vec();
     let mut part = b"Content-Type: application/octet-stream; name=\"encrypted.asc\"\r\nContent-Description: OpenPGP encrypted message\r\nContent-Disposition: inline; filename=\"encrypted.asc\"\r\n\r\n".to_vec();
-    part.extend(crlf(&message));
+    part.extend(message);
     let (parameters, content) = framed(&boundary('e', letter), &[version, part]);
     let mut entity =
         format!("Content-Type: multipart/encrypted;\r\n protocol=\"application/pgp-encrypted\"{parameters}\r\n\r\n").into_bytes();
@@ -251,6 +266,7 @@ fn sealed(letter: &Letter, center: &Center, own: &OwnKey, recipient: &Certificat
     Ok(whole(&outside, &entity))
 }
 
+/// The armored message.
 fn encrypt(payload: &[u8], own: &OwnKey, recipient: &Certificate, now: Timestamp) -> openpgp::Result<Vec<u8>> {
     let policy = policy_at(now);
     let theirs = recipient.cert.with_policy(&policy, system_time(now))?;
@@ -261,9 +277,16 @@ fn encrypt(payload: &[u8], own: &OwnKey, recipient: &Certificate, now: Timestamp
             keys.push(key);
         }
     }
-    let mut out = Vec::new();
-    let message = Armorer::new(Message::new(&mut out)).build()?;
-    let message = Encryptor::for_recipients(message, keys).build()?;
+    // As Sequoia's encryptor chooses: version 2 with its stronger integrity where everybody reads it.
+    let reads_v2 = |key: &ValidKey<'_>| key.valid_cert().features().is_some_and(|features| features.supports_seipdv2());
+    let is_v2 = keys.iter().all(reads_v2);
+    let session = session_key(CIPHER)?;
+    let mut out = Vec::with_capacity(payload.len() + payload.len() / 8);
+    for key in &keys {
+        Packet::from(wrapped(&session, (!is_v2).then_some(CIPHER), key.key())?).serialize(&mut out)?;
+    }
+    let encryptor = Encryptor::with_session_key(Message::new(&mut out), CIPHER, session)?;
+    let message = if is_v2 { encryptor.aead_algo(AEADAlgorithm::default()) } else { encryptor }.build()?;
     let message = Signer::new(message, own.signer())?
         .hash_algo(HASH)?
         .creation_time(system_time(now))
@@ -274,7 +297,7 @@ fn encrypt(payload: &[u8], own: &OwnKey, recipient: &Certificate, now: Timestamp
     let mut message = LiteralWriter::new(message).build()?;
     message.write_all(payload)?;
     message.finalize()?;
-    Ok(out)
+    Ok(armored("MESSAGE", &out, if is_v2 { Checksum::LeftOut } else { Checksum::Written }))
 }
 
 fn enclosed_certificate(letter: &Letter, own: Option<&OwnKey>) -> Option<Vec<u8>> {
@@ -293,17 +316,4 @@ fn whole(fields: &Fields, entity: &[u8]) -> Vec<u8> {
     bytes.extend_from_slice(b"MIME-Version: 1.0\r\n");
     bytes.extend_from_slice(entity);
     bytes
-}
-
-/// Armor with CRLF.
-fn crlf(armored: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(armored.len() + armored.len() / 32);
-    for &byte in armored {
-        match byte {
-            b'\r' => {}
-            b'\n' => out.extend_from_slice(b"\r\n"),
-            _ => out.push(byte),
-        }
-    }
-    out
 }

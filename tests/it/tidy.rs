@@ -29,6 +29,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("html2text", &["mail"]),
     ("hmac", &["mail/token"]),
     ("sequoia_openpgp", &["openpgp"]),
+    ("aws_lc_rs", &["openpgp", "wire"]),
     ("base64", &["mail", "openpgp", "wire"]),
     ("regex", &["rules", "extract"]),
     ("psl", &["rules", "extract"]),

@@ -6,6 +6,7 @@ use bantuan70::mail::write::Center;
 use bantuan70::model::letter::{AutoSubmitted, Enclosure, Letter, LetterKind, Protection};
 use bantuan70::model::ticket::TicketNumber;
 use bantuan70::model::{Address, Fingerprint, Language, Sha256, Tlp};
+use bantuan70::openpgp::open::open;
 use bantuan70::openpgp::{Keyring, OwnKey, generate_own, recheck, seal};
 use jiff::Timestamp;
 
@@ -115,7 +116,33 @@ fn each_recipients_gpg_opens_its_own_letter_and_no_other() {
         assert!(inside.text.full.contains("Isi rahasia."));
         assert_eq!(inside.attachments[0].content, letter.enclosures[0].content);
         assert!(!other.decrypt(&message).ok);
+        // RFC 9580 §6.1: the checksum stands for programs that ask for it; gpg is not one of them.
+        let text = String::from_utf8(message).unwrap();
+        let checksum = checksum(&text).expect("a line of checksum");
+        assert!(gpg.decrypt(text.replace(&format!("{checksum}\r\n"), "").as_bytes()).good_signer().is_some());
     }
+}
+
+fn checksum(armor: &str) -> Option<&str> {
+    armor.lines().find(|line| line.starts_with('=') && line.len() == 5)
+}
+
+#[test]
+fn who_reads_rfc_9580_gets_its_container_and_no_checksum() {
+    let now = Timestamp::now();
+    let (mut keyring, _) = keyring(now);
+    let bank = generate_own("Bank", &address("csirt@bank.example"), None, now).unwrap();
+    let bank = OwnKey::read(&bank.secret, None, now).unwrap();
+    let recipient = keyring.add(&bank.armored()).unwrap();
+    let sealed = seal(&letter(Protection::Sealed { recipient }), &center(), &keyring, now).unwrap();
+    let message = String::from_utf8(Entity::read(&part(sealed.bytes(), 1)).unwrap().content().into_owned()).unwrap();
+    assert_eq!(checksum(&message), None);
+    // The recipient, who has another key than the centre, opens it as well.
+    let mut theirs = Keyring::new();
+    theirs.add(&keyring.own().unwrap().armored()).unwrap();
+    theirs.set_own(bank);
+    let opened = open(bantuan70::mail::read::read(sealed.bytes()), &theirs, now, usize::MAX);
+    assert!(opened.mail.text.full.contains("Isi rahasia."));
 }
 
 #[test]
