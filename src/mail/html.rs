@@ -119,6 +119,8 @@ fn prune(document: &html2text::Handle) -> (BTreeSet<String>, usize) {
     let mut open = vec![document.clone()];
     while let Some(node) = open.pop() {
         let mut children = node.children.borrow_mut();
+        // The title of a page is no part of it.
+        children.retain(|child| !matches!(&child.data, html2text::Element { name, .. } if &*name.local == "title"));
         let before = children.len();
         children.retain(|child| !is_hidden(child));
         hidden += before - children.len();
@@ -154,7 +156,16 @@ fn is_hidden(node: &html2text::Handle) -> bool {
         "hidden" => true,
         "style" => {
             let style: String = attribute.value.chars().take(4_096).filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase();
-            style.split(';').any(hides)
+            let is_cut_off = || {
+                let has = |wanted: &str, is_so: &dyn Fn(&str) -> bool| {
+                    style
+                        .split(';')
+                        .filter_map(|declaration| declaration.split_once(':'))
+                        .any(|(property, value)| property == wanted && is_so(value))
+                };
+                has("overflow", &|value| value == "hidden") && (has("height", &is_zero) || has("width", &is_zero))
+            };
+            style.split(';').any(hides) || is_cut_off()
         }
         _ => false,
     })
@@ -164,14 +175,27 @@ fn is_hidden(node: &html2text::Handle) -> bool {
 fn hides(declaration: &str) -> bool {
     let declaration = declaration.trim_end_matches("!important");
     let Some((property, value)) = declaration.split_once(':') else { return false };
-    let is_zero = || value.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == '%').parse::<f32>().is_ok_and(|n| n == 0.0);
+    // White on white is left alone: replies from a dark screen bring their white letters along.
     match property {
         "display" => value == "none",
         "visibility" => matches!(value, "hidden" | "collapse"),
-        "font-size" | "opacity" | "max-height" | "max-width" => is_zero(),
+        "font-size" => number(value).is_some_and(|n| n <= if value.ends_with("px") || value.ends_with("pt") { 1.0 } else { 0.0 }),
+        "opacity" | "max-height" | "max-width" => is_zero(value),
+        // Moved out of every screen.
+        "left" | "top" | "margin-left" | "margin-top" | "text-indent" => number(value).is_some_and(|n| n <= -999.0),
+        "clip" => value.starts_with("rect(0,0,0,0") || value.starts_with("rect(0px,0px,0px,0px") || value.starts_with("rect(000"),
         "mso-hide" => value == "all",
         _ => false,
     }
+}
+
+/// The number before a unit.
+fn number(value: &str) -> Option<f32> {
+    value.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == '%').parse().ok()
+}
+
+fn is_zero(value: &str) -> bool {
+    number(value).is_some_and(|n| n == 0.0)
 }
 
 /// The tags taken off by hand, for what is too wild to parse.
@@ -286,6 +310,29 @@ impl TextDecorator for Plain {
 mod tests {
     use super::*;
     use crate::mail::text::tell_apart;
+
+    #[test]
+    fn what_nobody_sees_is_no_text() {
+        for style in [
+            "display:none",
+            "font-size: 1px",
+            "font-size:0",
+            "height:0;overflow:hidden",
+            "position:absolute;left:-9999px",
+            "text-indent:-9999px",
+            "position:absolute; clip: rect(0 0 0 0)",
+            "clip:rect(0,0,0,0)",
+        ] {
+            let mut budget = Budget::default();
+            let html = format!("<p>Situs kami diretas.</p><div style=\"{style}\">slot gacor</div>");
+            assert_eq!(to_text(&html, &mut budget).text.trim(), "Situs kami diretas.", "{style}");
+            assert!(budget.damage.iter().any(|damage| damage.code == "hidden-text"), "{style}");
+        }
+        for style in ["color:#fff", "font-size:11px", "font-size:0.9em", "height:0", "left:-10px", "overflow:hidden;height:20px"] {
+            let html = format!("<title>judul</title><p style=\"{style}\">Situs kami diretas.</p>");
+            assert_eq!(to_text(&html, &mut Budget::default()).text.trim(), "Situs kami diretas.", "{style}");
+        }
+    }
 
     #[test]
     fn what_html_clients_quote_is_told_from_what_is_new() {
