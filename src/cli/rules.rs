@@ -4,6 +4,7 @@
 use super::{Common, Exit, Failure, Outcome, print, replay, templates};
 use crate::config::Config;
 use crate::daemon::house;
+use crate::mail::field::visible;
 use crate::mail::kind::House;
 use crate::mail::read;
 use crate::mail::template::Templates;
@@ -170,6 +171,6 @@ fn explain_one(
         print(explanation.html(language, templates, &name))
     } else {
         let by = if language == Language::En { "By the set of rules" } else { "Menurut kumpulan aturan" };
-        print(format!("{name}: {}\n{by} {}\n", explanation.text(language, templates).trim_end(), set.version()))
+        print(format!("{}: {}\n{by} {}\n", visible(&name), explanation.text(language, templates).trim_end(), set.version()))
     }
 }

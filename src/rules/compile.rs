@@ -7,7 +7,7 @@ use super::expression::{ExpressionId, Expressions};
 use super::lexicon::Lexicon;
 use super::likeness::{Lesson, Likeness};
 use super::rsit;
-use super::syntax::{Decision, File, Negation, Parts, Rule as RawRule, RulesError, Sample, Source, Test};
+use super::syntax::{Decision, File, Negation, Parts, Rule as RawRule, RulesError, Sample, Source, Test, likeness_alone};
 use super::vocabulary::{PatternId, Vocabulary};
 use super::words;
 use crate::model::effect::MailKind;
@@ -42,8 +42,15 @@ pub struct Places(pub u8);
 impl Places {
     /// Subject, new text, quoted text, attachments.
     const USUAL: Self = Self(0b1111);
+    pub const ALL: Self = Self(0b111_1111);
     pub const fn has(self, place: usize) -> bool {
         self.0 >> place & 1 == 1
+    }
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+    pub const fn without(self, place: usize) -> Self {
+        Self(self.0 & !(1 << place))
     }
 }
 
@@ -374,8 +381,15 @@ impl<'a> Compiler<'a> {
 
     /// The decision's numbers and the places' factors, with the defaults of the format.
     fn numbers(&self) -> Result<(Decision, Vec<f64>), RulesError> {
-        let mut decision =
-            Decision { threshold: 2.0, margin: 0.25, clear_spam_score: 6.0, clear_spam_margin: 4.0, likeness: 0.12, short_text_words: 40 };
+        let mut decision = Decision {
+            threshold: 2.0,
+            margin: 0.25,
+            clear_spam_score: 6.0,
+            clear_spam_margin: 4.0,
+            likeness: 0.12,
+            likeness_alone: likeness_alone(),
+            short_text_words: 40,
+        };
         let mut factors = vec![1.2, 1.0, 0.35, 0.8, 0.8, 1.0, 1.0];
         let (mut has_decision, mut has_places) = (false, false);
         for (source, file) in self.sources.iter().zip(self.files) {

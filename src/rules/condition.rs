@@ -39,8 +39,28 @@ pub struct Facts<'a> {
     pub has_go_id: bool,
     pub new_words: usize,
     pub likeness: Vec<Leaning>,
-    /// Count what is denied, to say what would have changed the result.
-    pub ignores_denial: bool,
+    /// Denials that are thought away, to say what would have changed the result.
+    pub undenied: Undenied,
+}
+
+/// Which denials are thought away.
+#[derive(Debug, Default)]
+pub enum Undenied {
+    #[default]
+    Nothing,
+    /// Those of these words: place, ordinals of the first and the last.
+    These(Vec<(usize, u32, u32)>),
+    All,
+}
+
+impl Undenied {
+    fn has(&self, hit: &Hit) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::These(words) => words.iter().any(|(place, first, last)| *place == hit.place && hit.first <= *last && *first <= hit.last),
+            Self::All => true,
+        }
+    }
 }
 
 /// A condition that holds: what it is worth by place, and the words that made it hold.
@@ -60,9 +80,12 @@ impl Facts<'_> {
         self.factors.get(place).copied().unwrap_or(0.0)
     }
 
+    fn counts(&self, hit: &Hit, places: Places) -> bool {
+        places.has(hit.place) && (!hit.is_denied || self.undenied.has(hit))
+    }
+
     fn firsts_of(&self, set: u32, places: Places) -> impl Iterator<Item = &Hit> {
-        let ignores = self.ignores_denial;
-        self.hits.firsts_of(set).iter().filter(move |hit| places.has(hit.place) && (ignores || !hit.is_denied))
+        self.hits.firsts_of(set).iter().filter(move |hit| self.counts(hit, places))
     }
 
     /// The line of a hit in its text, from 1 on.
@@ -86,20 +109,20 @@ impl Facts<'_> {
         }
     }
 
-    /// Tests a condition.
-    pub fn test(&self, condition: &Condition) -> Option<Found> {
-        if self.may_hold(condition) { self.holds(condition) } else { None }
+    /// Tests a condition by the words in some places.
+    pub fn test(&self, condition: &Condition, looked_at: Places) -> Option<Found> {
+        if self.may_hold(condition) { self.holds(condition, looked_at) } else { None }
     }
 
-    fn holds(&self, condition: &Condition) -> Option<Found> {
+    fn holds(&self, condition: &Condition, looked_at: Places) -> Option<Found> {
         match condition {
-            Condition::Words { set, at_least, places } => self.words(*set, *at_least, *places),
-            Condition::Near { sets, within, ordered, places } => self.near(sets, *within, *ordered, *places),
-            Condition::Regex { expression, places } => self.regex(*expression, *places),
+            Condition::Words { set, at_least, places } => self.words(*set, *at_least, places.and(looked_at)),
+            Condition::Near { sets, within, ordered, places } => self.near(sets, *within, *ordered, places.and(looked_at)),
+            Condition::Regex { expression, places } => self.regex(*expression, places.and(looked_at)),
             Condition::All(parts) => {
                 let mut all = Found::default();
                 for part in parts {
-                    let found = self.holds(part)?;
+                    let found = self.holds(part, looked_at)?;
                     all.factor = match (all.factor, found.factor) {
                         (Some(one), Some(other)) => Some(one.min(other)),
                         (one, other) => one.or(other),
@@ -111,9 +134,9 @@ impl Facts<'_> {
             }
             Condition::One(parts) => parts
                 .iter()
-                .filter_map(|part| self.test(part))
+                .filter_map(|part| self.test(part, looked_at))
                 .max_by(|one, other| one.factor.unwrap_or(1.0).total_cmp(&other.factor.unwrap_or(1.0))),
-            Condition::Not(inner) => self.test(inner).is_none().then(Found::default),
+            Condition::Not(inner) => self.test(inner, looked_at).is_none().then(Found::default),
             Condition::Likeness(index) => {
                 let leaning = self.likeness.get(*index).filter(|leaning| leaning.adds.abs() >= 0.05)?;
                 Some(Found { hits: leaning.hits.clone(), fixed: Some(leaning.adds), ..Found::default() })
@@ -209,8 +232,7 @@ impl Facts<'_> {
     /// The best window in which every set has a word. For each word of the first set the nearest
     /// of the others is taken, which costs the number of hits and a search, not their product.
     fn near(&self, sets: &[u32], within: u32, ordered: bool, places: Places) -> Option<Found> {
-        let ignores = self.ignores_denial;
-        let counts = |hit: &Hit| places.has(hit.place) && (ignores || !hit.is_denied);
+        let counts = |hit: &Hit| self.counts(hit, places);
         let (first, others) = sets.split_first()?;
         let others: Vec<&[Hit]> = others.iter().map(|set| self.hits.of(*set)).collect();
         if others.iter().any(|list| list.is_empty()) {

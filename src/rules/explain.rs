@@ -2,10 +2,12 @@
 //! have changed the result. As text in both languages of the centre, as JSON, as HTML.
 
 mod page;
+#[cfg(test)]
+mod tests;
 mod words;
 
-use super::assess::{self, Assessment, Fired, Holding, is_likeness};
-use super::condition::Facts;
+use super::assess::{self, Assessment, Damped, Fired, Holding, Unsure, is_likeness};
+use super::condition::{Facts, Undenied};
 use super::facts::facts;
 use super::set::RuleSet;
 use crate::mail::Mail;
@@ -16,10 +18,16 @@ use serde::Serialize;
 use std::fmt::Write as _;
 use words::{Words, words};
 
-/// What other categories' rules add is shown from here on: below, it only lengthens the page.
+/// Another category is shown where one of its rules adds so much: below, it only lengthens the page.
 const SHOWN_MIN: f64 = 1.0;
+/// So many other categories are shown.
+const OTHERS_MAX: usize = 3;
 /// Turning points that are named; more would bury the first.
 const TURNS_MAX: usize = 5;
+/// Rules that see denied words, of which the turning points are looked for, …
+const DENIALS_MAX: usize = 8;
+/// … and shown.
+const DENIALS_SHOWN: usize = 2;
 
 /// An assessment with all that led to it.
 #[derive(Debug, Clone, Serialize)]
@@ -27,9 +35,10 @@ pub struct Explanation {
     pub assessment: Assessment,
     /// What would have changed the result.
     pub turns: Vec<Turn>,
-    /// The least score and the least lead that make a result sure.
+    /// The least score and the least lead that make a result sure, and what likeness must add where it stands alone.
     pub threshold: f64,
     pub least_lead: f64,
+    pub likeness_alone: f64,
     /// The texts that were looked at, by place, for marking.
     #[serde(skip)]
     texts: Vec<(usize, String)>,
@@ -69,6 +78,12 @@ pub fn seen(saw: &[String], language: Language) -> String {
     words(language).seen(saw)
 }
 
+/// What a rule added, for people, with its sign.
+#[must_use]
+pub fn added(adds: f64, language: Language) -> String {
+    words(language).signed(adds)
+}
+
 /// Explains a message.
 #[must_use]
 pub fn explain(rules: &RuleSet, mail: &Mail, told: &Told) -> Explanation {
@@ -77,11 +92,10 @@ pub fn explain(rules: &RuleSet, mail: &Mail, told: &Told) -> Explanation {
     let assessment = assess::conclude(rules, &facts, &holding);
     let mut turns = without_each(rules, &facts, &holding, &assessment);
     if turns.is_empty() {
-        turns.extend(without_strongest(rules, &holding, &assessment));
+        turns.extend(without_strongest(rules, &facts, &holding, &assessment));
     }
     let marks = marks(&holding, assessment.category);
-    facts.ignores_denial = true;
-    turns.extend(without_denials(rules, &facts, &holding, &assessment));
+    turns.extend(without_denials(rules, &mut facts, &holding, &assessment));
     turns.truncate(TURNS_MAX);
     let texts = facts
         .texts
@@ -91,7 +105,8 @@ pub fn explain(rules: &RuleSet, mail: &Mail, told: &Told) -> Explanation {
         .map(|(place, text)| (place, text.into_owned()))
         .collect();
     let decision = &rules.compiled.decision;
-    Explanation { assessment, turns, threshold: decision.threshold, least_lead: decision.margin, texts, marks }
+    let (threshold, least_lead, likeness_alone) = (decision.threshold, decision.margin, decision.likeness_alone);
+    Explanation { assessment, turns, threshold, least_lead, likeness_alone, texts, marks }
 }
 
 fn marks(holding: &[Holding<'_>], category: Category) -> Vec<(usize, usize, usize, String, Category)> {
@@ -109,29 +124,46 @@ fn marks(holding: &[Holding<'_>], category: Category) -> Vec<(usize, usize, usiz
     marks
 }
 
-/// Rules that count for the winner, the strongest first.
-fn own<'a, 'b>(holding: &'b [Holding<'a>], assessment: &Assessment) -> Vec<&'b Holding<'a>> {
-    let mut own: Vec<_> =
-        holding.iter().filter(|one| !one.is_covered && one.rule.category == Some(assessment.category) && one.adds > 0.0).collect();
+/// Rules that count for a category, the strongest first.
+fn strongest<'a, 'b>(holding: &'b [Holding<'a>], category: Category) -> Vec<&'b Holding<'a>> {
+    let mut own: Vec<_> = holding.iter().filter(|one| !one.is_covered && one.rule.category == Some(category) && one.adds > 0.0).collect();
     own.sort_by(|one, other| other.adds.total_cmp(&one.adds));
     own
 }
 
-/// What the mail would be with so much less for its category.
-fn with_less(rules: &RuleSet, assessment: &Assessment, less: f64) -> (Category, bool) {
-    let mut scores = assessment.scores.clone();
-    scores.iter_mut().filter(|score| score.0 == assessment.category).for_each(|score| score.1 -= less);
-    scores.sort_by(|one, other| other.1.total_cmp(&one.1));
-    let (category, _, _, is_unsure) = assess::winner(rules, &scores);
-    (category, is_unsure)
+/// What a mail is filed as, and whether that is unsure.
+type Filed = (Category, bool);
+
+fn filed(assessment: &Assessment) -> Filed {
+    (assessment.category, assessment.is_unsure)
 }
 
-/// Rules of the winner without which it would not have won.
+/// The rules that hold where these are thought away: those that they covered count, and nothing that they damped is.
+fn left<'a>(holding: &[Holding<'a>], gone: &[&str]) -> Vec<Holding<'a>> {
+    let mut left: Vec<_> = holding.iter().filter(|one| !gone.contains(&&*one.rule.id)).cloned().collect();
+    assess::cover(&mut left);
+    left
+}
+
+fn outcome(rules: &RuleSet, facts: &Facts<'_>, holding: &[Holding<'_>], gone: &[&str]) -> Filed {
+    let verdict = assess::verdict(rules, facts, holding, &assess::scores(holding), gone);
+    (verdict.category, verdict.unsure.is_some())
+}
+
+/// Rules without which the mail would have been filed otherwise: those of the winner, then the others.
 fn without_each(rules: &RuleSet, facts: &Facts<'_>, holding: &[Holding<'_>], assessment: &Assessment) -> Vec<Turn> {
+    let is_of_winner = |one: &&Holding<'_>| one.rule.category == Some(assessment.category);
+    // Nobody asks what would be if a mail did sound like a kind of which it has no word.
+    let is_asked = |one: &&Holding<'_>| !one.is_covered && one.rule.category.is_some() && !(is_likeness(&one.rule.id) && one.adds < 0.0);
+    let mut asked: Vec<_> = holding.iter().filter(is_asked).collect();
+    asked.sort_by(|one, other| is_of_winner(other).cmp(&is_of_winner(one)).then(other.adds.abs().total_cmp(&one.adds.abs())));
     let mut turns = Vec::new();
-    for one in own(holding, assessment) {
-        let (category, is_unsure) = with_less(rules, assessment, one.adds);
-        if category != assessment.category || is_unsure != assessment.is_unsure {
+    for one in asked {
+        let gone = [&*one.rule.id];
+        let (category, is_unsure) = outcome(rules, facts, &left(holding, &gone), &gone);
+        // Without a rule of spam its words stand among those of the report: true, and no reason.
+        let is_advert = assessment.unsure_because == Some(Unsure::BesideAdvertising) && one.rule.category == Some(Category::Spam);
+        if (category, is_unsure) != filed(assessment) && turns.len() < TURNS_MAX && !(is_advert && category == Category::Spam) {
             turns.push(Turn { because: Because::WithoutRule, rule: one.rule.id.to_string(), saw: one.saw(facts), category, is_unsure });
         }
     }
@@ -139,43 +171,83 @@ fn without_each(rules: &RuleSet, facts: &Facts<'_>, holding: &[Holding<'_>], ass
 }
 
 /// How many of the strongest rules would have to be wrong together.
-fn without_strongest(rules: &RuleSet, holding: &[Holding<'_>], assessment: &Assessment) -> Option<Turn> {
-    if assessment.is_unsure {
+fn without_strongest(rules: &RuleSet, facts: &Facts<'_>, holding: &[Holding<'_>], assessment: &Assessment) -> Option<Turn> {
+    if assessment.is_unsure || assessment.is_automatic {
         return None;
     }
-    let mut less = 0.0;
-    let mut names: Vec<&str> = Vec::new();
-    for one in own(holding, assessment) {
-        less += one.adds;
-        names.push(&one.rule.id);
-        let (category, is_unsure) = with_less(rules, assessment, less);
-        if category != assessment.category || is_unsure {
-            let because = Because::WithoutStrongest(names.len());
-            return Some(Turn { because, rule: names.join(", "), saw: Vec::new(), category, is_unsure });
+    let mut gone: Vec<&str> = Vec::new();
+    loop {
+        // A rule that stands in for one of its group is a reason like the others.
+        let left = left(holding, &gone);
+        gone.push(&strongest(&left, assessment.category).first()?.rule.id);
+        let (category, is_unsure) = outcome(rules, facts, &self::left(holding, &gone), &gone);
+        if (category, is_unsure) != filed(assessment) {
+            let because = Because::WithoutStrongest(gone.len());
+            return Some(Turn { because, rule: gone.join(", "), saw: Vec::new(), category, is_unsure });
         }
     }
-    None
 }
 
-/// What the words that are denied would have added, where that would have changed the result.
-fn without_denials(rules: &RuleSet, facts: &Facts<'_>, holding: &[Holding<'_>], assessment: &Assessment) -> Vec<Turn> {
+/// Denied words that would have changed the result: each rule's alone, or where no such rule is found all together.
+fn without_denials(rules: &RuleSet, facts: &mut Facts<'_>, holding: &[Holding<'_>], assessment: &Assessment) -> Vec<Turn> {
+    facts.undenied = Undenied::All;
     let all = assess::holding(rules, facts);
-    let (category, _, _, is_unsure) = assess::winner(rules, &assess::scores(&all));
-    if category == assessment.category {
-        return Vec::new();
+    let together = outcome(rules, facts, &all, &[]);
+    let is_new = |one: &&Holding<'_>| one.rule.category.is_some() && !holding.iter().any(|known| known.rule.id == one.rule.id);
+    let mut found: Vec<Holding<'_>> =
+        all.iter().filter(is_new).filter(|one| one.adds > 0.0 && one.hits.iter().any(|hit| hit.is_denied)).cloned().collect();
+    found.sort_by(|one, other| other.adds.total_cmp(&one.adds));
+    found.truncate(DENIALS_MAX);
+    let mut turns = Vec::new();
+    let words = |one: &mut Holding<'_>| {
+        one.hits.retain(|hit| hit.is_denied);
+        one.told.clear();
+        one.hits.iter().map(|hit| (hit.place, hit.first, hit.last)).collect::<Vec<_>>()
+    };
+    let turn = |rule: String, saw: Vec<String>, (category, is_unsure): Filed| Turn {
+        because: Because::WithoutDenial,
+        rule,
+        saw,
+        category,
+        is_unsure,
+    };
+    for one in &mut found {
+        facts.undenied = Undenied::These(words(one));
+        let then = outcome(rules, facts, &assess::holding(rules, facts), &[]);
+        if then != filed(assessment) && turns.len() < DENIALS_SHOWN {
+            turns.push(turn(one.rule.id.to_string(), one.saw(facts), then));
+        }
     }
-    let is_new = |one: &&Holding<'_>| !one.is_covered && !holding.iter().any(|known| known.rule.id == one.rule.id);
-    let mut turns: Vec<(f64, Turn)> = all
-        .iter()
-        .filter(is_new)
-        .filter(|one| one.rule.category == Some(category) && one.adds > 0.0)
-        .map(|one| {
-            let turn = Turn { because: Because::WithoutDenial, rule: one.rule.id.to_string(), saw: one.saw(facts), category, is_unsure };
-            (one.adds, turn)
-        })
-        .collect();
-    turns.sort_by(|one, other| other.0.total_cmp(&one.0));
-    turns.into_iter().map(|(_, turn)| turn).take(2).collect()
+    facts.undenied = Undenied::Nothing;
+    if turns.is_empty() && together != filed(assessment) && !found.is_empty() {
+        let mut saw: Vec<String> = Vec::new();
+        found.iter().flat_map(|one| one.saw(facts)).for_each(|word| {
+            if !saw.contains(&word) {
+                saw.push(word)
+            }
+        });
+        let these: Vec<_> = found.iter_mut().flat_map(words).collect();
+        facts.undenied = Undenied::These(these);
+        let then = outcome(rules, facts, &assess::holding(rules, facts), &[]);
+        facts.undenied = Undenied::Nothing;
+        if then != filed(assessment) {
+            let rules: Vec<&str> = found.iter().map(|one| &*one.rule.id).collect();
+            turns.push(turn(rules.join(", "), saw, then));
+        }
+    }
+    turns
+}
+
+/// A category's score as it is shown: what each rule added, what a rule of another category let count, the sum.
+#[derive(Debug)]
+struct Part<'a> {
+    title: String,
+    /// `None` for the rules that raise the priority and add nothing.
+    of: Option<Category>,
+    lines: Vec<&'a Fired>,
+    damped: Option<&'a Damped>,
+    /// The score, where more than one line leads to it.
+    total: Option<f64>,
 }
 
 impl Explanation {
@@ -183,13 +255,17 @@ impl Explanation {
     fn result(&self, words: &Words, templates: &Templates) -> String {
         let a = &self.assessment;
         let mut line = words.category(a.category, templates);
-        if a.is_unsure {
-            let best = a.scores.first().map_or(0.0, |(_, score)| *score);
-            let lack = if best < self.threshold { (words.below, self.threshold) } else { (words.close, self.least_lead) };
-            let _ = write!(line, " ({}; {}: {})", words.unsure, lack.0, words.number(lack.1));
+        let lack = a.unsure_because.map(|because| match because {
+            Unsure::BelowThreshold => format!("{}: {}", words.below, words.number(self.threshold)),
+            Unsure::TooClose => format!("{}: {}", words.close, words.number(self.least_lead)),
+            Unsure::LikenessAlone => format!("{}: {}", words.likeness_alone, words.number(self.likeness_alone)),
+            Unsure::BesideAdvertising => words.beside_advertising.to_owned(),
+        });
+        if let Some(lack) = lack {
+            let _ = write!(line, " ({}; {lack})", words.unsure);
         }
         if a.is_clear_spam {
-            let _ = write!(line, " ({})", words.clear_spam);
+            let _ = write!(line, " ({})", if a.is_automatic { words.automatic } else { words.clear_spam });
         }
         let _ = write!(line, " · {} {}", words.score, words.number(a.score));
         if !a.is_unsure {
@@ -214,30 +290,42 @@ impl Explanation {
     }
 
     /// The rules that fired under their headings: for the winner, for others, for the priority.
-    fn parts<'a>(&'a self, words: &Words) -> Vec<(&'static str, Vec<&'a Fired>)> {
+    fn parts(&self, words: &Words, templates: &Templates) -> Vec<Part<'_>> {
         let a = &self.assessment;
-        // Rules without a category only raise the priority.
-        let (raising, adding): (Vec<_>, Vec<_>) = a.fired.iter().partition(|fired| fired.adds == 0.0);
-        let (own, others): (Vec<_>, Vec<_>) = adding.into_iter().partition(|fired| fired.category == a.category);
-        // What likeness says against a category explains nothing by itself.
-        let own = own.into_iter().filter(|fired| fired.adds > 0.0 || !is_likeness(&fired.rule)).collect();
-        let is_shown = |fired: &&Fired| fired.adds >= SHOWN_MIN || (fired.adds <= -SHOWN_MIN && !is_likeness(&fired.rule));
-        let others = others.into_iter().filter(is_shown).collect();
-        let parts = [(words.why, own), (words.against, others), (words.raising, raising)];
-        parts.into_iter().filter(|(_, list): &(_, Vec<_>)| !list.is_empty()).collect()
+        let mut parts = vec![self.part(a.category, words.why.to_owned())];
+        let is_next = |category: &Category| a.is_unsure && a.scores.iter().take(2).any(|(best, score)| best == category && *score > 0.0);
+        let is_strong = |category: &Category| a.fired.iter().any(|fired| fired.category == *category && fired.adds >= SHOWN_MIN);
+        let others = a.scores.iter().map(|(category, _)| *category).filter(|category| *category != a.category);
+        for category in others.filter(|category| is_next(category) || is_strong(category)).take(OTHERS_MAX) {
+            parts.push(self.part(category, format!("{} {}", words.against, words.category(category, templates))));
+        }
+        let raising = a.fired.iter().filter(|fired| fired.raises.is_some()).collect();
+        parts.push(Part { title: words.raising.to_owned(), of: None, lines: raising, damped: None, total: None });
+        parts.retain(|part| !part.lines.is_empty());
+        parts
+    }
+
+    fn part(&self, category: Category, title: String) -> Part<'_> {
+        let a = &self.assessment;
+        let lines: Vec<_> = a.fired.iter().filter(|fired| fired.category == category && fired.adds != 0.0).collect();
+        let damped = a.damped.iter().find(|damped| damped.category == category);
+        let score = a.scores.iter().find(|(of, _)| *of == category).map(|(_, score)| *score);
+        let total = score.filter(|_| lines.len() > 1 || damped.is_some());
+        Part { title, of: Some(category), lines, damped, total }
     }
 
     /// The turning points, a line each.
     fn turned(&self, words: &Words, language: Language, templates: &Templates) -> Vec<String> {
         let reason = |rule: &str| {
             let fired = self.assessment.fired.iter().find(|fired| *fired.rule == *rule);
-            let said = fired.map(|fired| if matches!(language, Language::Id) { &fired.reason_id } else { &fired.reason_en });
-            said.map_or_else(|| rule.to_owned(), |said| format!("\"{said}\" [{rule}]"))
+            fired.map_or_else(|| rule.to_owned(), |fired| format!("\"{}\" [{rule}]", said(language, &fired.reason_id, &fired.reason_en)))
         };
         let line = |turn: &Turn| {
             let change = match turn.because {
                 Because::WithoutRule => format!("{} {}", words.without, reason(&turn.rule)),
-                Because::WithoutStrongest(many) => words.without_strongest.replace("{}", &many.to_string()),
+                Because::WithoutStrongest(many) => {
+                    format!("{} [{}]", words.without_strongest.replace("{}", &many.to_string()), turn.rule)
+                }
                 Because::WithoutDenial => format!("{}: {} [{}]", words.undenied, words.seen(&turn.saw), turn.rule),
             };
             let then = words.category(turn.category, templates);
@@ -252,21 +340,25 @@ impl Explanation {
         let words = words(language);
         let mut out = self.result(words, templates);
         out.push('\n');
-        let parts = self.parts(words);
+        let parts = self.parts(words, templates);
         if parts.is_empty() {
             let _ = writeln!(out, "{}", words.nothing);
         }
-        for (title, list) in parts {
-            let _ = writeln!(out, "{title}:");
-            for fired in list {
-                let reason = if matches!(language, Language::Id) { &fired.reason_id } else { &fired.reason_en };
-                let adds = if fired.adds == 0.0 { String::new() } else { format!("{:>6} ", words.signed(fired.adds)) };
-                let is_of_other = fired.adds != 0.0 && fired.category != self.assessment.category;
-                let of = if is_of_other { format!("{}: ", words.category(fired.category, templates)) } else { String::new() };
-                let _ = writeln!(out, "  {adds}{of}{reason} [{}]", fired.rule);
+        for part in parts {
+            let _ = writeln!(out, "{}:", part.title);
+            for fired in part.lines {
+                let adds = part.of.map_or_else(String::new, |_| format!("{:>6} ", words.signed(fired.adds)));
+                let _ = writeln!(out, "  {adds}{} [{}]", said(language, &fired.reason_id, &fired.reason_en), fired.rule);
                 if !fired.saw.is_empty() {
                     let _ = writeln!(out, "         {} {}", words.saw, words.seen(&fired.saw));
                 }
+            }
+            if let Some(damped) = part.damped {
+                let reason = said(language, &damped.reason_id, &damped.reason_en);
+                let _ = writeln!(out, "  × {} {} {reason} [{}]", words.number(damped.share), words.because, damped.rule);
+            }
+            if let Some(total) = part.total {
+                let _ = writeln!(out, "  = {}", words.number(total));
             }
         }
         let turns = self.turned(words, language, templates);
@@ -278,4 +370,9 @@ impl Explanation {
         }
         out
     }
+}
+
+/// A reason in the reader's language.
+fn said<'a>(language: Language, id: &'a str, en: &'a str) -> &'a str {
+    if matches!(language, Language::Id) { id } else { en }
 }

@@ -2,7 +2,7 @@
 //! tells by itself.
 
 use super::compile::{ATTACHMENT, ATTACHMENT_NAME, LINK, NEW, PLACES, QUOTED, SENDER_NAME, SUBJECT};
-use super::condition::Facts;
+use super::condition::{Facts, Undenied};
 use super::lexicon::{Reader, WordId};
 use super::scan::{Hits, scan};
 use super::set::RuleSet;
@@ -72,7 +72,7 @@ pub(super) fn facts<'a>(rules: &'a RuleSet, mail: &'a Mail, told: &'a Told) -> F
         has_go_id,
         new_words,
         likeness,
-        ignores_denial: false,
+        undenied: Undenied::default(),
     }
 }
 
@@ -82,6 +82,31 @@ fn is_forward(subject: &str) -> bool {
     ["fw:", "fwd:", "fw :", "fwd :", "diteruskan:", "terusan:", "trs:", "wg:"].iter().any(|mark| subject.starts_with(mark))
 }
 
+/// Whether a mail answers another one, so that what it quotes was said before and by others.
+pub(super) fn is_answer(mail: &Mail, told: &Told) -> bool {
+    let subject = mail.subject.trim_start().to_lowercase();
+    told.recognised.kind == MailKind::Reply || ["re:", "re :", "bls:", "balas:", "aw:"].iter().any(|mark| subject.starts_with(mark))
+}
+
+/// The attachment whose text stands at this byte of the text of all: its name, and where its own text begins.
+pub(super) fn attachment_at(mail: &Mail, at: usize) -> Option<(&str, usize)> {
+    let mut start = 0;
+    for attachment in mail.attachments.iter() {
+        if start >= words::TEXT_BYTES_MAX {
+            return None;
+        }
+        let end = start + words::capped(attachment.text.as_deref().unwrap_or_default()).len() + BETWEEN.len();
+        if at < end {
+            return Some((&attachment.name, start));
+        }
+        start = end;
+    }
+    None
+}
+
+/// Parts the texts of attachments, so that no rule sees words of two as one phrase.
+const BETWEEN: &str = "\n\n";
+
 /// The text of each place, in the order of [`PLACES`]; that of the links is made from the others.
 fn texts(mail: &Mail) -> Vec<Cow<'_, str>> {
     let mut attachments = String::new();
@@ -89,7 +114,7 @@ fn texts(mail: &Mail) -> Vec<Cow<'_, str>> {
     for attachment in &mail.attachments {
         if attachments.len() < words::TEXT_BYTES_MAX {
             attachments.push_str(words::capped(attachment.text.as_deref().unwrap_or_default()));
-            attachments.push_str("\n\n");
+            attachments.push_str(BETWEEN);
         }
         // Extensions and underscores part words in names.
         names.push_str(&attachment.name.replace(['.', '_'], " "));

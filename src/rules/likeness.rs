@@ -131,6 +131,11 @@ impl Likeness {
         told
     }
 
+    /// Whether there were examples enough to learn from.
+    pub const fn is_taught(&self) -> bool {
+        !self.odds.is_empty()
+    }
+
     /// The number of a word among those of the examples.
     pub fn number(&self, vocabulary: &Vocabulary, word: &str) -> Option<u32> {
         self.numbers.get(key(vocabulary, word)?).copied()

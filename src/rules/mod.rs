@@ -17,6 +17,6 @@ pub mod syntax;
 mod vocabulary;
 mod words;
 
-pub use assess::{Assessment, Fired, assess};
+pub use assess::{Assessment, Fired, Unsure, assess};
 pub use set::{FILES_MAX, RuleSet};
 pub use syntax::RulesError;

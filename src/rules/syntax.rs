@@ -44,8 +44,16 @@ pub struct Decision {
     pub clear_spam_margin: f64,
     /// What likeness to the examples counts; 0 turns it off.
     pub likeness: f64,
+    /// What likeness must add to an incident's category where no rule but lists of weak words speaks for it.
+    #[serde(default = "likeness_alone")]
+    pub likeness_alone: f64,
     /// A new text of at most so many words leans on what it forwards or encloses.
     pub short_text_words: usize,
+}
+
+/// More than any garbage was measured to add, and less than any report.
+pub(super) const fn likeness_alone() -> f64 {
+    3.0
 }
 
 /// Words that deny what stands after or before them.

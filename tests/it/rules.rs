@@ -10,9 +10,9 @@ use bantuan70::mail::told::tell;
 use bantuan70::model::Category;
 use bantuan70::model::effect::Effect;
 use bantuan70::model::snapshot::Question;
-use bantuan70::model::ticket::TicketEvent;
+use bantuan70::model::ticket::{Priority, TicketEvent};
 use bantuan70::rules::syntax::{Parts, Source};
-use bantuan70::rules::{Assessment, RuleSet, assess, explain, selftest};
+use bantuan70::rules::{Assessment, RuleSet, Unsure, assess, explain, selftest};
 use bantuan70::store::Store;
 
 fn set(text: &str) -> Result<RuleSet, String> {
@@ -243,8 +243,8 @@ fn an_explanation_says_how_many_reasons_would_have_to_be_wrong_together() {
     use bantuan70::model::Language::{En, Id};
     let told = "Semua berkas server terkunci oleh ransomware dan diminta tebusan bitcoin, komputer terinfeksi virus.";
     let (id, en) = (explained(told, Id), explained(told, En));
-    assert!(id.contains("Yang akan mengubah hasilnya:\n  tanpa ") && id.contains(" alasan terkuat → "), "{id}");
-    assert!(en.contains("What would have changed it:\n  without the ") && en.contains(" strongest reasons → "), "{en}");
+    assert!(id.contains("Yang akan mengubah hasilnya:\n  tanpa ") && id.contains(" alasan terkuat [malware-"), "{id}");
+    assert!(en.contains("What would have changed it:\n  without the ") && en.contains(" strongest reasons [malware-"), "{en}");
     let unsure = explained("halo", Id);
     assert!(unsure.contains("lain-lain"), "{unsure}");
     let unsure = explained("link", En);
@@ -309,6 +309,97 @@ fn a_true_report_is_never_clear_spam() {
         let found = judged(&rules, &test.parts());
         assert!(test.category == "spam" || !found.is_clear_spam, "{} {}", test.category, test.text);
     }
+}
+
+#[test]
+fn a_report_with_advertising_beside_it_opens_a_ticket() {
+    let adverts = [
+        "Dapatkan promo diskon 50% penawaran harga spesial webinar sertifikat gratis daftar sekarang!",
+        "Follow us and get special offer: free trial 14 days, book a demo today!",
+        "Promo slot gacor maxwin bonus new member 100 deposit pulsa daftar sekarang klik link",
+    ];
+    let reports = [
+        "Server kami kena ransomware, semua berkas terkunci.",
+        "WA saya dibajak orang sejak kemarin, pelaku minta transfer ke teman saya.",
+        "Server RSUD kami lumpuh, semua berkas terenkripsi ransomware, ada catatan tebusan.",
+    ];
+    for (report, advert) in reports.iter().flat_map(|report| adverts.map(|advert| (report, advert))) {
+        for text in [
+            format!("{report}\n\nSalam,\nPT Maju\n{advert}"),
+            format!("{advert}\n{report}"),
+            format!("{advert}\n{report}\n{}", advert.repeat(20)),
+        ] {
+            let found = assessed("Laporan", &text);
+            assert!(found.category != Category::Spam && !found.is_clear_spam, "{text}: {:?}", found.scores);
+        }
+    }
+    let found = assessed("Laporan ransomware", &format!("{}\n\nSalam,\nPT Maju. {}", reports[0], adverts[0]));
+    assert_eq!((found.category, found.unsure_because), (Category::Other, Some(Unsure::BesideAdvertising)));
+    assert_eq!(found.priority, Priority::High, "what was told raises the priority all the same");
+    for advert in [
+        adverts[0],
+        adverts[2],
+        "Lindungi instansi Anda dari ransomware dan DDoS dengan platform kami. Harga mulai 9 juta per tahun, demo gratis. Balas surel ini untuk penawaran.",
+        "Edisi terbaru majalah keamanan: ransomware menggila, APK undangan, hingga kebocoran data. Langganan sekarang diskon 30%.",
+    ] {
+        assert!(assessed("Penawaran", advert).is_clear_spam, "{advert}");
+    }
+}
+
+#[test]
+fn what_only_sounds_like_an_incident_is_left_to_a_person() {
+    for text in [
+        "Kami periksa, semuanya aman. Tidak ada apa-apa.",
+        "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore et dolore magna aliqua.",
+        "Dompet saya hilang di kereta kemarin sore.",
+        "Tidak ada phishing, tidak ada malware, tidak ada ransomware, tidak ada kebocoran data, tidak ada DDoS.",
+    ] {
+        let found = assessed("", text);
+        assert_eq!((found.category, found.is_unsure), (Category::Other, true), "{text}: {:?} {:?}", found.scores, found.fired);
+    }
+}
+
+#[test]
+fn what_an_answer_quotes_does_not_raise_the_priority_and_what_a_forward_holds_does() {
+    static RULES: std::sync::LazyLock<RuleSet> = std::sync::LazyLock::new(|| RuleSet::embedded().unwrap());
+    let asked = "Apakah ada ransomware, atau rumah sakit lumpuh, atau objek vital yang terganggu";
+    let judge = |subject: &str, text: &str, quoted: &str| {
+        judged(&RULES, &Parts { subject: subject.to_owned(), text: text.to_owned(), quoted: quoted.to_owned(), ..Default::default() })
+    };
+    let told = "Password email saya diganti orang, akun saya dibajak.";
+    assert_eq!(judge("Re: pertanyaan", told, asked).priority, Priority::Medium);
+    assert_eq!(judge("Re: pertanyaan", "Tidak ada.", asked).priority, judge("Re: pertanyaan", "Tidak ada.", "").priority);
+    assert_eq!(judge("Re: pertanyaan", "Server kami kena ransomware, semua berkas terkunci.", asked).priority, Priority::High);
+    let forwarded = "SIMRS rumah sakit kami lumpuh karena ransomware, semua berkas terenkripsi, pelayanan manual.";
+    assert_eq!(judge("Fwd: laporan", "Mohon ditindaklanjuti.", forwarded).priority, Priority::Critical);
+    assert_eq!(judge("Laporan", "Tidak ada ransomware. Akun email saya dibajak orang.", "").priority, Priority::Medium);
+    let raised = judge("", "Server kami kena ransomware, semua berkas terkunci.", "");
+    let raising: Vec<_> = raised.fired.iter().filter(|fired| fired.raises == Some(Priority::High)).collect();
+    assert!(!raising.is_empty(), "{:?}", raised.fired);
+    assert!(judge("", told, "").fired.iter().all(|fired| fired.raises.is_none()));
+}
+
+#[test]
+fn words_in_attachments_are_shown_with_the_files_name_and_its_own_line_and_no_terminal_obeys_them() {
+    use bantuan70::model::Language::{En, Id};
+    use bantuan70::rules::syntax::SampleAttachment;
+    let enclosed = |name: &str, text: &str| SampleAttachment { name: name.to_owned(), text: text.to_owned(), ..Default::default() };
+    let attachments = vec![
+        enclosed("lampiran satu.txt", "Halaman kosong\n\nbaris lain\n"),
+        enclosed("kronologi.txt", "Kronologi\nSemua berkas server \u{2066}terkunci\u{2069} ransomware\n"),
+    ];
+    let mail = selftest::mail(&Parts { text: "Terlampir.".to_owned(), attachments, ..Default::default() });
+    let explanation = explain::explain(&RuleSet::embedded().unwrap(), &mail, &tell(&mail, &house(&Config::defaults())));
+    let templates = Templates::load(None).unwrap();
+    let text = explanation.text(Id, &templates);
+    assert!(text.contains("lampiran kronologi.txt baris 2: "), "{text}");
+    assert!(explanation.text(En, &templates).contains("attachment kronologi.txt, line 2: "), "{text}");
+    assert!(!text.contains(['\u{2066}', '\u{2069}']), "{text:?}");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a\u{1b}[31m\u{202e}.eml");
+    std::fs::write(&path, "From: a@b.example\r\n\r\nhalo\r\n").unwrap();
+    let (_, out, _) = run(&["rules", "explain", path.to_str().unwrap()]);
+    assert!(!out.contains(['\u{1b}', '\u{202e}']), "{out:?}");
 }
 
 /// A data directory whose one report was filed as phishing and corrected by an analyst to malware.
@@ -388,7 +479,7 @@ fn a_decision_keeps_the_version_of_the_rules_it_was_made_with() {
 
 #[test]
 fn likeness_hears_which_words_follow_one_another() {
-    let mut text = "[decision]\nthreshold = 0.1\nmargin = 0.05\nclear_spam_score = 6.0\nclear_spam_margin = 4.0\nlikeness = 0.25\nshort_text_words = 40\n".to_owned();
+    let mut text = "[decision]\nthreshold = 0.1\nmargin = 0.05\nclear_spam_score = 6.0\nclear_spam_margin = 4.0\nlikeness = 0.25\nlikeness_alone = 0.0\nshort_text_words = 40\n".to_owned();
     for _ in 0..60 {
         for (category, told) in [("malware", "kunci rumah lalu hilang"), ("phishing", "rumah kunci lalu hilang")] {
             text.push_str(&format!("[[test]]\ncategory = \"{category}\"\ntext = \"{told}\"\n"));

@@ -99,7 +99,8 @@ pub fn reasons(arrived: &Arrived<'_>, language: Language) -> Vec<String> {
     let fired = arrived.found.fired.iter().filter(|fired| fired.category == arrived.found.category && fired.adds > 0.0);
     let line = |fired: &crate::rules::Fired| {
         let reason = if language == Language::En { &fired.reason_en } else { &fired.reason_id };
-        format!("{:+.1} {reason} {}", fired.adds, crate::rules::explain::seen(&fired.saw, language)).trim_end().to_owned()
+        let adds = crate::rules::explain::added(fired.adds, language);
+        format!("{adds} {reason} {}", crate::rules::explain::seen(&fired.saw, language)).trim_end().to_owned()
     };
     fired.take(REASONS_MAX).map(line).collect()
 }

@@ -1,8 +1,8 @@
 //! An explanation as one HTML page, with the words marked in the text. Everything that came from the
 //! mail is escaped; there are no scripts, and nothing comes from outside.
 
-use super::Explanation;
 use super::words::words;
+use super::{Explanation, said};
 use crate::mail::template::Templates;
 use crate::model::Language;
 use crate::rules::compile::{NEW, PLACES, SUBJECT};
@@ -22,20 +22,32 @@ impl Explanation {
             escaped(title),
             escaped(&self.result(words, templates))
         );
-        for (heading, list) in self.parts(words) {
-            let _ = write!(out, "<h2>{heading}</h2><table>");
-            for fired in list {
-                let reason = if matches!(language, Language::Id) { &fired.reason_id } else { &fired.reason_en };
-                let adds = if fired.adds == 0.0 { String::new() } else { words.signed(fired.adds) };
+        for part in self.parts(words, templates) {
+            let _ = write!(out, "<h2>{}</h2><table>", escaped(&part.title));
+            for fired in part.lines {
+                let adds = part.of.map_or_else(String::new, |_| words.signed(fired.adds));
                 let _ = write!(
                     out,
                     "<tr><td>{adds}<td><mark class=\"{}\">{}</mark><td>{} <code>{}</code><td>{}",
                     fired.category,
                     words.category(fired.category, templates),
-                    escaped(reason),
+                    escaped(said(language, &fired.reason_id, &fired.reason_en)),
                     escaped(&fired.rule),
                     escaped(&words.seen(&fired.saw))
                 );
+            }
+            if let Some(damped) = part.damped {
+                let _ = write!(
+                    out,
+                    "<tr><td>× {}<td><td>{} {} <code>{}</code><td>",
+                    words.number(damped.share),
+                    words.because,
+                    escaped(said(language, &damped.reason_id, &damped.reason_en)),
+                    escaped(&damped.rule)
+                );
+            }
+            if let Some(total) = part.total {
+                let _ = write!(out, "<tr><td>= {}<td><td><td>", words.number(total));
             }
             out.push_str("</table>");
         }

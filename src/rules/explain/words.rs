@@ -26,11 +26,18 @@ pub struct Words {
     pub priority: &'static str,
     pub saw: &'static str,
     pub clear_spam: &'static str,
+    pub automatic: &'static str,
+    /// Before the reason why only a share of a score counts.
+    pub because: &'static str,
     pub new_text: &'static str,
     /// Of a best score and a threshold.
     pub below: &'static str,
     /// Of a lead and the least one.
     pub close: &'static str,
+    pub likeness_alone: &'static str,
+    pub beside_advertising: &'static str,
+    /// Before a file's name, and before the number of a line in it.
+    attachment: (&'static str, &'static str),
     places: &'static [(&'static str, &'static str)],
     decimal: char,
 }
@@ -43,7 +50,7 @@ const ENGLISH: Words = Words {
     second: "next",
     also: "also about",
     why: "Because",
-    against: "What speaks for another kind",
+    against: "What speaks for",
     raising: "For the priority",
     turned: "What would have changed it",
     without: "without",
@@ -53,9 +60,14 @@ const ENGLISH: Words = Words {
     priority: "priority",
     saw: "seen in",
     clear_spam: "clearly spam: no ticket opens",
+    automatic: "automatic mail by its headers: no ticket opens",
+    because: "because:",
     new_text: "text",
     below: "no kind reaches the threshold",
     close: "the best two are too close to one another",
+    likeness_alone: "it only sounds like such a report, and by less than is wanted of that alone",
+    beside_advertising: "advertising by its score, beside something that reads like an incident",
+    attachment: ("attachment ", ", line "),
     places: &[
         ("subject", "subject"),
         ("new", "line"),
@@ -84,7 +96,7 @@ const INDONESIAN: Words = Words {
     second: "berikutnya",
     also: "juga mengenai",
     why: "Karena",
-    against: "Yang menunjuk ke jenis lain",
+    against: "Yang menunjuk ke",
     raising: "Untuk prioritas",
     turned: "Yang akan mengubah hasilnya",
     without: "tanpa",
@@ -94,9 +106,14 @@ const INDONESIAN: Words = Words {
     priority: "prioritas",
     saw: "terlihat di",
     clear_spam: "jelas spam: tidak dibuatkan tiket",
+    automatic: "surat otomatis menurut kepala suratnya: tidak dibuatkan tiket",
+    because: "karena:",
     new_text: "isi surat",
     below: "tidak ada jenis yang mencapai ambang",
     close: "dua jenis teratas terlalu berdekatan",
+    likeness_alone: "hanya kata-katanya yang mirip laporan sejenis, dan belum mencapai batas untuk kemiripan saja",
+    beside_advertising: "skornya iklan, tetapi di sampingnya ada yang terbaca seperti laporan insiden",
+    attachment: ("lampiran ", " baris "),
     places: &[
         ("subject", "subjek"),
         ("new", "baris"),
@@ -133,8 +150,12 @@ impl Words {
         templates.phrase(self.language, &format!("priority.{}", priority.word()), &[])
     }
 
-    /// A place of a mail, which may have the number of a line behind it: `new 3` is line 3.
+    /// A place of a mail, which may have the number of a line behind it, and that the name of a file: `new 3` is
+    /// line 3, `attachment 7 a.pdf` line 7 of the file.
     pub fn place(&self, place: &str) -> String {
+        if let Some((line, file)) = place.strip_prefix("attachment ").and_then(|rest| rest.split_once(' ')) {
+            return format!("{}{file}{}{line}", self.attachment.0, self.attachment.1);
+        }
         let (name, line) = place.split_once(' ').map_or((place, ""), |(name, line)| (name, line));
         let called = self.places.iter().find(|(known, _)| *known == name).map_or(name, |(_, called)| *called);
         if line.is_empty() { called.to_owned() } else { format!("{called} {line}") }
@@ -179,6 +200,9 @@ mod tests {
     fn a_place_is_named_once_and_in_the_language() {
         let saw = ["subject: \"WA\"", "new 3: \"masuk\"", "new 3: \"kode: 1\"", "domain: \"a.example\""].map(str::to_owned);
         assert_eq!(words(Language::Id).seen(&saw), "subjek: \"WA\"; baris 3: \"masuk\", \"kode: 1\"; domain: \"a.example\"");
+        let file = ["attachment 7 surat dinas.pdf: \"bocor\"".to_owned()];
+        assert_eq!(words(Language::Id).seen(&file), "lampiran surat dinas.pdf baris 7: \"bocor\"");
+        assert_eq!(words(Language::En).seen(&file), "attachment surat dinas.pdf, line 7: \"bocor\"");
         assert_eq!(words(Language::En).seen(&saw), "subject: \"WA\"; line 3: \"masuk\", \"kode: 1\"; domain: \"a.example\"");
     }
 }
