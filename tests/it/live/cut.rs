@@ -16,7 +16,15 @@ pub struct Wire {
     ended: Arc<AtomicBool>,
     /// While it is silent both ends stay open, and nothing is carried.
     silent: Arc<AtomicBool>,
+    /// What becomes of a connection whose bytes are used up, and how often one has come to a halt.
+    at_limit: Arc<AtLimit>,
     open: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+#[derive(Default)]
+struct AtLimit {
+    halts: AtomicBool,
+    halted: AtomicUsize,
 }
 
 impl Wire {
@@ -28,6 +36,8 @@ impl Wire {
         let (silent, open) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
         let (of_thread, is_over) = (Arc::clone(&limits), Arc::clone(&ended));
         let (is_silent, opened) = (Arc::clone(&silent), Arc::clone(&open));
+        let at_limit: Arc<AtLimit> = Arc::default();
+        let of_limit = Arc::clone(&at_limit);
         std::thread::spawn(move || {
             for client in listener.incoming() {
                 if is_over.load(Ordering::SeqCst) {
@@ -39,12 +49,12 @@ impl Wire {
                     let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
                     from.set_nodelay(true).unwrap();
                     opened.lock().unwrap().push(from.try_clone().unwrap());
-                    let is_silent = Arc::clone(&is_silent);
-                    std::thread::spawn(move || carry(from, to, limit, &is_silent));
+                    let (is_silent, at_limit) = (Arc::clone(&is_silent), Arc::clone(&of_limit));
+                    std::thread::spawn(move || carry(from, to, limit, &is_silent, &at_limit));
                 }
             }
         });
-        Self { port, limits, ended, silent, open }
+        Self { port, limits, ended, silent, at_limit, open }
     }
 
     /// From now on nothing is carried, and nobody is told.
@@ -64,8 +74,18 @@ impl Wire {
         }
     }
 
+    /// A connection whose bytes are used up stays open from now on, and the rest waits.
+    pub fn halt_at_limit(&self) {
+        self.at_limit.halts.store(true, Ordering::SeqCst);
+    }
+
+    /// How often one has come to a halt.
+    pub fn halted(&self) -> usize {
+        self.at_limit.halted.load(Ordering::SeqCst)
+    }
+
     /// How many bytes connections from now on carry to the server, and to the client.
-    fn limit(&self, up: usize, down: usize) {
+    pub fn limit(&self, up: usize, down: usize) {
         self.limits[0].store(up, Ordering::SeqCst);
         self.limits[1].store(down, Ordering::SeqCst);
     }
@@ -78,7 +98,7 @@ impl Drop for Wire {
     }
 }
 
-fn carry(mut from: TcpStream, mut to: TcpStream, mut left: usize, is_silent: &AtomicBool) {
+fn carry(mut from: TcpStream, mut to: TcpStream, mut left: usize, is_silent: &AtomicBool, at_limit: &AtLimit) {
     let mut buffer = [0; 4096];
     while left > 0 {
         let most = left.min(buffer.len());
@@ -89,6 +109,11 @@ fn carry(mut from: TcpStream, mut to: TcpStream, mut left: usize, is_silent: &At
             Ok(count) if to.write_all(&buffer[..count]).is_err() => break,
             Ok(count) => left -= count,
         }
+    }
+    if left == 0 && at_limit.halts.load(Ordering::SeqCst) {
+        // Both streams stay open: the wire holds them too.
+        at_limit.halted.fetch_add(1, Ordering::SeqCst);
+        return;
     }
     for stream in [&from, &to] {
         stream.shutdown(Shutdown::Both).ok();

@@ -1,21 +1,35 @@
 //! A dissemination to many, with kill -9 while it is decided on, sealed and sent: each recipient has it, once
 //! but where nobody can know, and nobody on the way can read it.
 
-use super::center::{Center, analyst_header, entity, fresh_id};
+use super::center::{ADDRESS, Center, analyst_header, entity, fresh_id};
+use super::cut::Wire;
 use super::dissemination::{add, readings};
 use super::kill::Random;
+use crate::harness::servers::{Servers, wait_for};
 use bantuan70::cli::demo::stage::Actor;
 use bantuan70::model::dissemination::{DisseminationNumber, DisseminationState, RecipientState};
 use bantuan70::store::{OutboxId, Store};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::sync::Arc;
 
 const RECIPIENTS: usize = 30;
 const SUBJECT: &str = "canary-subjek celah Gateway";
 const TEXT: &str = "Tutup akses canary-teks pada Gateway Anda.";
 /// Another seed, other moments.
 const SEED: u64 = 0x0d15_0007;
+
+/// Bytes to the server and back after which the wire halts. A log-in takes 1 kB and 2 kB, a mail some 7 kB and 0.2 kB.
+const HALTS: [(usize, usize); 8] = [
+    (3_000, usize::MAX),
+    (7_500, usize::MAX),
+    (12_000, usize::MAX),
+    (18_500, usize::MAX),
+    (usize::MAX, 2_500),
+    (usize::MAX, 2_600),
+    (usize::MAX, 2_700),
+    (usize::MAX, 2_800),
+];
 
 fn letters(center: &Center, states: &[&str]) -> usize {
     let arguments: Vec<&str> = states.iter().flat_map(|state| ["--state", state]).collect();
@@ -31,7 +45,9 @@ fn is_done(center: &Center) -> bool {
 
 #[test]
 fn f64_a_dissemination_that_is_killed_again_and_again_reaches_each_recipient() {
-    let center = Center::new();
+    let servers = Arc::new(Servers::start());
+    let wire = Wire::to(servers.submission);
+    let center = Center::with(servers, ADDRESS, |ports| ports.smtp = wire.port);
     center.dismiss_second_analyst();
     // The first run makes the database.
     assert_eq!(center.once(), 0);
@@ -52,36 +68,47 @@ fn f64_a_dissemination_that_is_killed_again_and_again_reaches_each_recipient() {
     let mail = center.gpg.encrypt_sign_mime(Some(&center.analysts[0]), &[&center.fingerprint], &header, wanted.as_bytes());
     center.servers.append("bantuan70", "INBOX", &mail);
 
-    let (mut random, mut kills, mut kills_while_sending) = (Random(SEED), 0, 0);
-    while !is_done(&center) {
-        let (bytes, attempts) = (center.log().len(), center.log().matches("attempted").count());
+    // Anywhere at first, while it is taken in, decided on and begun.
+    let mut random = Random(SEED);
+    let mut kills = 0;
+    for _ in 0..3 {
+        let (before, more) = (center.log().len(), random.below(1_500) as usize);
         let mut daemon = center.start_with(&["run"]);
-        // After some work: at first anywhere, then after a few letters.
-        let (more_bytes, more_attempts) = (random.below(1_500) as usize, 1 + random.below(5) as usize);
-        for look in 1.. {
-            let log = center.log();
-            let is_far =
-                if kills < 3 { log.len() > bytes + more_bytes } else { log.matches("attempted").count() >= attempts + more_attempts };
-            if is_far || look % 100 == 0 && is_done(&center) {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        std::thread::sleep(Duration::from_millis(random.below(12)));
+        wait_for(|| center.log(), || (center.log().len() > before + more || is_done(&center)).then_some(()));
         assert!(!daemon.has_ended(), "{}", center.log());
         daemon.kill();
         kills += 1;
-        let sent = letters(&center, &["sent"]);
-        kills_while_sending += usize::from(sent > 0 && sent < RECIPIENTS);
     }
-    // How many there are depends on how busy the machine is; that there is one does not.
-    assert!(kills_while_sending >= 1, "{kills} kills, {kills_while_sending} of them while it was sent");
+    // Then while a mail is in flight, and nowhere else: the wire carries so many bytes to the server or back and
+    // comes to a halt, within the text of a mail or before the answer to it.
+    wire.halt_at_limit();
+    let (mut in_flight, mut places) = (0, Vec::new());
+    for (up, down) in HALTS {
+        let (before, halted) = (letters(&center, &["sent"]), wire.halted());
+        wire.limit(up, down);
+        let mut daemon = center.start_with(&["run"]);
+        wait_for(|| center.log(), || (wire.halted() > halted || is_done(&center)).then_some(()));
+        assert!(!daemon.has_ended(), "{}", center.log());
+        daemon.kill();
+        wire.cut();
+        kills += 1;
+        // What the dead process left on the disk says where it was.
+        in_flight += letters(&center, &["sending"]);
+        places.push((up.min(down), letters(&center, &["sent"]) - before, letters(&center, &["sending"])));
+    }
+    println!("{places:?}");
+    assert!(in_flight >= 6, "{in_flight} of {} kills while a mail was in flight: {places:?}", HALTS.len());
+    wire.limit(usize::MAX, usize::MAX);
+    let mut daemon = center.start_with(&["run"]);
+    wait_for(|| center.log(), || is_done(&center).then_some(()));
+    daemon.kill();
     // What was under way may have gone out; a person sends it again.
     let uncertain = letters(&center, &["uncertain"]);
     assert!(uncertain <= kills);
     center.retry_all();
     assert_eq!(center.once(), 0);
-    println!("seed {SEED:#x}: {kills} kills, {kills_while_sending} while it was sent, {uncertain} uncertain");
+    println!("seed {SEED:#x}: {kills} kills, {in_flight} with a mail in flight, {uncertain} uncertain");
+    assert!(uncertain >= in_flight.min(1), "what was in flight is told as uncertain");
 
     let store = Store::open_read(&center.path("data/bantuan70.db")).unwrap();
     let number = center.outbox().iter().find_map(|row| row["dissemination"].as_str().map(str::to_owned)).unwrap();
