@@ -38,6 +38,7 @@ fn letter(recipient: Fingerprint, text: String) -> Letter {
         auto_submitted: AutoSubmitted::No,
         protection: Protection::Sealed { recipient },
         tlp: Some(bantuan70::model::Tlp::Amber),
+        words: bantuan70::model::letter::Words::Written,
         language: Language::Id,
         token: None,
         encloses_certificate: false,

@@ -234,13 +234,18 @@ fn progress(by_state: &BTreeMap<RecipientState, usize>) -> String {
 /// One mail (RFC 2046 §5.1.5, `multipart/digest`) with every message of the ticket as it came and as it went.
 fn export_eml(desk: &Desk, page: &TicketPage) -> Result<(), Failure> {
     let mut parts: Vec<Vec<u8>> = Vec::new();
+    let (sealed, mut left_out) = (desk.store.sealed_digests(&page.ticket.number)?, String::new());
     for message in &page.messages {
         let bytes = match message.direction {
             Direction::In => desk.store.raw(InboxId(message.id))?,
             Direction::Out => desk.store.letter(OutboxId(message.id))?.sealed,
         };
-        // A letter that was never sealed has not been sent: it has no form as a mail. Nor has one of a dissemination
-        // with large files, once it has left: words and files stand with the dissemination.
+        // A letter that was never sealed has not been sent: it has no form as a mail. One of a dissemination with large
+        // files had one, until it left: words and files stand with the dissemination, and what it was is named.
+        if let (Direction::Out, None, Some(sha256)) = (message.direction, &bytes, sealed.get(&OutboxId(message.id))) {
+            let (id, to) = (message.message_id.as_deref().unwrap_or_default(), &message.to);
+            left_out.push_str(&format!("{} to {to}, {}, Message-ID <{id}>: SHA-256 {sha256}\r\n", message.kind, message.at));
+        }
         parts.extend(bytes);
     }
     let mut boundary = format!("ticket-{}", page.ticket.number);
@@ -262,6 +267,11 @@ fn export_eml(desk: &Desk, page: &TicketPage) -> Result<(), Failure> {
         );
         out.extend_from_slice(&part);
         out.extend_from_slice(b"\r\n");
+    }
+    if !left_out.is_empty() {
+        let head = "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit";
+        let why = "Left out: mails whose bytes are not kept any longer, each with the SHA-256 of what was sealed.";
+        out.extend_from_slice(format!("--{boundary}\r\n{head}\r\n\r\n{why}\r\n{left_out}\r\n").as_bytes());
     }
     out.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
     std::io::stdout().write_all(&out).map_err(|error| Failure::from(anyhow::Error::new(error)))

@@ -43,7 +43,8 @@ impl Config {
                     })
                 })
                 .transpose()?;
-            internal_units.push(InternalUnit { name: unit.name.clone(), address: unit.address.clone(), fingerprint });
+            let (name, address) = (unit.name.clone(), unit.address.clone());
+            internal_units.push(InternalUnit { name, address, fingerprint, ends: None, unfit: Vec::new() });
         }
         Ok(self.policy_of(people, internal_units))
     }

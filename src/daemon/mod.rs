@@ -335,8 +335,9 @@ impl Daemon {
 
     /// Takes the certificates as they stand now; rules and templates stay.
     fn replace_keyring(&self) -> anyhow::Result<()> {
-        let keyring = setup::keyring(&self.config, &self.store, self.clock.now())?;
-        self.change_bench(|bench| bench.with_keyring(keyring));
+        let now = self.clock.now();
+        let keyring = setup::keyring(&self.config, &self.store, now)?;
+        self.change_bench(|bench| bench.with_keyring(keyring, now));
         Ok(())
     }
 

@@ -94,10 +94,12 @@ pub struct Bench {
 impl Bench {
     /// The same judgement with other certificates.
     #[must_use]
-    pub fn with_keyring(&self, keyring: Keyring) -> Self {
+    pub fn with_keyring(&self, keyring: Keyring, now: Timestamp) -> Self {
+        let mut policy = Policy::clone(&self.policy);
+        super::setup::look_at_units(&mut policy, &keyring, now);
         let (rules, house, plaintext_limit) = (Arc::clone(&self.reader.rules), self.reader.house.clone(), self.reader.plaintext_limit);
         let reader = Reader { rules, house, keyring, plaintext_limit };
-        Self { policy: Arc::clone(&self.policy), templates: Arc::clone(&self.templates), reader }
+        Self { policy: Arc::new(policy), templates: Arc::clone(&self.templates), reader }
     }
 
     /// The same judgement by other rules.

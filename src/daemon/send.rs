@@ -7,11 +7,12 @@ use super::{Daemon, wait};
 use crate::config::{Login as ConfigLogin, Target};
 use crate::decide::disseminate::{self, Agreed};
 use crate::decide::retry::{self, Tried};
-use crate::decide::unsealed;
+use crate::decide::{readable, unsealed};
 use crate::mail::write::Center;
 use crate::model::dissemination::DisseminationState;
 use crate::model::letter::{LetterState, Protection};
 use crate::model::outcome::{Fault, SendOutcome, Settled};
+use crate::model::snapshot::Marks;
 use crate::openpgp::{Held, Keyring, SealedMail, recheck, seal};
 use crate::store::{OutboxId, QueuedLetter, is_busy, is_full};
 use crate::wire::maildir::Maildir;
@@ -115,27 +116,17 @@ impl Sender {
 
     /// One letter, from rung O1 or O2 to where the attempt leads. `false`: it was no longer due.
     async fn one(&mut self, daemon: &Daemon, id: OutboxId) -> Result<bool, SendError> {
-        let mut agreed = self.agreed.take();
-        let made = daemon.blocking(move |daemon| Ok((ready(daemon, id, &mut agreed), agreed))).await;
-        let made = made.and_then(|(made, agreed)| {
-            self.agreed = agreed;
-            made
-        });
+        let mut made = self.make_ready(daemon, id).await?;
+        // Connected before the attempt is committed: an unreachable server costs no letter an attempt (F30). To connect
+        // may take long, and a mark may rise or a certificate end meanwhile: then all is asked again.
+        if matches!(made, Ready::Sealed(..)) && self.connect(daemon).await? == Line::Opened {
+            made = self.make_ready(daemon, id).await?;
+        }
         let (queued, sealed, bytes) = match made {
-            Ok(Ready::Sealed(queued, sealed, bytes)) => (queued, sealed, bytes),
-            Ok(Ready::Held) => return Ok(true),
-            Ok(Ready::Gone) => return Ok(false),
-            Err(error) if is_busy(&error) || is_full(&error) => return Err(SendError::Store(error)),
-            Err(error) => {
-                // A letter that cannot be read or sealed at all must not stand before the others for ever.
-                tracing::error!(letter = id.0, error = format!("{error:#}"), "held");
-                let because = format!("{error:#}");
-                daemon.blocking(move |daemon| hold_unsealed(daemon, id, &because)).await.map_err(SendError::Store)?;
-                return Ok(true);
-            }
+            Ready::Sealed(queued, sealed, bytes) => (queued, sealed, bytes),
+            Ready::Held => return Ok(true),
+            Ready::Gone => return Ok(false),
         };
-        // Connected before the attempt is committed: an unreachable server costs no letter an attempt (F30).
-        self.connect(daemon).await?;
         let now = daemon.clock.now();
         let claim = move |daemon: &Daemon| match bytes {
             Bytes::Fresh(bytes) => daemon.store.claim_sealed(id, &bytes, now),
@@ -181,7 +172,27 @@ impl Sender {
         }
     }
 
-    async fn connect(&mut self, daemon: &Daemon) -> Result<(), SendError> {
+    /// The letter as it may leave now. One that cannot be read or sealed at all is held: it must not stand before the
+    /// others for ever.
+    async fn make_ready(&mut self, daemon: &Daemon, id: OutboxId) -> Result<Ready, SendError> {
+        let mut agreed = self.agreed.take();
+        let made = daemon.blocking(move |daemon| Ok((ready(daemon, id, &mut agreed), agreed))).await;
+        let made = made.and_then(|(made, agreed)| {
+            self.agreed = agreed;
+            made
+        });
+        match made {
+            Err(error) if !is_busy(&error) && !is_full(&error) => {
+                tracing::error!(letter = id.0, error = format!("{error:#}"), "held");
+                let because = format!("{error:#}");
+                daemon.blocking(move |daemon| hold_unsealed(daemon, id, &because)).await.map_err(SendError::Store)?;
+                Ok(Ready::Held)
+            }
+            made => made.map_err(SendError::Store),
+        }
+    }
+
+    async fn connect(&mut self, daemon: &Daemon) -> Result<Line, SendError> {
         let sleeps = daemon.sleeps.load(std::sync::atomic::Ordering::Relaxed);
         let has_slept = std::mem::replace(&mut self.sleeps, sleeps) != sleeps;
         if let Some(Way::Smtp(connection)) = &mut self.way {
@@ -190,12 +201,20 @@ impl Sender {
                 self.way = None;
             }
         }
-        if self.way.is_none() {
-            self.way = Some(open(daemon).await?);
-            self.used_at = tokio::time::Instant::now();
+        if self.way.is_some() {
+            return Ok(Line::Stood);
         }
-        Ok(())
+        self.way = Some(open(daemon).await?);
+        self.used_at = tokio::time::Instant::now();
+        Ok(Line::Opened)
     }
+}
+
+/// Whether there was a way out already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Line {
+    Stood,
+    Opened,
 }
 
 /// Why a round ended early.
@@ -282,7 +301,12 @@ fn ready(daemon: &Daemon, id: OutboxId, agreed: &mut Option<Arc<Agreed>>) -> any
     }
     let contact = daemon.store.contact(&queued.letter.to)?;
     let desk = bench.desk(&daemon.key, now);
-    let letter = match disseminate::leaving(&queued.letter, agreed.as_deref(), contact.as_ref(), desk) {
+    // As they stand now, and not as they stood when it was queued (contract 9).
+    let marks = match queued.letter.ticket.as_ref().filter(|_| readable::is_asked(&queued.letter)) {
+        Some(ticket) => daemon.store.marks(ticket)?,
+        None => Marks::default(),
+    };
+    let letter = match disseminate::leaving(&queued.letter, agreed.as_deref(), contact.as_ref(), &marks, desk) {
         Ok(letter) => letter,
         Err(because) => {
             hold(daemon, id, &queued, &because)?;

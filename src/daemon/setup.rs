@@ -111,7 +111,7 @@ fn people(config: &Config, store: Option<&Store>, now: Timestamp) -> Result<(Pol
         let certificate = Certificate::read(&bytes).map_err(|error| error.to_string())?;
         Ok(keyring.borrow_mut().add_certificate(certificate))
     };
-    let policy = config.policy(&read).map_err(|error| SetupError::of(&error))?;
+    let mut policy = config.policy(&read).map_err(|error| SetupError::of(&error))?;
     let mut keyring = keyring.into_inner();
     if let Some(store) = store {
         for row in store.certificates().map_err(|error| SetupError::of(&error))? {
@@ -120,7 +120,17 @@ fn people(config: &Config, store: Option<&Store>, now: Timestamp) -> Result<(Pol
             }
         }
     }
+    look_at_units(&mut policy, &keyring, now);
     Ok((policy, keyring))
+}
+
+/// How the certificates of internal units stand: who drafts and who agrees sees it, as of contacts.
+pub(super) fn look_at_units(policy: &mut Policy, keyring: &Keyring, now: Timestamp) {
+    for unit in &mut policy.internal_units {
+        let certificate = unit.fingerprint.as_ref().and_then(|fingerprint| keyring.get(fingerprint));
+        unit.ends = certificate.and_then(|certificate| certificate.expires_at(now));
+        unit.unfit = certificate.map(|certificate| certificate.unfit(now)).unwrap_or_default();
+    }
 }
 
 /// The keys and certificates as they stand now.

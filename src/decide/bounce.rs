@@ -3,7 +3,7 @@
 
 use super::letters::lines::About;
 use super::work::{DAEMON, Work};
-use super::{Arrived, retry};
+use super::{Arrived, disseminate, retry};
 use crate::mail::dsn::{Bounce, Fate};
 use crate::model::Address;
 use crate::model::dissemination::RecipientState;
@@ -95,13 +95,12 @@ pub fn tell(letter: &OurLetter, because: &str, work: &mut Work<'_>) {
     if letter.kind == LetterKind::Dissemination
         && let Some(mut one) = letter.dissemination.as_ref().and_then(|number| work.addressed(number, &letter.to))
     {
-        if matches!(one.recipient.state, RecipientState::Queued | RecipientState::Sent) {
+        if matches!(one.recipient.state, RecipientState::Held | RecipientState::Queued | RecipientState::Sent) {
             one.recipient.state = RecipientState::Bounced;
             one.recipient.at = work.desk.now;
             because.clone_into(&mut one.recipient.because);
         }
-        one.note_progress();
-        work.set_addressed(one, DAEMON, because);
+        disseminate::set_unsent(one, because, work);
     }
     let matters = !matches!(letter.kind, LetterKind::Notice | LetterKind::Receipt | LetterKind::Report | LetterKind::Survey);
     if matters && work.ticket(ticket).is_some() {

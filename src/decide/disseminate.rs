@@ -26,7 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use confirm::{Word, answered, confirm_by_hand, unconfirmed};
 pub use leave::{Agreed, leaving, reminder};
-pub use progress::progress_lines;
+pub use progress::{progress_lines, set_unsent};
 
 /// `!diseminasi`: the text and attachments of the mail become a dissemination.
 pub fn draft(targets: &[String], job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, String> {
@@ -298,16 +298,20 @@ fn known(number: &DisseminationNumber, work: &Work<'_>) -> Result<Dissemination,
 
 /// `!batal DIS`: stops all that has not left.
 pub fn cancel(number: &DisseminationNumber, job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, String> {
-    let mut dissemination = known(number, work)?;
+    let dissemination = known(number, work)?;
     if matches!(dissemination.state, DisseminationState::Cancelled | DisseminationState::Closed) {
         let state = preview::state_words(&dissemination, work);
         return Err(work.desk.say("refused.not_awaiting", &[("number", &number.0), ("state", &state)]));
     }
+    job.target = Some(dissemination.ticket.clone());
+    Ok(withdraw(dissemination, job, work))
+}
+
+fn withdraw(mut dissemination: Dissemination, job: &Job<'_>, work: &mut Work<'_>) -> String {
     let before = dissemination.state;
     dissemination.state = DisseminationState::Cancelled;
-    job.target = Some(dissemination.ticket.clone());
-    work.effect(Effect::CancelLetters { dissemination: number.clone() });
-    let what = work.desk.say("dissemination.cancelled", &[("number", &number.0)]);
+    work.effect(Effect::CancelLetters { dissemination: dissemination.number.clone() });
+    let what = work.desk.say("dissemination.cancelled", &[("number", &dissemination.number.0)]);
     work.set_dissemination(dissemination.clone(), job.person.address.as_str(), what.clone());
     // Some of it may have left: who wrote it and who agreed to it have to know which.
     let facts: Vec<String> = if matches!(before, DisseminationState::Sending | DisseminationState::Sent) {
@@ -316,7 +320,25 @@ pub fn cancel(number: &DisseminationNumber, job: &mut Job<'_>, work: &mut Work<'
         Vec::new()
     };
     tell_cancelled(&dissemination, facts, job, work);
-    Ok(what)
+    what
+}
+
+/// `!tutup`: with its ticket a dissemination is closed, whoever has not confirmed: nobody is reminded any more, and
+/// who confirms later is recorded still. What waits to leave was agreed to, and leaves. What was not agreed to
+/// never leaves.
+pub fn close_with_ticket(ticket: &TicketNumber, job: &Job<'_>, work: &mut Work<'_>) {
+    let is_over = |one: &&Dissemination| matches!(one.state, DisseminationState::Cancelled | DisseminationState::Closed);
+    let open: Vec<Dissemination> = work.disseminations_of(ticket).filter(|one| !is_over(one)).cloned().collect();
+    for mut one in open {
+        if matches!(one.state, DisseminationState::Draft | DisseminationState::AwaitingApproval) {
+            withdraw(one, job, work);
+            continue;
+        }
+        one.state = DisseminationState::Closed;
+        let by = job.person.address.as_str();
+        let what = work.desk.say("dissemination.closed", &[("number", &one.number.0), ("by", by)]);
+        work.set_dissemination(one, by, what);
+    }
 }
 
 /// The author, and whoever agreed, hear that it is cancelled, by whom, and why: what is told as a reason stands

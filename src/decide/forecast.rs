@@ -8,7 +8,7 @@ use super::work::{DAEMON, Work};
 use crate::mail::template::{Field, Fields, TemplateName};
 use crate::model::contact::Contact;
 use crate::model::effect::{Decision, Effect};
-use crate::model::letter::{AutoSubmitted, Enclosure, Letter, LetterKind, Protection};
+use crate::model::letter::{AutoSubmitted, Enclosure, Letter, LetterKind, Protection, Words};
 use crate::model::policy::{Person, Role};
 use crate::model::snapshot::{Question, Snapshot};
 use crate::model::ticket::AtReporter;
@@ -121,6 +121,7 @@ fn notice(contact: &Contact, template: TemplateName, fields: &Fields, message_id
         auto_submitted: AutoSubmitted::Generated,
         protection: Protection::Signed,
         tlp: None,
+        words: Words::Fixed,
         language,
         token: work.token(&message_id),
         message_id,

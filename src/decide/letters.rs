@@ -7,7 +7,7 @@ use super::Desk;
 use super::work::Work;
 use crate::mail::Mail;
 use crate::mail::template::{Field, Fields, TemplateName};
-use crate::model::letter::{AutoSubmitted, Enclosure, Letter, LetterKind, Protection};
+use crate::model::letter::{AutoSubmitted, Enclosure, Letter, LetterKind, Protection, Words};
 use crate::model::policy::{Calendar, Person, Policy};
 use crate::model::ticket::{AtReporter, Ticket, TicketNumber};
 use crate::model::{Address, Document, Language, Tlp};
@@ -61,6 +61,7 @@ pub struct Speech {
     pub enclosures: Vec<Enclosure>,
     pub protection: Protection,
     pub tlp: Option<Tlp>,
+    pub words: Words,
     pub auto_submitted: AutoSubmitted,
 }
 
@@ -145,6 +146,7 @@ impl Work<'_> {
             auto_submitted: speech.auto_submitted,
             protection: speech.protection,
             tlp: speech.tlp,
+            words: speech.words,
             language: ticket.language,
             token: self.token(&message_id),
             message_id,
@@ -158,7 +160,8 @@ impl Work<'_> {
     pub fn fixed(&mut self, number: &TicketNumber, kind: LetterKind, template: TemplateName, fields: Fields) -> Option<Letter> {
         let protection = self.fixed_letter();
         let auto_submitted = AutoSubmitted::Generated;
-        let speech = Speech { kind, template, text: String::new(), enclosures: Vec::new(), protection, tlp: None, auto_submitted };
+        let (tlp, words) = (None, Words::Fixed);
+        let speech = Speech { kind, template, text: String::new(), enclosures: Vec::new(), protection, tlp, words, auto_submitted };
         self.to_reporter(number, fields, speech)
     }
 
@@ -198,6 +201,7 @@ impl Work<'_> {
             auto_submitted: AutoSubmitted::Generated,
             protection: Protection::Sealed { recipient: person.fingerprint.clone() },
             tlp: None,
+            words: Words::Written,
             language: policy.language,
             token: self.token(&message_id),
             message_id,

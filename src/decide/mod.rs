@@ -11,6 +11,7 @@ pub mod disseminate;
 pub mod due;
 pub mod forecast;
 pub mod letters;
+pub mod readable;
 pub mod reply;
 pub mod report;
 pub mod retry;

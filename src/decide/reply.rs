@@ -11,12 +11,13 @@ use super::report::{self, Origin, note_message, one_line, start_clock};
 use super::trust;
 use super::work::{DAEMON, Work};
 use crate::mail::template::TemplateName;
-use crate::model::Address;
 use crate::model::clock::ClockName;
 use crate::model::dissemination::{Dissemination, DisseminationNumber, DisseminationState};
 use crate::model::effect::Decision;
 use crate::model::letter::LetterKind;
 use crate::model::ticket::{AtReporter, State, Ticket, TicketEvent, TicketNumber};
+use crate::model::{Address, Document};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A reply reopens within 14 days after closing; later it opens a linked ticket (contract 8).
 const REOPENS_WITHIN_DAYS: i64 = 14;
@@ -151,19 +152,29 @@ pub fn follow_up(arrived: &Arrived<'_>, number: &TicketNumber, mut work: Work<'_
     work.file(arrived, Some(number.clone()), because)
 }
 
-/// Documents move a ticket that waited for them to verification, and start its clock (contract 8).
 fn documents_came(arrived: &Arrived<'_>, number: &TicketNumber, by: &str, work: &mut Work<'_>) {
-    if arrived.documents.is_empty() && arrived.form.is_empty() {
-        return;
+    take_documents(arrived.documents.clone(), arrived.form.clone(), number, by, work);
+}
+
+/// Documents move a ticket that waited for them to verification, and start its clock (contract 8). `true`: they did.
+pub fn take_documents(
+    documents: BTreeSet<Document>,
+    form: BTreeMap<String, String>,
+    number: &TicketNumber,
+    by: &str,
+    work: &mut Work<'_>,
+) -> bool {
+    if documents.is_empty() && form.is_empty() {
+        return false;
     }
-    let detail = words(&arrived.documents).join(", ");
-    let event = TicketEvent::DocumentsCame { documents: arrived.documents.clone(), form: arrived.form.clone() };
-    work.event(number, by, event, detail);
+    let (detail, brings) = (words(&documents).join(", "), !documents.is_empty());
+    work.event(number, by, TicketEvent::DocumentsCame { documents, form }, detail);
     let waits = work.ticket(number).is_some_and(|ticket| matches!(ticket.state, State::New | State::AwaitingReporter));
-    if waits && !arrived.documents.is_empty() {
+    if waits && brings {
         work.event(number, by, TicketEvent::StateChanged { to: State::Verifying }, State::Verifying.word());
         start_clock(number, ClockName::Verification, work);
     }
+    waits && brings
 }
 
 fn notice(arrived: &Arrived<'_>, number: &TicketNumber, part: &Part, attention: Vec<String>, work: &mut Work<'_>) {

@@ -3,7 +3,7 @@
 
 use super::letters::lines::About;
 use super::work::{DAEMON, Work};
-use super::{Desk, bounce};
+use super::{Desk, bounce, disseminate};
 use crate::model::Address;
 use crate::model::dissemination::{DisseminationNumber, RecipientState};
 use crate::model::effect::Decision;
@@ -89,7 +89,8 @@ pub fn ask(letter: &Letter) -> Question {
 /// analysts, where a letter that somebody waits for did not leave.
 #[must_use]
 pub fn consequences(letter: &Letter, settled: &Settled, world: &Snapshot, desk: Desk<'_>) -> Decision {
-    let mut work = Work::new(desk, world, format!("settle\0{}\0{}", letter.message_id, settled.state));
+    // With the time: one that is held, tried again by a person and held again is told again.
+    let mut work = Work::new(desk, world, format!("settle\0{}\0{}\0{}", letter.message_id, settled.state, desk.now));
     match settled.state {
         LetterState::Sent => sent(letter, &mut work),
         LetterState::Failed | LetterState::Held => {
@@ -136,7 +137,7 @@ fn sent(letter: &Letter, work: &mut Work<'_>) {
 pub fn sent_to(number: &DisseminationNumber, to: &Address, sent_at: Timestamp, work: &mut Work<'_>) {
     let Some(mut one) = work.addressed(number, to) else { return };
     let recipient = &mut one.recipient;
-    if matches!(recipient.state, RecipientState::Queued | RecipientState::Held) {
+    if matches!(recipient.state, RecipientState::Queued | RecipientState::Held | RecipientState::Bounced) {
         recipient.state = RecipientState::Sent;
         recipient.at = work.desk.now;
         recipient.sent_at = Some(sent_at);
@@ -156,8 +157,7 @@ fn not_sent(letter: &Letter, state: LetterState, what: &str, work: &mut Work<'_>
             one.recipient.at = work.desk.now;
             what.clone_into(&mut one.recipient.because);
         }
-        one.note_progress();
-        work.set_addressed(one, DAEMON, what);
+        disseminate::set_unsent(one, what, work);
     }
     // A notice about a notice that could not be sent would itself not be sent.
     if matches!(letter.kind, LetterKind::Notice | LetterKind::Receipt | LetterKind::Report) {
@@ -167,6 +167,9 @@ fn not_sent(letter: &Letter, state: LetterState, what: &str, work: &mut Work<'_>
     if state == LetterState::Held {
         let to = [letter.to.clone()];
         let about = if letter.dissemination.is_some() { About::Silent(&to) } else { About::Ticket };
+        if letter.dissemination.is_none() && work.ticket(ticket).is_some() {
+            work.event(ticket, DAEMON, TicketEvent::Noted { text: what.to_owned() }, what);
+        }
         work.notify_about(ticket, about, what.to_owned(), Vec::new(), "");
         return;
     }

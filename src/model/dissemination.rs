@@ -122,22 +122,30 @@ pub struct Dissemination {
 pub struct Addressed {
     pub number: DisseminationNumber,
     pub ticket: TicketNumber,
+    pub author: Address,
     pub state: DisseminationState,
     pub recipient: Recipient,
     /// The mail of another recipient still waits to leave.
     pub others_wait: bool,
     /// The mail of another recipient has left.
     pub others_left: bool,
+    /// The mail of another recipient failed or came back.
+    pub others_failed: bool,
 }
 
 impl Addressed {
-    /// Nothing waits any more: what could be sent is sent.
-    pub fn note_progress(&mut self) {
+    /// Where nothing waits any more, the sending is over: what could be sent is sent. `true`: it ended just now
+    /// and nothing has left, so that a person has to act. Where all that is left is held, it goes on: who is
+    /// told of a held mail can let it go.
+    pub fn note_progress(&mut self) -> bool {
         let waits = self.others_wait || self.recipient.state == RecipientState::Queued;
         let left = self.others_left || self.recipient.sent_at.is_some();
-        if self.state == DisseminationState::Sending && left && !waits {
+        let failed = self.others_failed || self.recipient.state == RecipientState::Bounced;
+        let is_over = self.state == DisseminationState::Sending && !waits && (left || failed);
+        if is_over {
             self.state = DisseminationState::Sent;
         }
+        is_over && !left
     }
 }
 
@@ -149,10 +157,12 @@ impl Dissemination {
         Some(Addressed {
             number: self.number.clone(),
             ticket: self.ticket.clone(),
+            author: self.author.clone(),
             state: self.state,
             recipient: self.recipients.iter().find(|recipient| recipient.address == *to)?.clone(),
             others_wait: others().any(|other| other.state == RecipientState::Queued),
             others_left: others().any(|other| other.sent_at.is_some()),
+            others_failed: others().any(|other| other.state == RecipientState::Bounced),
         })
     }
 

@@ -60,6 +60,26 @@ pub enum Protection {
     Sealed { recipient: Fingerprint },
 }
 
+words! {
+    /// Whose words a letter holds: what decides whether it may leave readable once its ticket is marked
+    /// AMBER or above (contract 4 and 9).
+    Words {
+        /// Templates alone: nothing of the report.
+        Fixed = "fixed",
+        /// A person wrote them, or nobody can tell.
+        Written = "written",
+        /// A person wrote them and declared them free to read (`!terbuka`).
+        DeclaredFree = "declared_free",
+    }
+}
+
+impl Default for Words {
+    /// Of a letter that says nothing of it: the one that may least.
+    fn default() -> Self {
+        Self::Written
+    }
+}
+
 /// Files that one mail to an analyst carries: each analyst gets a copy of its own.
 pub const ENCLOSURES_MAX: usize = 50;
 /// Bytes of them together; mail servers refuse much larger mail.
@@ -102,6 +122,9 @@ pub struct Letter {
     pub protection: Protection,
     /// The mark of what the letter tells; AMBER and above never leave unsealed.
     pub tlp: Option<Tlp>,
+    /// Whose words it holds.
+    #[serde(default)]
+    pub words: Words,
     pub language: Language,
     /// The keyed token of the envelope sender and `Reply-To`, where `plus_addresses` is on.
     pub token: Option<String>,

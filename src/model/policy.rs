@@ -1,6 +1,8 @@
 //! What the configuration decides, as the core sees it: people, limits, terms. Made by `config`.
 
+use super::unfit::Unfit;
 use super::{Address, Fingerprint, Language, Tlp, words};
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -26,6 +28,10 @@ pub struct InternalUnit {
     pub name: String,
     pub address: Address,
     pub fingerprint: Option<Fingerprint>,
+    /// When the certificate ends; `None` where it never does, or it has not been looked at.
+    pub ends: Option<Timestamp>,
+    /// What kept it from being used when it was last looked at.
+    pub unfit: Vec<Unfit>,
 }
 
 /// Working time for the clocks.

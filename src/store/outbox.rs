@@ -8,10 +8,12 @@ use crate::model::Sha256;
 use crate::model::effect::Decision;
 use crate::model::letter::{Letter, LetterState};
 use crate::model::outcome::Settled;
-use crate::model::snapshot::{Question, Snapshot};
+use crate::model::snapshot::{Marks, Question, Snapshot};
+use crate::model::ticket::TicketNumber;
 use anyhow::{Context as _, bail, ensure};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension as _, Transaction, named_params};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// How long an uncertain letter waits for its one sending again (DESIGN 4, rung O5).
@@ -160,6 +162,31 @@ impl Store {
                 enclosure.content = Arc::from(content);
             }
             Ok(queued)
+        })
+    }
+
+    /// What a ticket is marked with now, together with the ones that took it up.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn marks(&self, ticket: &TicketNumber) -> anyhow::Result<Marks> {
+        self.read(|db| snapshot::marks(db, ticket))
+    }
+
+    /// The SHA-256 of the bytes that were last sealed for each letter of a ticket, whether or not they are kept still.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn sealed_digests(&self, ticket: &TicketNumber) -> anyhow::Result<BTreeMap<OutboxId, Sha256>> {
+        self.read(|db| {
+            // By time, which has an index; of each letter the last entry stays.
+            let mut statement = db.prepare_cached(
+                "SELECT outbox.id, audit.digest FROM audit JOIN outbox ON outbox.id = CAST(audit.thing_id AS INTEGER)
+                 WHERE audit.at >= (SELECT min(queued_at) FROM outbox WHERE ticket = ?1) AND audit.thing = 'letter' AND audit.what = 'sealed'
+                     AND outbox.ticket = ?1 ORDER BY audit.id",
+            )?;
+            let rows = statement.query_map([&ticket.0], |row| Ok((OutboxId(row.get(0)?), Sha256(row.get(1)?))))?;
+            rows.collect::<Result<_, _>>().with_context(|| format!("read what was sealed for {ticket}"))
         })
     }
 

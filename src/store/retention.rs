@@ -5,12 +5,14 @@
 use super::audit::{self, Entry};
 use super::row::{At, local};
 use super::{Store, View, at};
+use crate::model::dissemination::Dissemination;
 use crate::model::letter::Letter;
 use crate::model::{Document, Sha256};
 use anyhow::Context as _;
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, named_params};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// What the bytes of an erased mail begin with; the schema lets raw mail become this alone.
@@ -32,7 +34,7 @@ pub struct RetentionTerms {
 pub enum Erasure {
     /// Identity documents, and the bytes of the reporter's mails, which hold them too.
     IdentityDocuments,
-    /// Words and bytes of mail in and out, and every file.
+    /// Words and bytes of mail in and out and of disseminations, and every file.
     Messages,
 }
 
@@ -57,6 +59,7 @@ pub struct DueErasure {
     pub since: String,
     pub mails: u64,
     pub files: u64,
+    /// Letters, and disseminations, whose words stand once for all their letters.
     pub letters: u64,
 }
 
@@ -120,16 +123,17 @@ fn due(db: &Connection, terms: RetentionTerms, view: &View, limit: i64) -> anyho
 /// Tickets that have been closed for the term and of which something is left to erase. Letters that
 /// have not left yet stay until they have.
 fn tickets(db: &Connection, erases: Erasure, before: Timestamp, view: &View, limit: i64) -> anyhow::Result<Vec<DueErasure>> {
-    let mut statement = db.prepare_cached(
+    let mut statement = db.prepare_cached(&format!(
         "SELECT * FROM (
              SELECT number, closed_at,
                  CASE WHEN :messages THEN (SELECT count(*) FROM inbox WHERE ticket = number AND state = 'decided' AND erased_at IS NULL) ELSE 0 END AS mails,
                  (SELECT count(*) FROM attachment WHERE ticket = number AND erased_at IS NULL AND (:messages OR document = 'identity')) AS files,
                  CASE WHEN :messages THEN (SELECT count(*) FROM outbox WHERE ticket = number AND erased_at IS NULL
-                     AND state IN ('sent', 'failed', 'cancelled')) ELSE 0 END AS letters
+                     AND state IN ('sent', 'failed', 'cancelled'))
+                     + (SELECT count(*) FROM dissemination WHERE dissemination.ticket = ticket.number AND {HAS_WORDS}) ELSE 0 END AS letters
              FROM ticket WHERE closed_at <= :before AND state IN ('closed', 'rejected', 'merged'))
          WHERE mails + files + letters > 0 ORDER BY closed_at, number LIMIT :limit",
-    )?;
+    ))?;
     let rows =
         statement.query_map(named_params! { ":messages": erases == Erasure::Messages, ":before": at(before), ":limit": limit }, |row| {
             Ok(DueErasure {
@@ -174,6 +178,7 @@ impl Erasing<'_> {
     /// reporter sent: the document stands in them too. Their words stay until the other term ends.
     fn identity_documents(&self, ticket: &str) -> anyhow::Result<()> {
         let files = self.files(ticket, Some(Document::Identity))?;
+        files.iter().try_for_each(|sha256| self.bytes(sha256, ticket))?;
         for id in
             self.ids("SELECT id FROM inbox WHERE ticket = ?1 AND state = 'decided' AND kind <> 'analyst' AND erased_at IS NULL", ticket)?
         {
@@ -192,10 +197,13 @@ impl Erasing<'_> {
         for id in self.ids("SELECT id FROM inbox WHERE ticket = ?1 AND state = 'decided' AND erased_at IS NULL", ticket)? {
             self.mail(id)?;
         }
+        let mut enclosed = BTreeSet::new();
         for id in self.ids(LETTERS_DONE, ticket)? {
-            self.letter(id)?;
+            enclosed.extend(self.letter(id)?);
         }
-        self.files(ticket, None)?;
+        enclosed.extend(self.disseminations(ticket)?);
+        enclosed.extend(self.files(ticket, None)?);
+        enclosed.iter().try_for_each(|sha256| self.bytes(sha256, ticket))?;
         self.tx.prepare_cached("DELETE FROM candidate WHERE ticket = ?1")?.execute([ticket]).context("erase a reporter's key")?;
         self.tx.prepare_cached("DELETE FROM words WHERE ticket = ?1")?.execute([ticket]).context("erase the words that are searched")?;
         Ok(())
@@ -246,21 +254,51 @@ impl Erasing<'_> {
         self.audit("mail", &id.to_string(), &Sha256::of(tombstone.as_bytes()))
     }
 
-    /// The words and sealed bytes of one letter; to whom, when and why stay.
-    fn letter(&self, id: i64) -> anyhow::Result<()> {
+    /// The words and sealed bytes of one letter; to whom, when and why stay. Gives the files that it carried.
+    fn letter(&self, id: i64) -> anyhow::Result<Vec<Sha256>> {
         let mut letter = self.letter_of(id)?;
         letter.subject.clear();
         letter.outer_subject.clear();
         letter.text.clear();
         letter.html = None;
         letter.to_name.clear();
-        letter.enclosures.clear();
+        let files = letter.enclosures.drain(..).map(|enclosure| enclosure.sha256).collect();
         let body = serde_json::to_string(&letter).context("write an erased letter")?;
         self.tx
             .prepare_cached("UPDATE outbox SET letter = ?2, sealed = NULL, erased_at = ?3 WHERE id = ?1")?
             .execute((id, &body, at(self.now)))
             .context("erase a letter")?;
-        self.audit("letter", &id.to_string(), &Sha256::of(body.as_bytes()))
+        self.audit("letter", &id.to_string(), &Sha256::of(body.as_bytes()))?;
+        Ok(files)
+    }
+
+    /// The words of the ticket's disseminations and the names of their recipients; who agreed, to which code, whose
+    /// address was sent what and when stay. Gives the files that they carried.
+    fn disseminations(&self, ticket: &str) -> anyhow::Result<Vec<Sha256>> {
+        let sql = format!("SELECT number, body FROM dissemination WHERE ticket = ?1 AND {HAS_WORDS}");
+        let mut statement = self.tx.prepare_cached(&sql)?;
+        let rows = statement.query_map([ticket], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let rows: Vec<(String, String)> = rows.collect::<Result<_, _>>().context("list disseminations")?;
+        let mut files = Vec::new();
+        for (number, body) in rows {
+            let mut one: Dissemination = serde_json::from_str(&body).with_context(|| format!("read dissemination {number}"))?;
+            one.subject.clear();
+            one.text.clear();
+            // Rows of their own hold them; an older schema left a copy here.
+            one.recipients.clear();
+            files.extend(one.enclosures.drain(..).map(|enclosure| enclosure.sha256));
+            let body = serde_json::to_string(&one).context("write an erased dissemination")?;
+            self.tx
+                .prepare_cached("UPDATE dissemination SET body = ?2 WHERE number = ?1")?
+                .execute((&number, &body))
+                .context("erase the words of a dissemination")?;
+            self.tx
+                .prepare_cached("UPDATE recipient SET body = json_set(body, '$.name', '') WHERE dissemination = ?1")?
+                .execute([&number])
+                .context("erase the names of recipients")?;
+            self.audit("dissemination", &number, &Sha256::of(body.as_bytes()))?;
+        }
+        Ok(files)
     }
 
     fn letter_of(&self, id: i64) -> anyhow::Result<Letter> {
@@ -268,8 +306,7 @@ impl Erasing<'_> {
         serde_json::from_str(&body).with_context(|| format!("read letter {id}"))
     }
 
-    /// The files of a ticket, of one kind or all. Bytes that another ticket, letter or dissemination
-    /// still needs stay until that one's term ends.
+    /// The files of a ticket, of one kind or all.
     fn files(&self, ticket: &str, only: Option<Document>) -> anyhow::Result<Vec<Sha256>> {
         let only = only.map(Document::word);
         let mut statement = self.tx.prepare_cached(
@@ -277,26 +314,29 @@ impl Erasing<'_> {
         )?;
         let rows: Vec<(i64, String)> =
             statement.query_map((ticket, only), |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>().context("list files")?;
-        for (id, sha256) in &rows {
+        for (id, _) in &rows {
             self.tx
                 .prepare_cached("UPDATE attachment SET name = '', erased_at = ?2 WHERE id = ?1")?
                 .execute((id, at(self.now)))
                 .context("erase the name of a file")?;
-            let emptied = self
-                .tx
-                .prepare_cached(
-                    "UPDATE blob SET content = x'' WHERE sha256 = ?1 AND length(content) > 0
-                         AND NOT EXISTS (SELECT 1 FROM attachment WHERE sha256 = ?1 AND erased_at IS NULL)
-                         AND NOT EXISTS (SELECT 1 FROM outbox WHERE state NOT IN ('sent', 'failed', 'cancelled') AND instr(letter, ?1) > 0)
-                         AND NOT EXISTS (SELECT 1 FROM dissemination WHERE ticket <> ?2 AND instr(body, ?1) > 0)",
-                )?
-                .execute((sha256, ticket))
-                .context("erase the bytes of a file")?;
-            if emptied > 0 {
-                self.audit("file", sha256, &Sha256::of(b""))?;
-            }
         }
         Ok(rows.into_iter().map(|(_, sha256)| Sha256(sha256)).collect())
+    }
+
+    /// The bytes of a file. What another ticket, letter or dissemination still needs stays until that one's
+    /// term ends.
+    fn bytes(&self, sha256: &Sha256, ticket: &str) -> anyhow::Result<()> {
+        let emptied = self
+            .tx
+            .prepare_cached(
+                "UPDATE blob SET content = x'' WHERE sha256 = ?1 AND length(content) > 0
+                     AND NOT EXISTS (SELECT 1 FROM attachment WHERE sha256 = ?1 AND erased_at IS NULL)
+                     AND NOT EXISTS (SELECT 1 FROM outbox WHERE state NOT IN ('sent', 'failed', 'cancelled') AND instr(letter, ?1) > 0)
+                     AND NOT EXISTS (SELECT 1 FROM dissemination WHERE ticket <> ?2 AND instr(body, ?1) > 0)",
+            )?
+            .execute((&sha256.0, ticket))
+            .context("erase the bytes of a file")?;
+        if emptied > 0 { self.audit("file", &sha256.0, &Sha256::of(b"")) } else { Ok(()) }
     }
 
     fn audit(&self, thing: &str, thing_id: &str, digest: &Sha256) -> anyhow::Result<()> {
@@ -307,3 +347,7 @@ impl Erasing<'_> {
 
 /// Letters that nothing more happens to.
 const LETTERS_DONE: &str = "SELECT id FROM outbox WHERE ticket = ?1 AND erased_at IS NULL AND state IN ('sent', 'failed', 'cancelled')";
+
+/// A dissemination that has words left, and of which nothing waits to be sent.
+const HAS_WORDS: &str = "json_extract(dissemination.body, '$.text') <> '' AND NOT EXISTS (SELECT 1 FROM outbox
+    WHERE outbox.dissemination = dissemination.number AND outbox.state NOT IN ('sent', 'failed', 'cancelled'))";

@@ -7,9 +7,9 @@ use super::{Place, at, directory, ledger, query};
 use crate::model::dissemination::{Addressed, Dissemination, DisseminationNumber, DisseminationState};
 use crate::model::effect::Filing;
 use crate::model::letter::{ENCLOSURES_BYTES_MAX, ENCLOSURES_MAX, Enclosure};
-use crate::model::snapshot::{Counters, FiledMail, OurLetter, Question, SeenPlaintext, Snapshot, Spoken, TimelineLine};
+use crate::model::snapshot::{Counters, FiledMail, Marks, OurLetter, Question, SeenPlaintext, Snapshot, Spoken, TimelineLine};
 use crate::model::ticket::{State, Ticket, TicketNumber};
-use crate::model::{Address, Fingerprint, InboxId, Sha256};
+use crate::model::{Address, Fingerprint, InboxId, Sha256, Tlp};
 use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Row};
@@ -335,29 +335,55 @@ pub(super) fn whole(db: &Connection, body: &str) -> anyhow::Result<Dissemination
 
 /// One recipient of a dissemination, whatever the number of the others.
 fn addressed(db: &Connection, number: &DisseminationNumber, to: &Address) -> anyhow::Result<Option<Addressed>> {
-    let row: Option<(String, Word<DisseminationState>, String)> = db
+    let row: Option<(String, String, Word<DisseminationState>, String)> = db
         .prepare_cached(
-            "SELECT dissemination.ticket, dissemination.state, recipient.body FROM recipient
+            "SELECT dissemination.ticket, dissemination.author, dissemination.state, recipient.body FROM recipient
              JOIN dissemination ON dissemination.number = recipient.dissemination WHERE recipient.dissemination = ?1 AND address = ?2",
         )?
-        .query_row((&number.0, to.as_str()), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .query_row((&number.0, to.as_str()), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
         .optional()
         .with_context(|| format!("read a recipient of {number}"))?;
-    let Some((ticket, Word(state), body)) = row else { return Ok(None) };
+    let Some((ticket, author, Word(state), body)) = row else { return Ok(None) };
     let others_wait: bool = db
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM recipient WHERE dissemination = ?1 AND state = 'queued' AND address <> ?2)")?
         .query_row((&number.0, to.as_str()), |row| row.get(0))
         .context("look for recipients that wait")?;
     // Asked only of the last one: it reads them all.
-    let others_left: bool = !others_wait
-        && db
-            .prepare_cached(
-                "SELECT EXISTS (SELECT 1 FROM recipient WHERE dissemination = ?1 AND address <> ?2 AND json_extract(body, '$.sent_at') IS NOT NULL)",
-            )?
-            .query_row((&number.0, to.as_str()), |row| row.get(0))
-            .context("look for recipients that were reached")?;
+    let (others_left, others_failed) = if others_wait {
+        (false, false)
+    } else {
+        db.prepare_cached(
+            "SELECT coalesce(max(json_extract(body, '$.sent_at') IS NOT NULL), 0), coalesce(max(state = 'bounced'), 0)
+             FROM recipient WHERE dissemination = ?1 AND address <> ?2",
+        )?
+        .query_row((&number.0, to.as_str()), |row| Ok((row.get(0)?, row.get(1)?)))
+        .context("look for recipients that were reached or not")?
+    };
     let recipient = serde_json::from_str(&body).with_context(|| format!("read a recipient of {number}"))?;
-    Ok(Some(Addressed { number: number.clone(), ticket: TicketNumber(ticket), state, recipient, others_wait, others_left }))
+    let author = Address::parse(&author).with_context(|| format!("the author of {number} is no address"))?;
+    let (number, ticket) = (number.clone(), TicketNumber(ticket));
+    Ok(Some(Addressed { number, ticket, author, state, recipient, others_wait, others_left, others_failed }))
+}
+
+/// What a ticket and those that took it up are marked with, and their disseminations.
+pub(super) fn marks(db: &Connection, number: &TicketNumber) -> anyhow::Result<Marks> {
+    let mut marks = Marks::default();
+    let mut next = Some(number.clone());
+    // Merging refuses merged targets, so a chain is short; the bound keeps a damaged one from going round.
+    for _ in 0..TICKETS_MAX {
+        let Some(number) = next.take() else { break };
+        let Some(ticket) = ticket(db, &number)? else { break };
+        marks.take_ticket(&ticket);
+        let mut statement = db.prepare_cached("SELECT number, tlp FROM dissemination WHERE ticket = ?1")?;
+        let mut rows = statement.query([&number.0])?;
+        while let Some(row) = rows.next().with_context(|| format!("read the disseminations of {number}"))? {
+            let tlp: String = row.get(1)?;
+            let tlp = Tlp::parse(&tlp).with_context(|| format!("{tlp} is no mark"))?;
+            marks.take_dissemination(&DisseminationNumber(row.get(0)?), tlp);
+        }
+        next = ticket.merged_into;
+    }
+    Ok(marks)
 }
 
 /// The disseminations of a ticket, in the order of their numbers.

@@ -18,6 +18,7 @@ mod harness;
 mod hostile;
 mod inspect;
 mod live;
+mod merged;
 mod migrate;
 mod notice;
 mod openpgp;

@@ -1,7 +1,7 @@
 //! The store: both ladders rung by rung, what can never be committed twice, and what the audit log shows.
 
 use bantuan70::model::effect::{Decision, Effect, Filing, MailKind};
-use bantuan70::model::letter::{AutoSubmitted, Letter, LetterKind, LetterState, Protection};
+use bantuan70::model::letter::{AutoSubmitted, Letter, LetterKind, LetterState, Protection, Words};
 use bantuan70::model::outcome::Settled;
 use bantuan70::model::snapshot::{Question, Snapshot};
 use bantuan70::model::ticket::{Channel, Priority, Service, State, Ticket, TicketEvent, TicketNumber};
@@ -124,6 +124,7 @@ pub(crate) fn letter(kind: LetterKind, ticket: Option<&TicketNumber>, message_id
         auto_submitted: AutoSubmitted::Replied,
         protection: Protection::Signed,
         tlp: None,
+        words: Words::Written,
         language: Language::Id,
         token: None,
         encloses_certificate: false,

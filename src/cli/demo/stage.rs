@@ -6,7 +6,7 @@ use crate::daemon::clock::Clock;
 use crate::daemon::{Daemon, bench};
 use crate::mail::read;
 use crate::mail::write::Center;
-use crate::model::letter::{AutoSubmitted, Enclosure, Letter, LetterKind, Protection};
+use crate::model::letter::{AutoSubmitted, Enclosure, Letter, LetterKind, Protection, Words};
 use crate::model::{Address, Fingerprint, Language, Sha256};
 use crate::openpgp::{Keyring, OwnKey, generate_own, open, seal};
 use crate::store::{FILE_NAME, Store};
@@ -153,6 +153,7 @@ impl Actor {
             auto_submitted: AutoSubmitted::No,
             protection,
             tlp: None,
+            words: Words::Written,
             language: Language::Id,
             token: None,
             encloses_certificate: false,

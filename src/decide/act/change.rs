@@ -6,15 +6,16 @@ use super::speech::{keep_enclosures, release_acknowledgement};
 use crate::decide::letters::{self, lines::About};
 use crate::decide::report::{self, Origin, start_clock};
 use crate::decide::work::Work;
-use crate::decide::{command, disseminate};
+use crate::decide::{command, disseminate, reply};
 use crate::mail::template::TemplateName;
 use crate::model::calendar;
 use crate::model::clock::{Clock, ClockName};
 use crate::model::effect::Effect;
 use crate::model::letter::LetterKind;
 use crate::model::ticket::{AtReporter, Channel, Service, State, Ticket, TicketEvent, TicketNumber};
-use crate::model::{Address, InboxId, Tlp};
+use crate::model::{Address, Document, InboxId, Tlp};
 use command::Command;
+use std::collections::BTreeSet;
 
 /// `word` stands in the history, `shown` in the receipt.
 pub(super) fn set(job: &Job<'_>, work: &mut Work<'_>, event: TicketEvent, word: &str, shown: &str) -> Result<String, String> {
@@ -117,6 +118,7 @@ pub(super) fn merge(into: &TicketNumber, job: &mut Job<'_>, work: &mut Work<'_>)
     if let Some(mark) = ticket.received_tlp.max(ticket.tlp).max(disseminated) {
         work.event(into, job.by(), TicketEvent::TlpReceived { mark }, mark.word());
     }
+    carry_documents(&ticket, &other, job, work);
     work.event(&ticket.number, job.by(), TicketEvent::MergedInto { to: into.clone() }, into.to_string());
     end(&ticket.number, State::Merged, job.by(), work);
     if let Some(person) = other.assignee.as_ref().filter(|to| **to != job.person.address).and_then(|to| work.desk.policy.person(to)) {
@@ -130,6 +132,23 @@ pub(super) fn merge(into: &TicketNumber, job: &mut Job<'_>, work: &mut Work<'_>)
         job.next.push(work.desk.say("receipt.merged_reporter", &arguments));
     }
     Ok(work.desk.say("done.merged", &[("number", &into.0)]))
+}
+
+/// What a reporter sent for one ticket is not asked for again for the other. What somebody else sent stays where it
+/// is: it is no identity of this reporter. The files themselves stay with the ticket that they came to.
+fn carry_documents(from: &Ticket, into: &Ticket, job: &Job<'_>, work: &mut Work<'_>) {
+    if into.reporter.is_some() && into.reporter != from.reporter {
+        return;
+    }
+    let documents: BTreeSet<Document> = from.documents.difference(&into.documents).copied().collect();
+    let form = from.form.iter().filter(|(name, _)| !into.form.contains_key(*name)).map(|(name, value)| (name.clone(), value.clone()));
+    let has_moved = reply::take_documents(documents, form.collect(), &into.number, job.by(), work);
+    let clock = from.clock(ClockName::Verification);
+    if has_moved && clock.started_at.is_some() && clock.met_at.is_none() {
+        // The reporter waits since the documents came, and not since the tickets were merged.
+        let detail = work.desk.say("clock.resumed", &[("clock", clock.name.word())]);
+        work.event(&into.number, job.by(), TicketEvent::ClockSet { clock }, detail);
+    }
 }
 
 pub(super) fn link(to: &TicketNumber, job: &Job<'_>, work: &mut Work<'_>) -> Result<String, String> {
@@ -155,6 +174,7 @@ pub(super) fn close(job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, St
     if !reason.trim().is_empty() {
         work.event(&ticket.number, job.by(), TicketEvent::Noted { text: reason.clone() }, report::one_line(&reason));
     }
+    disseminate::close_with_ticket(&ticket.number, job, work);
     end(&ticket.number, State::Closed, job.by(), work);
     if ticket.service == Service::Complaint && letters::may_write(&ticket) {
         let fields = work.fields(Some(&ticket.number));

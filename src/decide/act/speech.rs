@@ -5,12 +5,11 @@ use super::change::{declare_valid, end, meet, move_to};
 use crate::decide::candidate::{self, Key};
 use crate::decide::letters::{Speech, list, shown, text, words};
 use crate::decide::work::Work;
-use crate::decide::{reply, report};
+use crate::decide::{readable, report};
 use crate::mail::template::TemplateName;
 use crate::model::clock::ClockName;
-use crate::model::dissemination::DisseminationNumber;
 use crate::model::effect::{Effect, Indicators, Kept};
-use crate::model::letter::{AutoSubmitted, LetterKind, Protection};
+use crate::model::letter::{AutoSubmitted, LetterKind, Protection, Words};
 use crate::model::ticket::{AtReporter, State, Ticket, TicketEvent, TicketNumber};
 use crate::model::{Document, Tlp};
 use std::collections::BTreeSet;
@@ -31,25 +30,14 @@ pub(super) fn protection(ticket: &Ticket, job: &Job<'_>, work: &Work<'_>) -> Res
     if job.is_clear {
         return Ok((Protection::Signed, None));
     }
-    let key = candidate::key_of(ticket, work);
+    let mut marks = readable::marks(ticket, work);
     // The mark that this very mail sets counts too, wherever in it the command stands.
-    let heir = reply::survivor(ticket, work);
-    let mark = ticket.tlp.max(job.mark).max(work.ticket(&heir).and_then(|heir| heir.tlp));
-    match (key, mark) {
-        (Some(key), mark) => Ok((Protection::Sealed { recipient: key.fingerprint().clone() }, mark)),
-        (None, Some(mark)) if mark.must_be_encrypted() => Err(work.desk.say("refused.needs_certificate", &[("mark", &mark.label())])),
-        (None, mark) => match disseminated(ticket, &heir, work) {
-            Some((number, mark)) => Err(work.desk.say("refused.beside_dissemination", &[("number", &number.0), ("mark", &mark.label())])),
-            None => Ok((Protection::Signed, mark)),
-        },
+    marks.ticket = marks.ticket.max(job.mark);
+    match (candidate::key_of(ticket, work), readable::refusal(&marks, work.desk)) {
+        (Some(key), _) => Ok((Protection::Sealed { recipient: key.fingerprint().clone() }, marks.ticket)),
+        (None, Some(refusal)) => Err(refusal),
+        (None, None) => Ok((Protection::Signed, marks.ticket)),
     }
-}
-
-/// What this ticket, or the one that took it up, disseminates and may never leave in the clear. Nobody can tell
-/// by machine whether a text to the reporter repeats some of it, so a person has to say that it does not.
-fn disseminated(ticket: &Ticket, heir: &TicketNumber, work: &Work<'_>) -> Option<(DisseminationNumber, Tlp)> {
-    let both = work.disseminations_of(&ticket.number).chain(work.disseminations_of(heir));
-    both.filter(|one| one.tlp.must_be_encrypted()).max_by_key(|one| one.tlp).map(|one| (one.number.clone(), one.tlp))
 }
 
 /// What an analyst writes to the reporter: the words of the mail and nothing else (ATTACKS P19, D8).
@@ -69,11 +57,12 @@ pub(super) fn speak_words(
     missing: BTreeSet<Document>,
 ) -> Result<String, String> {
     let Some(reporter) = ticket.reporter.clone() else { return Err(work.desk.say("refused.no_reporter", &[])) };
-    let (protection, tlp) = if words_typed.is_empty() && job.enclosures.is_empty() {
+    let (protection, tlp, whose) = if words_typed.is_empty() && job.enclosures.is_empty() {
         // A fixed letter: nothing of the report in it.
-        (Protection::Signed, None)
+        (Protection::Signed, None, Words::Fixed)
     } else {
-        protection(ticket, job, work)?
+        let (protection, tlp) = protection(ticket, job, work)?;
+        (protection, tlp, if job.is_clear { Words::DeclaredFree } else { Words::Written })
     };
     release_acknowledgement(&ticket.number, job.by(), work);
     if work.ticket(&ticket.number).is_some_and(|ticket| !ticket.acknowledged) {
@@ -87,7 +76,7 @@ pub(super) fn speak_words(
         list(&mut fields, "missing", words(&missing));
     }
     let enclosures = std::mem::take(&mut job.enclosures);
-    let speech = Speech { kind, template, text: words_typed, enclosures, protection, tlp, auto_submitted: AutoSubmitted::No };
+    let speech = Speech { kind, template, text: words_typed, enclosures, protection, tlp, words: whose, auto_submitted: AutoSubmitted::No };
     let Some(letter) = work.to_reporter(&ticket.number, fields, speech) else {
         return Err(work.desk.say("refused.no_reporter", &[]));
     };

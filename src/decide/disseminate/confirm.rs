@@ -67,7 +67,9 @@ pub fn answered(arrived: &Arrived<'_>, number: &DisseminationNumber, mut work: W
 /// The last one confirmed and nothing else of the open ticket is waited for: nothing keeps it from closing.
 fn all_confirmed(dissemination: &Dissemination, work: &Work<'_>) -> Option<String> {
     let ticket = work.ticket(&dissemination.ticket).filter(|ticket| ticket.state.is_open())?;
-    let is_over = dissemination.state == DisseminationState::Closed && unconfirmed(&ticket.number, work).is_empty();
+    // An analyst may have closed it before.
+    let is_whole = dissemination.state == DisseminationState::Closed && dissemination.recipients.iter().all(has_confirmed);
+    let is_over = is_whole && unconfirmed(&ticket.number, work).is_empty();
     is_over.then(|| work.desk.say("dissemination.all_confirmed", &[("number", &dissemination.number.0), ("ticket", &ticket.number.0)]))
 }
 
@@ -135,12 +137,15 @@ fn names(signed: &SignedText, recipient: &Recipient, number: &DisseminationNumbe
 
 /// All recipients but internal units confirmed: the dissemination is closed.
 fn close_when_confirmed(dissemination: &mut Dissemination) {
-    let done = |recipient: &Recipient| {
-        recipient.kind == RecipientKind::InternalUnit || matches!(recipient.state, RecipientState::Confirmed | RecipientState::Handled)
-    };
-    if matches!(dissemination.state, DisseminationState::Sending | DisseminationState::Sent) && dissemination.recipients.iter().all(done) {
+    let is_under_way = matches!(dissemination.state, DisseminationState::Sending | DisseminationState::Sent);
+    if is_under_way && dissemination.recipients.iter().all(has_confirmed) {
         dissemination.state = DisseminationState::Closed;
     }
+}
+
+/// Whether nothing is waited for from this recipient; of internal units nothing ever is.
+fn has_confirmed(recipient: &Recipient) -> bool {
+    recipient.kind == RecipientKind::InternalUnit || matches!(recipient.state, RecipientState::Confirmed | RecipientState::Handled)
 }
 
 /// What a recipient reported by another way.
@@ -210,9 +215,7 @@ pub fn unconfirmed(ticket: &TicketNumber, work: &Work<'_>) -> Vec<String> {
     work.disseminations_of(ticket)
         .filter(|one| !matches!(one.state, DisseminationState::Cancelled | DisseminationState::Closed))
         .flat_map(|one| &one.recipients)
-        .filter(|recipient| {
-            recipient.kind != RecipientKind::InternalUnit && !matches!(recipient.state, RecipientState::Confirmed | RecipientState::Handled)
-        })
+        .filter(|recipient| !has_confirmed(recipient))
         .map(|recipient| format!("{} ({})", recipient.address, work.desk.say(&format!("recipient_state.{}", recipient.state), &[])))
         .collect()
 }

@@ -3,12 +3,14 @@
 
 use crate::decide::Desk;
 use crate::decide::letters::text;
+use crate::decide::readable;
 use crate::decide::unsealed;
 use crate::decide::work::Work;
 use crate::mail::template::TemplateName;
 use crate::model::contact::{Contact, ContactKind};
 use crate::model::dissemination::{Dissemination, DisseminationNumber, DisseminationState, Recipient, RecipientKind, RecipientState};
-use crate::model::letter::{AutoSubmitted, Enclosure, Letter, LetterKind, Protection};
+use crate::model::letter::{AutoSubmitted, Enclosure, Letter, LetterKind, Protection, Words};
+use crate::model::snapshot::Marks;
 use crate::model::ticket::AtReporter;
 use crate::model::unfit::Unfit;
 use crate::model::{Address, Sha256, Tlp};
@@ -60,7 +62,7 @@ pub(super) fn obstacle(recipient: &Recipient, mark: Tlp, contact: Option<&Contac
     let label = mark.label();
     let arguments = [("address", recipient.address.as_str()), ("mark", label.as_str())];
     let because = |key: &str| Some(desk.say(key, &arguments));
-    let pinned = match (recipient.kind, contact) {
+    let (pinned, ends, problems) = match (recipient.kind, contact) {
         (RecipientKind::InternalUnit, _) => {
             let Some(unit) = desk.policy.internal_units.iter().find(|unit| unit.address == recipient.address) else {
                 return because("held.no_unit");
@@ -68,7 +70,7 @@ pub(super) fn obstacle(recipient: &Recipient, mark: Tlp, contact: Option<&Contac
             if mark == Tlp::Red {
                 return because("held.needs_person");
             }
-            unit.fingerprint.as_ref()
+            (unit.fingerprint.as_ref(), unit.ends, unit.unfit.clone())
         }
         (_, None) => return because("held.not_in_directory"),
         (_, Some(contact)) => {
@@ -78,7 +80,7 @@ pub(super) fn obstacle(recipient: &Recipient, mark: Tlp, contact: Option<&Contac
             if mark == Tlp::Red && contact.kind != ContactKind::Person {
                 return because("held.needs_person");
             }
-            contact.fingerprint.as_ref()
+            (contact.fingerprint.as_ref(), contact.expires_at, Unfit::read_all(&contact.unfit))
         }
     };
     if pinned != recipient.fingerprint.as_ref() {
@@ -87,11 +89,10 @@ pub(super) fn obstacle(recipient: &Recipient, mark: Tlp, contact: Option<&Contac
     if is_out_of_reach(recipient, mark) {
         return because("held.no_certificate");
     }
-    let contact = contact.filter(|contact| pinned.is_some() && contact.fingerprint.as_ref() == pinned)?;
-    if contact.expires_at.is_some_and(|ends| ends <= desk.now) {
+    pinned?;
+    if ends.is_some_and(|ends| ends <= desk.now) {
         return because("held.certificate_ended");
     }
-    let problems = Unfit::read_all(&contact.unfit);
     let reason = || unsealed::unfit(&problems, desk);
     (!problems.is_empty()).then(|| desk.say("held.certificate_unfit", &[("address", recipient.address.as_str()), ("reason", &reason())]))
 }
@@ -116,7 +117,9 @@ impl Agreed {
 
 /// The letter as it leaves. One of a dissemination is made anew of what was agreed to, whatever stands
 /// in its row; it leaves only where its row asks for exactly that, and nothing stands in its way now
-/// (contract 9). `contact` is the recipient as the directory has it now.
+/// (contract 9). Any other letter leaves as it was decided, unless the mark of its ticket has risen above what
+/// it may be read under. `contact` is the recipient as the directory has it now, `marks` what the ticket is
+/// marked with now.
 ///
 /// # Errors
 /// Why it is held, in words for the analyst.
@@ -124,10 +127,11 @@ pub fn leaving<'q>(
     queued: &'q Letter,
     agreed: Option<&Agreed>,
     contact: Option<&Contact>,
+    marks: &Marks,
     desk: Desk<'_>,
 ) -> Result<Cow<'q, Letter>, String> {
     if queued.dissemination.is_none() && !matches!(queued.kind, LetterKind::Dissemination) {
-        return Ok(Cow::Borrowed(queued));
+        return readable::obstacle(queued, marks, desk).map_or(Ok(Cow::Borrowed(queued)), Err);
     }
     let differs = || desk.say("held.not_as_agreed", &[("address", queued.to.as_str())]);
     let dissemination = &agreed.filter(|one| Some(one.number()) == queued.dissemination.as_ref()).ok_or_else(differs)?.0;
@@ -213,6 +217,7 @@ pub(super) fn letter_to(recipient: &Recipient, dissemination: &Dissemination, oc
         auto_submitted: if is_reminder { AutoSubmitted::Generated } else { AutoSubmitted::No },
         protection: protection(recipient),
         tlp: Some(dissemination.tlp),
+        words: Words::Written,
         language: recipient.language,
         token: desk.token(&message_id),
         message_id,

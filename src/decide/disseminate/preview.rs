@@ -8,8 +8,7 @@ use crate::decide::report::one_line;
 use crate::decide::work::Work;
 use crate::extract::mark::stated_in;
 use crate::mail::template::TemplateName;
-use crate::model::contact::Contact;
-use crate::model::dissemination::{Dissemination, DisseminationState, Recipient, RecipientState};
+use crate::model::dissemination::{Dissemination, DisseminationState, Recipient, RecipientKind, RecipientState};
 use crate::model::letter::LetterKind;
 use crate::model::policy::Person;
 use crate::model::ticket::AtReporter;
@@ -26,7 +25,7 @@ pub(super) fn show(dissemination: &Dissemination, directory: &Directory, warning
     job.next.push(format!("{heading}\n{}", dissemination.manifest().trim_end()));
     job.next.extend(lines(dissemination, directory, work));
     job.next.extend(warnings.iter().cloned());
-    job.next.extend(expiring(directory, work));
+    job.next.extend(expiring(dissemination, directory, work));
     job.next.extend(must_agree(dissemination, work));
     if dissemination.subject.is_empty() {
         job.next.push(work.desk.say("dissemination.neutral_subject", &[]));
@@ -86,30 +85,33 @@ pub(super) fn held_words(dissemination: &Dissemination, work: &Work<'_>) -> Vec<
 }
 
 /// Certificates that end soon or have ended, a line each.
-fn expiring(directory: &Directory, work: &Work<'_>) -> Vec<String> {
-    directory
-        .values()
-        .filter_map(|contact| {
-            let ends = ends_soon(contact, work)?;
-            Some(work.desk.say("dissemination.expires", &[("address", contact.address.as_str()), ("at", &local(ends, work))]))
-        })
-        .collect()
+fn expiring(dissemination: &Dissemination, directory: &Directory, work: &Work<'_>) -> Vec<String> {
+    let line = |recipient: &Recipient| {
+        let ends = ends_soon(recipient, directory, work)?;
+        Some(work.desk.say("dissemination.expires", &[("address", recipient.address.as_str()), ("at", &local(ends, work))]))
+    };
+    dissemination.recipients.iter().filter_map(line).collect()
 }
 
-fn ends_soon(contact: &Contact, work: &Work<'_>) -> Option<Timestamp> {
+fn ends_soon(recipient: &Recipient, directory: &Directory, work: &Work<'_>) -> Option<Timestamp> {
+    let of_unit = || work.desk.policy.internal_units.iter().find(|unit| unit.address == recipient.address)?.ends;
+    let ends = match recipient.kind {
+        RecipientKind::InternalUnit => of_unit(),
+        RecipientKind::Person | RecipientKind::Role => directory.get(&recipient.address)?.expires_at,
+    };
     let soon = work.desk.now.as_second() + EXPIRES_SOON_DAYS * 86_400;
-    contact.expires_at.filter(|ends| ends.as_second() < soon)
+    ends.filter(|ends| ends.as_second() < soon)
 }
 
 /// What somebody who agrees should know of a recipient: mail to it came back since it was last
 /// verified, or its certificate ends soon.
 fn doubts(recipient: &Recipient, directory: &Directory, work: &Work<'_>) -> String {
-    let Some(contact) = directory.get(&recipient.address) else { return String::new() };
-    let came_back = contact.bounced_at.map(|at| {
+    let contact = directory.get(&recipient.address);
+    let came_back = contact.and_then(|contact| Some((contact, contact.bounced_at?))).map(|(contact, at)| {
         let reason = contact.bounced_because.as_deref().map(one_line).unwrap_or_default();
         work.desk.say("dissemination.came_back", &[("at", &local(at, work)), ("reason", &reason)])
     });
-    let ends = ends_soon(contact, work).map(|ends| work.desk.say("dissemination.ends", &[("at", &local(ends, work))]));
+    let ends = ends_soon(recipient, directory, work).map(|ends| work.desk.say("dissemination.ends", &[("at", &local(ends, work))]));
     came_back.into_iter().chain(ends).map(|doubt| format!(" · {doubt}")).collect()
 }
 
@@ -139,7 +141,7 @@ pub(super) fn request_approval(
     let (reached, held): (Vec<String>, Vec<String>) = (reached.iter().map(line).collect(), held.iter().map(line).collect());
     list(&mut fields, "recipients", reached);
     list(&mut fields, "held", held);
-    list(&mut fields, "expiring", expiring(directory, work));
+    list(&mut fields, "expiring", expiring(dissemination, directory, work));
     text(&mut fields, "manifest", dissemination.manifest());
     text(&mut fields, "code", &code);
     list(&mut fields, "commands", [format!("!setuju {} {code}", dissemination.number)]);

@@ -2,8 +2,12 @@
 //! person has to do something about.
 
 use super::preview::{recipient_line, state_of_recipient, state_words};
-use crate::decide::work::Work;
-use crate::model::dissemination::{Dissemination, DisseminationState, RecipientState};
+use crate::decide::letters::lines::About;
+use crate::decide::work::{DAEMON, Work};
+use crate::mail::template::TemplateName;
+use crate::model::dissemination::{Addressed, Dissemination, DisseminationState, RecipientState};
+use crate::model::letter::LetterKind;
+use crate::model::ticket::{AtReporter, TicketEvent};
 
 /// Recipients that one answer names; of thousands the numbers tell more, and `ticket show` names all.
 const NAMED_MAX: usize = 100;
@@ -36,6 +40,27 @@ pub fn progress_lines(dissemination: &Dissemination, work: &Work<'_>) -> Vec<Str
         lines.push(format!("  {}", desk.say("dissemination.more", &[("count", &left.to_string()), ("number", &dissemination.ticket.0)])));
     }
     lines
+}
+
+/// The mail to one recipient did not leave, or came back. Where that was the last one and none has left, the
+/// author hears what can be done.
+pub fn set_unsent(mut one: Addressed, what: &str, work: &mut Work<'_>) {
+    let reaches_nobody = one.note_progress();
+    let (number, ticket, author) = (one.number.clone(), one.ticket.clone(), one.author.clone());
+    work.set_addressed(one, DAEMON, what);
+    if !reaches_nobody {
+        return;
+    }
+    let told = work.desk.say("dissemination.reached_nobody", &[("number", &number.0)]);
+    work.event(&ticket, DAEMON, TicketEvent::Dissemination { number: number.0.clone(), what: told.clone() }, told.clone());
+    let ways_out = ["why", "again", "otherwise"].map(|key| work.desk.say(&format!("dissemination.unreached_{key}"), &[]));
+    let fields = work.event_fields(&ticket, About::Unreached(&number), told, ways_out.into(), "");
+    let author = work.desk.policy.person(&author);
+    let people = author.map_or_else(|| work.audience(work.ticket(&ticket)), |author| vec![author]);
+    for person in people {
+        let letter = work.to_person(person, Some(&ticket), LetterKind::Notice, TemplateName::NoticeEvent, &fields);
+        work.queue(letter, AtReporter::No);
+    }
 }
 
 /// Of how many the mail has left, and how many stand otherwise.

@@ -1,6 +1,7 @@
 //! The ready-made lines of a notice: what a person would answer to it, for the one whom it is about.
 //! `!balas` goes to the reporter whoever wrote, so it stands only where the reporter is to be answered.
 
+use crate::model::dissemination::DisseminationNumber;
 use crate::model::ticket::{State, Ticket, TicketNumber};
 use crate::model::{Address, Tlp};
 
@@ -22,6 +23,8 @@ pub enum About<'a> {
     AllConfirmed,
     /// A dissemination as a whole, of which nobody outside waits for an answer.
     Dissemination,
+    /// A dissemination that has reached nobody.
+    Unreached(&'a DisseminationNumber),
 }
 
 /// The lines of an event.
@@ -37,6 +40,7 @@ pub fn of_event(about: About<'_>, ticket: Option<&Ticket>) -> Vec<String> {
         }
         About::Silent(addresses) => addresses.iter().take(RECIPIENTS_MAX).flat_map(of_recipient).collect(),
         About::AllConfirmed => vec!["!tutup".to_owned()],
+        About::Unreached(number) => vec![format!("!batal {number}")],
     };
     lines.extend(["!catat", "!status"].map(str::to_owned));
     lines

@@ -9,7 +9,7 @@ use crate::decide::{Arrived, trust};
 use crate::mail::kind::Headers;
 use crate::mail::template::{Field, Fields, TemplateName};
 use crate::model::effect::MailKind;
-use crate::model::letter::{AutoSubmitted, LetterKind, Protection};
+use crate::model::letter::{AutoSubmitted, LetterKind, Protection, Words};
 use crate::model::ticket::{AtReporter, Ticket, TicketEvent, TicketNumber};
 use crate::model::{Category, Language};
 use std::collections::BTreeSet;
@@ -93,6 +93,7 @@ pub(super) fn acknowledge(number: &TicketNumber, answer: Answer, about: About, w
         enclosures: Vec::new(),
         protection,
         tlp: None,
+        words: Words::Fixed,
         auto_submitted: AutoSubmitted::Replied,
     };
     let Some(mut letter) = work.to_reporter(number, fields, speech) else { return String::new() };

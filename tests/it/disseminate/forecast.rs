@@ -131,3 +131,45 @@ async fn the_centres_next_certificate_is_announced_in_mail_that_the_present_key_
     assert_eq!(bantuan70::openpgp::Certificate::read(&attached.content).unwrap().fingerprint(), next.fingerprint.unwrap());
     assert!(announce(&hall).starts_with("0 of 1 verified contacts"));
 }
+
+/// Who agrees sees of an internal unit, as of a contact, that its certificate ends soon or is not fit, and what the
+/// words of the manifest mean; the code is over the manifest alone.
+#[tokio::test]
+async fn the_request_shows_units_whose_certificate_ends_or_is_unfit_and_what_the_manifest_says() {
+    let files = tempfile::tempdir().unwrap();
+    let mut more = "\n[dissemination]\napprovals = { AMBER = 2 }\n".to_owned();
+    let start = jiff::Timestamp::now();
+    for (name, ends) in [("segera", days(50)), ("lama", days(300)), ("habis", days(-1))] {
+        let made = start.checked_sub(KEY_LIFE).unwrap() + ends;
+        let file = files.path().join(name);
+        std::fs::write(&file, Actor::with_key(name, &format!("{name}@unit.example"), made).unwrap().certificate().unwrap()).unwrap();
+        more.push_str(&format!("\n[[internal_unit]]\nname = \"{name}\"\naddress = \"{name}@unit.example\"\ncertificate = {file:?}\n"));
+    }
+    let mut hall = Hall::new(&more);
+    for name in ["segera", "lama", "habis"] {
+        hall.stage.add(name, Actor::without_key(name, &format!("{name}@unit.example")).unwrap());
+    }
+    hall.keyed_contact(RINA, ContactKind::Person);
+    hall.command("ani", &format!("!tlp AMBER\n!diseminasi {RINA}\nUntuk bantuan70@bssn.test."));
+    let mails = hall.play().await;
+    let request = mails.iter().find(|mail| mail.to.as_str() == "budi@bssn.test" && mail.text.contains("!setuju")).unwrap();
+    let below = |heading: &str| -> String {
+        let lines = request.text.lines().skip_while(|line| !line.contains(heading)).skip(1);
+        lines.take_while(|line| !line.trim().is_empty()).collect::<Vec<_>>().join(" ")
+    };
+    let expiring = below("SERTIFIKAT YANG AKAN BERAKHIR DALAM 60 HARI");
+    assert!(expiring.contains("segera@unit.example") && !expiring.contains("lama@unit.example"), "{expiring}");
+    let (reached, held) = (below("PENERIMA"), below("TERTAHAN"));
+    assert!(reached.contains("segera@") && reached.contains("lama@") && reached.contains(RINA), "{}", request.text);
+    assert!(held.contains("habis@unit.example") && held.contains("sudah berakhir") && !held.contains("lama@"), "{held}");
+    // A reading of the manifest stands below it, and is no part of what the code is over.
+    let one = hall.dissemination(1).unwrap();
+    assert!(request.text.contains("Arti kata-kata manifes") && !one.manifest().contains("Arti"));
+    let manifest: String = one.manifest().lines().map(|line| format!("    {line}\n")).collect();
+    assert!(request.text.contains(manifest.trim_end()), "the manifest stands there byte for byte:\n{}", request.text);
+    let line = hall.agreement(1);
+    hall.command("budi", &line);
+    let sent = hall.play().await;
+    assert!(to(&sent, "habis@unit.example").is_empty());
+    assert_eq!(to(&sent, RINA).len(), 1);
+}

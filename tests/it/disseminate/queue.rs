@@ -87,6 +87,16 @@ async fn a_large_file_stays_in_the_database_once_and_can_be_sent_again() {
     let others: Vec<_> = hall.outbox().into_iter().filter(|row| row.kind != LetterKind::Dissemination).collect();
     assert!(others.iter().all(|row| hall.sealed(row).is_some()), "what is sent once is kept as it went");
     assert_eq!(hall.stage.daemon.store.audit_verify().unwrap().problems, [""; 0]);
+    // The export names what it has no more, by the hash of exactly what went out, and brings all else.
+    let export = said(&hall, &["ticket", "export", "--format", "eml", &hall.dissemination(1).unwrap().ticket.0]);
+    let (mails, left_out) = export.split_once("Left out: ").unwrap();
+    for row in &rows {
+        let mail = to(&first, &row.to)[0];
+        let line = left_out.lines().find(|line| line.contains(&row.message_id)).unwrap();
+        assert!(line.contains(&row.to) && line.ends_with(&bantuan70::model::Sha256::of(&mail.raw).0), "{line}");
+    }
+    assert_eq!(left_out.matches("SHA-256 ").count() - left_out.matches("with the SHA-256").count(), rows.len(), "{left_out}");
+    assert_eq!(mails.matches("Content-Type: message/rfc822").count(), 1 + others.len(), "the command and each letter to people");
 
     let back = &rows[0];
     let report = format!(

@@ -395,13 +395,8 @@ async fn units(mark: Tlp) {
             assert!(to(&sent, address).is_empty() && !receipt.contains(address), "RED reaches {address}");
             continue;
         }
-        // A unit without certificate is held whatever the mark; what is wrong with one shows when it is used.
-        let wanted = match (state, of_certificate(mark, *state)) {
-            (NoKey, _) => Fate::Held("sertifikat"),
-            (_, Fate::Held("sudah berakhir") | Fate::HeldLate("sudah berakhir")) => Fate::HeldLate("sudah berakhir pada"),
-            (_, Fate::Held(reason)) => Fate::HeldLate(reason),
-            (_, other) => other,
-        };
+        // A unit without certificate is held whatever the mark.
+        let wanted = if *state == NoKey { Fate::Held("sertifikat") } else { of_certificate(mark, *state) };
         judge(&hall, &sent, address, &wanted, &late);
         if let Fate::Held(reason) = wanted {
             assert!(receipt.contains(&format!("{address} ditahan")) && receipt.contains(reason), "{receipt}");

@@ -3,7 +3,7 @@
 use crate::harness::gpg::Gpg;
 use bantuan70::mail::entity::Entity;
 use bantuan70::mail::write::Center;
-use bantuan70::model::letter::{AutoSubmitted, Enclosure, Letter, LetterKind, Protection};
+use bantuan70::model::letter::{AutoSubmitted, Enclosure, Letter, LetterKind, Protection, Words};
 use bantuan70::model::ticket::TicketNumber;
 use bantuan70::model::{Address, Fingerprint, Language, Sha256, Tlp};
 use bantuan70::openpgp::open::open;
@@ -50,6 +50,7 @@ pub fn letter(protection: Protection) -> Letter {
         auto_submitted: AutoSubmitted::No,
         protection,
         tlp: None,
+        words: Words::Written,
         language: Language::Id,
         token: None,
         encloses_certificate: false,

@@ -36,7 +36,8 @@ impl Town {
         let contact = store.contact(&queued.letter.to)?;
         let desk = bench.desk(&daemon.key, now);
         let agreed = dissemination.and_then(Agreed::new);
-        let letter = match disseminate::leaving(&queued.letter, agreed.as_ref(), contact.as_ref(), desk) {
+        let marks = queued.letter.ticket.as_ref().map(|ticket| store.marks(ticket)).transpose()?.unwrap_or_default();
+        let letter = match disseminate::leaving(&queued.letter, agreed.as_ref(), contact.as_ref(), &marks, desk) {
             Ok(letter) => letter,
             Err(because) => return self.commit(id, &queued, &held(because)).map(|()| true),
         };

@@ -4,7 +4,7 @@ use super::{login, timeouts_for};
 use crate::harness::scripted::Scripted;
 use crate::harness::servers::Servers;
 use bantuan70::mail::write::Center;
-use bantuan70::model::letter::{AutoSubmitted, Letter, LetterKind, Protection};
+use bantuan70::model::letter::{AutoSubmitted, Letter, LetterKind, Protection, Words};
 use bantuan70::model::{Address, Fault, Language, SendOutcome};
 use bantuan70::openpgp::Keyring;
 use bantuan70::openpgp::seal::{SealedMail, seal};
@@ -33,6 +33,7 @@ fn sealed(to: &str, number: usize) -> SealedMail {
         auto_submitted: AutoSubmitted::Replied,
         protection: Protection::Plain,
         tlp: None,
+        words: Words::Written,
         language: Language::Id,
         token: None,
         encloses_certificate: false,

@@ -1,0 +1,156 @@
+//! A text to a reporter that was queued to be read by all, and whose ticket is marked AMBER or above before it
+//! leaves: the mark of the moment of sending counts, as the directory of that moment does for disseminations.
+
+use super::{Hall, read_by, to};
+use bantuan70::cli::demo::stage::{Actor, Note, Received};
+use bantuan70::model::Address;
+use bantuan70::model::contact::ContactKind;
+use bantuan70::model::letter::LetterState;
+use bantuan70::store::{OutboxId, OutboxRow};
+
+const JOKO: &str = "joko@kantor.example";
+const CANARY: &str = "canary-teks";
+
+/// Joko, who has no key, reported; his ticket has the number 1, and he was acknowledged.
+async fn reported() -> Hall {
+    let mut hall = Hall::new("");
+    hall.stage.add("joko", Actor::without_key("Joko", JOKO).unwrap());
+    report(&mut hall, "Halaman depan situs kantor kami diganti orang.", None);
+    hall.play().await;
+    hall
+}
+
+fn report(hall: &mut Hall, text: &str, answers: Option<String>) {
+    let note = Note { subject: "Situs diretas".to_owned(), text: text.to_owned(), answers, ..Note::default() };
+    let id = hall.stage.next_message_id("joko");
+    let center = Address::parse("bantuan70@bssn.test").unwrap();
+    let raw = hall.stage.actor("joko").unwrap().writes(&center, &note, &id, hall.now()).unwrap();
+    hall.stage.deliver(&raw).unwrap();
+}
+
+/// Decided on, and not sent yet.
+async fn decided(hall: &mut Hall, ticket: u32, command: &str) {
+    hall.command("ani", &format!("!tiket BANTUAN70-{}-{ticket:06}\n{command}", hall.year));
+    hall.decide().await;
+}
+
+/// The letters to joko that are no acknowledgement.
+fn answers(hall: &Hall) -> Vec<OutboxRow> {
+    hall.outbox().into_iter().filter(|row| row.to == JOKO && !row.message_id.starts_with("acknowledgement.")).collect()
+}
+
+/// Nothing left for joko that holds the text; it is held, and ani was told why and what to do.
+fn is_held(hall: &Hall, sent: &[Received], why: &str) -> OutboxId {
+    assert!(to(sent, JOKO).iter().all(|mail| !String::from_utf8_lossy(&mail.raw).contains("canary")), "it left: {why}");
+    let row = answers(hall).pop().unwrap();
+    assert_eq!(row.state, LetterState::Held, "{why}");
+    assert!(row.last_error.as_deref().unwrap_or_default().contains(why), "{row:?}");
+    let told = read_by(sent, "ani@bssn.test");
+    assert!(told.contains(why) && told.contains("!terbuka"), "{why}: nobody was told:\n{told}");
+    OutboxId(row.id)
+}
+
+/// Each kind of text that an analyst writes, under each mark that must be encrypted.
+#[tokio::test]
+async fn p30_a_text_that_waits_is_held_once_its_ticket_is_marked_amber_or_above() {
+    for (speech, mark) in [("!balas", "AMBER"), ("!analisis", "RED"), ("!tolak", "AMBER+STRICT"), ("!lengkapi topologi", "AMBER")] {
+        let mut hall = reported().await;
+        decided(&mut hall, 1, &format!("{speech}\n{CANARY}")).await;
+        assert_eq!(answers(&hall)[0].state, LetterState::Queued);
+        decided(&mut hall, 1, &format!("!tlp {mark}")).await;
+        let sent = hall.play().await;
+        let id = is_held(&hall, &sent, &format!("sejak itu bertanda TLP:{mark}"));
+        let page = hall.stage.daemon.store.letter(id).unwrap();
+        assert!(page.sealed.is_none(), "it was not even made: {speech}");
+        // Somebody who only tries again changes nothing, and is told again.
+        hall.stage.wait(1);
+        hall.stage.daemon.store.retry(id, "test", hall.now()).unwrap();
+        let sent = hall.play().await;
+        is_held(&hall, &sent, "sejak itu bertanda");
+        assert_eq!(hall.stage.daemon.store.audit_verify().unwrap().problems, [""; 0]);
+    }
+}
+
+/// Bytes that were made when they were free to leave, and wait for another try.
+#[tokio::test]
+async fn p30_a_sealed_letter_that_waits_for_another_try_is_held_too_until_the_mark_is_lowered() {
+    let mut hall = reported().await;
+    decided(&mut hall, 1, &format!("!balas\n{CANARY}")).await;
+    let id = OutboxId(answers(&hall)[0].id);
+    hall.stage.daemon.store.store_sealed(id, b"canary in the clear", hall.now()).unwrap();
+    decided(&mut hall, 1, "!tlp AMBER").await;
+    let sent = hall.play().await;
+    is_held(&hall, &sent, "sejak itu bertanda TLP:AMBER");
+    // A person says that it was not AMBER after all.
+    decided(&mut hall, 1, "!tlp GREEN").await;
+    hall.play().await;
+    hall.stage.daemon.store.retry(id, "test", hall.now()).unwrap();
+    let sent = hall.play().await;
+    let (mails, row) = (to(&sent, JOKO), answers(&hall).pop().unwrap());
+    // What stood there was no letter of ours, and is not sent; the letter itself could be.
+    assert!(mails.iter().all(|mail| mail.protection == "signed" && mail.text.contains(CANARY)), "{row:?}");
+}
+
+/// What carries nothing of the report, and what a person declared free to read, leaves as it was queued; the
+/// way out of a hold is to write the text again with that declaration, or under a lower mark.
+#[tokio::test]
+async fn fixed_letters_and_texts_declared_free_leave_whatever_the_mark_has_become() {
+    let mut hall = reported().await;
+    for (command, shown) in [("!lengkapi topologi", "Topologi jaringan"), (&*format!("!balas\n!terbuka\n{CANARY}"), CANARY)] {
+        decided(&mut hall, 1, "!tlp CLEAR").await;
+        hall.play().await;
+        decided(&mut hall, 1, command).await;
+        decided(&mut hall, 1, "!tlp RED").await;
+        let sent = hall.play().await;
+        let mails = to(&sent, JOKO);
+        assert_eq!(mails.len(), 1, "{command}");
+        assert!(mails[0].protection == "signed" && mails[0].text.contains(shown), "{command}: {}", mails[0].text);
+    }
+    // A report that comes while its sender's ticket is RED is acknowledged, and a reminder goes out.
+    report(&mut hall, "Laporan lain: basis data pelanggan kami bocor.", None);
+    assert_eq!(to(&hall.play().await, JOKO).len(), 1);
+    decided(&mut hall, 2, "!tlp RED").await;
+    hall.stage.wait(73);
+    let sent = hall.play().await;
+    assert!(to(&sent, JOKO).iter().any(|mail| mail.message_id.starts_with("reminder.")), "{sent:?}");
+    decided(&mut hall, 1, "!tlp CLEAR\n!balas\ncanary dua").await;
+    decided(&mut hall, 1, "!tlp AMBER").await;
+    let sent = hall.play().await;
+    let id = is_held(&hall, &sent, "sejak itu bertanda TLP:AMBER");
+    decided(&mut hall, 1, "!tlp GREEN").await;
+    hall.stage.daemon.store.retry(id, "test", hall.now()).unwrap();
+    let sent = hall.play().await;
+    assert!(to(&sent, JOKO).iter().any(|mail| mail.text.contains("canary dua") && mail.protection == "signed"));
+}
+
+/// The mark need not be the ticket's own: a dissemination of it that was drafted since, what the ticket received
+/// since, and the ticket that took it up count as they do when the text is written.
+#[tokio::test]
+async fn p30_the_marks_of_disseminations_of_what_was_received_and_of_a_merge_count_as_well() {
+    let mut hall = reported().await;
+    hall.keyed_contact("rina@bank.example", ContactKind::Person);
+    decided(&mut hall, 1, &format!("!balas\n{CANARY}")).await;
+    decided(&mut hall, 1, "!tlp AMBER\n!diseminasi rina@bank.example\nTutup port 8443.").await;
+    let sent = hall.play().await;
+    assert_eq!(to(&sent, "rina@bank.example").len(), 1);
+    is_held(&hall, &sent, "bertanda TLP:AMBER disusun sesudahnya");
+
+    let mut hall = reported().await;
+    decided(&mut hall, 1, &format!("!balas\n{CANARY}")).await;
+    let acknowledgement = hall.outbox().into_iter().find(|row| row.to == JOKO).unwrap().message_id;
+    report(&mut hall, "TLP:RED\n\nIni catatan servernya.", Some(acknowledgement));
+    hall.decide().await;
+    let sent = hall.play().await;
+    is_held(&hall, &sent, "sejak itu bertanda TLP:RED");
+
+    let mut hall = reported().await;
+    report(&mut hall, "Laporan lain: basis data pelanggan kami bocor.", None);
+    hall.play().await;
+    decided(&mut hall, 2, "!tlp AMBER").await;
+    hall.play().await;
+    decided(&mut hall, 1, &format!("!balas\n{CANARY}")).await;
+    let heir = format!("!gabung BANTUAN70-{}-000002", hall.year);
+    decided(&mut hall, 1, &heir).await;
+    let sent = hall.play().await;
+    is_held(&hall, &sent, "sejak itu bertanda TLP:AMBER");
+}
