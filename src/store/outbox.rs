@@ -181,7 +181,8 @@ impl Store {
         self.read(|db| {
             // By time, which has an index; of each letter the last entry stays.
             let mut statement = db.prepare_cached(
-                "SELECT outbox.id, audit.digest FROM audit JOIN outbox ON outbox.id = CAST(audit.thing_id AS INTEGER)
+                "SELECT outbox.id, audit.digest FROM audit INDEXED BY audit_by_time
+                 JOIN outbox ON outbox.id = CAST(audit.thing_id AS INTEGER)
                  WHERE audit.at >= (SELECT min(queued_at) FROM outbox WHERE ticket = ?1) AND audit.thing = 'letter' AND audit.what = 'sealed'
                      AND outbox.ticket = ?1 ORDER BY audit.id",
             )?;
