@@ -12,7 +12,6 @@ use crate::mail::write::Center;
 use crate::model::dissemination::DisseminationState;
 use crate::model::letter::{LetterState, Protection};
 use crate::model::outcome::{Fault, SendOutcome, Settled};
-use crate::model::snapshot::Marks;
 use crate::openpgp::{Held, Keyring, SealedMail, recheck, seal};
 use crate::store::{OutboxId, QueuedLetter, is_busy, is_full};
 use crate::wire::maildir::Maildir;
@@ -302,11 +301,11 @@ fn ready(daemon: &Daemon, id: OutboxId, agreed: &mut Option<Arc<Agreed>>) -> any
     let contact = daemon.store.contact(&queued.letter.to)?;
     let desk = bench.desk(&daemon.key, now);
     // As they stand now, and not as they stood when it was queued (contract 9).
-    let marks = match queued.letter.ticket.as_ref().filter(|_| readable::is_asked(&queued.letter)) {
-        Some(ticket) => daemon.store.marks(ticket)?,
-        None => Marks::default(),
+    let mark = match queued.letter.ticket.as_ref().filter(|_| readable::is_asked(&queued.letter)) {
+        Some(ticket) => daemon.store.ticket_mark(ticket)?,
+        None => None,
     };
-    let letter = match disseminate::leaving(&queued.letter, agreed.as_deref(), contact.as_ref(), &marks, desk) {
+    let letter = match disseminate::leaving(&queued.letter, agreed.as_deref(), contact.as_ref(), mark, desk) {
         Ok(letter) => letter,
         Err(because) => {
             hold(daemon, id, &queued, &because)?;

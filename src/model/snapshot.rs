@@ -6,7 +6,7 @@ use super::effect::Filing;
 use super::ledger::{Ledger, Wanted};
 use super::letter::{Enclosure, LetterKind, LetterState};
 use super::ticket::{Ticket, TicketNumber};
-use super::{Address, Fingerprint, InboxId, Sha256, Tlp};
+use super::{Address, Fingerprint, InboxId, Sha256};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -61,28 +61,6 @@ pub struct OurLetter {
     pub to: Address,
     pub state: LetterState,
     pub sent_at: Option<Timestamp>,
-}
-
-/// What a ticket is marked with as it stands, together with the ones that took it up.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Marks {
-    pub ticket: Option<Tlp>,
-    /// The dissemination of the highest mark.
-    pub dissemination: Option<(DisseminationNumber, Tlp)>,
-}
-
-impl Marks {
-    /// One ticket more.
-    pub fn take_ticket(&mut self, ticket: &Ticket) {
-        self.ticket = self.ticket.max(ticket.tlp);
-    }
-
-    /// One dissemination more.
-    pub fn take_dissemination(&mut self, number: &DisseminationNumber, tlp: Tlp) {
-        if self.dissemination.as_ref().is_none_or(|(_, highest)| *highest < tlp) {
-            self.dissemination = Some((number.clone(), tlp));
-        }
-    }
 }
 
 /// Where a decrypted text was seen first.

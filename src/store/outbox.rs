@@ -4,12 +4,12 @@
 use super::audit::{self, Entry};
 use super::row::{At, Word};
 use super::{Changed, Place, Store, apply, at, snapshot};
-use crate::model::Sha256;
 use crate::model::effect::Decision;
 use crate::model::letter::{Letter, LetterState};
 use crate::model::outcome::Settled;
-use crate::model::snapshot::{Marks, Question, Snapshot};
+use crate::model::snapshot::{Question, Snapshot};
 use crate::model::ticket::TicketNumber;
+use crate::model::{Sha256, Tlp};
 use anyhow::{Context as _, bail, ensure};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension as _, Transaction, named_params};
@@ -165,12 +165,12 @@ impl Store {
         })
     }
 
-    /// What a ticket is marked with now, together with the ones that took it up.
+    /// The highest mark of a ticket as it stands and of the ones that took it up.
     ///
     /// # Errors
     /// Where the database cannot be read.
-    pub fn marks(&self, ticket: &TicketNumber) -> anyhow::Result<Marks> {
-        self.read(|db| snapshot::marks(db, ticket))
+    pub fn ticket_mark(&self, ticket: &TicketNumber) -> anyhow::Result<Option<Tlp>> {
+        self.read(|db| snapshot::mark(db, ticket))
     }
 
     /// The SHA-256 of the bytes that were last sealed for each letter of a ticket, whether or not they are kept still.

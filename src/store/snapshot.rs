@@ -7,7 +7,7 @@ use super::{Place, at, directory, ledger, query};
 use crate::model::dissemination::{Addressed, Dissemination, DisseminationNumber, DisseminationState};
 use crate::model::effect::Filing;
 use crate::model::letter::{ENCLOSURES_BYTES_MAX, ENCLOSURES_MAX, Enclosure};
-use crate::model::snapshot::{Counters, FiledMail, Marks, OurLetter, Question, SeenPlaintext, Snapshot, Spoken, TimelineLine};
+use crate::model::snapshot::{Counters, FiledMail, OurLetter, Question, SeenPlaintext, Snapshot, Spoken, TimelineLine};
 use crate::model::ticket::{State, Ticket, TicketNumber};
 use crate::model::{Address, Fingerprint, InboxId, Sha256, Tlp};
 use anyhow::Context as _;
@@ -365,25 +365,17 @@ fn addressed(db: &Connection, number: &DisseminationNumber, to: &Address) -> any
     Ok(Some(Addressed { number, ticket, author, state, recipient, others_wait, others_left, others_failed }))
 }
 
-/// What a ticket and those that took it up are marked with, and their disseminations.
-pub(super) fn marks(db: &Connection, number: &TicketNumber) -> anyhow::Result<Marks> {
-    let mut marks = Marks::default();
-    let mut next = Some(number.clone());
+/// The highest mark of a ticket and those that took it up.
+pub(super) fn mark(db: &Connection, number: &TicketNumber) -> anyhow::Result<Option<Tlp>> {
+    let (mut mark, mut next) = (None, Some(number.clone()));
     // Merging refuses merged targets, so a chain is short; the bound keeps a damaged one from going round.
     for _ in 0..TICKETS_MAX {
         let Some(number) = next.take() else { break };
         let Some(ticket) = ticket(db, &number)? else { break };
-        marks.take_ticket(&ticket);
-        let mut statement = db.prepare_cached("SELECT number, tlp FROM dissemination WHERE ticket = ?1")?;
-        let mut rows = statement.query([&number.0])?;
-        while let Some(row) = rows.next().with_context(|| format!("read the disseminations of {number}"))? {
-            let tlp: String = row.get(1)?;
-            let tlp = Tlp::parse(&tlp).with_context(|| format!("{tlp} is no mark"))?;
-            marks.take_dissemination(&DisseminationNumber(row.get(0)?), tlp);
-        }
+        mark = mark.max(ticket.tlp);
         next = ticket.merged_into;
     }
-    Ok(marks)
+    Ok(mark)
 }
 
 /// The disseminations of a ticket, in the order of their numbers.

@@ -10,7 +10,6 @@ use crate::mail::template::TemplateName;
 use crate::model::contact::{Contact, ContactKind};
 use crate::model::dissemination::{Dissemination, DisseminationNumber, DisseminationState, Recipient, RecipientKind, RecipientState};
 use crate::model::letter::{AutoSubmitted, Enclosure, Letter, LetterKind, Protection, Words};
-use crate::model::snapshot::Marks;
 use crate::model::ticket::AtReporter;
 use crate::model::unfit::Unfit;
 use crate::model::{Address, Sha256, Tlp};
@@ -118,8 +117,8 @@ impl Agreed {
 /// The letter as it leaves. One of a dissemination is made anew of what was agreed to, whatever stands
 /// in its row; it leaves only where its row asks for exactly that, and nothing stands in its way now
 /// (contract 9). Any other letter leaves as it was decided, unless the mark of its ticket has risen above what
-/// it may be read under. `contact` is the recipient as the directory has it now, `marks` what the ticket is
-/// marked with now.
+/// it may be read under. `contact` is the recipient as the directory has it now, `mark` that of the
+/// ticket now.
 ///
 /// # Errors
 /// Why it is held, in words for the analyst.
@@ -127,11 +126,11 @@ pub fn leaving<'q>(
     queued: &'q Letter,
     agreed: Option<&Agreed>,
     contact: Option<&Contact>,
-    marks: &Marks,
+    mark: Option<Tlp>,
     desk: Desk<'_>,
 ) -> Result<Cow<'q, Letter>, String> {
     if queued.dissemination.is_none() && !matches!(queued.kind, LetterKind::Dissemination) {
-        return readable::obstacle(queued, marks, desk).map_or(Ok(Cow::Borrowed(queued)), Err);
+        return readable::obstacle(queued, mark, desk).map_or(Ok(Cow::Borrowed(queued)), Err);
     }
     let differs = || desk.say("held.not_as_agreed", &[("address", queued.to.as_str())]);
     let dissemination = &agreed.filter(|one| Some(one.number()) == queued.dissemination.as_ref()).ok_or_else(differs)?.0;

@@ -123,17 +123,17 @@ async fn fixed_letters_and_texts_declared_free_leave_whatever_the_mark_has_becom
     assert!(to(&sent, JOKO).iter().any(|mail| mail.text.contains("canary dua") && mail.protection == "signed"));
 }
 
-/// The mark need not be the ticket's own: a dissemination of it that was drafted since, what the ticket received
-/// since, and the ticket that took it up count as they do when the text is written.
+/// The mark need not be a command's: what the ticket received since counts, and the ticket that took it up. What is
+/// disseminated later under a mark of its own does not mark what was written before.
 #[tokio::test]
-async fn p30_the_marks_of_disseminations_of_what_was_received_and_of_a_merge_count_as_well() {
+async fn p30_the_marks_of_what_was_received_and_of_a_merge_count_as_well() {
     let mut hall = reported().await;
     hall.keyed_contact("rina@bank.example", ContactKind::Person);
     decided(&mut hall, 1, &format!("!balas\n{CANARY}")).await;
     decided(&mut hall, 1, "!tlp AMBER\n!diseminasi rina@bank.example\nTutup port 8443.").await;
     let sent = hall.play().await;
     assert_eq!(to(&sent, "rina@bank.example").len(), 1);
-    is_held(&hall, &sent, "bertanda TLP:AMBER disusun sesudahnya");
+    assert!(to(&sent, JOKO).iter().any(|mail| mail.text.contains(CANARY)));
 
     let mut hall = reported().await;
     decided(&mut hall, 1, &format!("!balas\n{CANARY}")).await;

@@ -36,8 +36,8 @@ impl Town {
         let contact = store.contact(&queued.letter.to)?;
         let desk = bench.desk(&daemon.key, now);
         let agreed = dissemination.and_then(Agreed::new);
-        let marks = queued.letter.ticket.as_ref().map(|ticket| store.marks(ticket)).transpose()?.unwrap_or_default();
-        let letter = match disseminate::leaving(&queued.letter, agreed.as_ref(), contact.as_ref(), &marks, desk) {
+        let mark = queued.letter.ticket.as_ref().map(|ticket| store.ticket_mark(ticket)).transpose()?.flatten();
+        let letter = match disseminate::leaving(&queued.letter, agreed.as_ref(), contact.as_ref(), mark, desk) {
             Ok(letter) => letter,
             Err(because) => return self.commit(id, &queued, &held(because)).map(|()| true),
         };
