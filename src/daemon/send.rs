@@ -116,9 +116,10 @@ impl Sender {
     /// One letter, from rung O1 or O2 to where the attempt leads. `false`: it was no longer due.
     async fn one(&mut self, daemon: &Daemon, id: OutboxId) -> Result<bool, SendError> {
         let mut made = self.make_ready(daemon, id).await?;
-        // Connected before the attempt is committed: an unreachable server costs no letter an attempt (F30). To connect
-        // may take long, and a mark may rise or a certificate end meanwhile: then all is asked again.
-        if matches!(made, Ready::Sealed(..)) && self.connect(daemon).await? == Line::Opened {
+        // Connected before the attempt is committed: an unreachable server costs no letter an attempt (F30). To connect,
+        // or to ask whether a line still stands, may take long, and a mark may rise or a certificate end meanwhile:
+        // then all is asked again.
+        if matches!(made, Ready::Sealed(..)) && self.connect(daemon).await? == Line::WaitedFor {
             made = self.make_ready(daemon, id).await?;
         }
         let (queued, sealed, bytes) = match made {
@@ -194,26 +195,30 @@ impl Sender {
     async fn connect(&mut self, daemon: &Daemon) -> Result<Line, SendError> {
         let sleeps = daemon.sleeps.load(std::sync::atomic::Ordering::Relaxed);
         let has_slept = std::mem::replace(&mut self.sleeps, sleeps) != sleeps;
+        let mut line = Line::Stood;
         if let Some(Way::Smtp(connection)) = &mut self.way {
-            let is_alive = if has_slept || self.used_at.elapsed() > IDLE_MAX { connection.refresh().await } else { connection.is_open() };
+            let is_asked = has_slept || self.used_at.elapsed() > IDLE_MAX;
+            let is_alive = if is_asked { connection.refresh().await } else { connection.is_open() };
             if !is_alive {
                 self.way = None;
+            } else if is_asked {
+                line = Line::WaitedFor;
             }
         }
-        if self.way.is_some() {
-            return Ok(Line::Stood);
+        if self.way.is_none() {
+            self.way = Some(open(daemon).await?);
+            line = Line::WaitedFor;
         }
-        self.way = Some(open(daemon).await?);
         self.used_at = tokio::time::Instant::now();
-        Ok(Line::Opened)
+        Ok(line)
     }
 }
 
-/// Whether there was a way out already.
+/// Whether there was a way out already, or a server had to answer first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Line {
     Stood,
-    Opened,
+    WaitedFor,
 }
 
 /// Why a round ended early.

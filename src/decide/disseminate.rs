@@ -296,15 +296,26 @@ fn known(number: &DisseminationNumber, work: &Work<'_>) -> Result<Dissemination,
     work.dissemination(number).cloned().ok_or_else(|| work.desk.say("refused.no_such_dissemination", &[("number", &number.0)]))
 }
 
-/// `!batal DIS`: stops all that has not left.
+/// `!batal DIS`: stops all that has not left. Of one that was closed with its ticket mail may be leaving still.
 pub fn cancel(number: &DisseminationNumber, job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, String> {
     let dissemination = known(number, work)?;
-    if matches!(dissemination.state, DisseminationState::Cancelled | DisseminationState::Closed) {
+    let is_over = match dissemination.state {
+        DisseminationState::Cancelled => true,
+        DisseminationState::Closed => waiting(&dissemination) == 0,
+        _ => false,
+    };
+    if is_over {
         let state = preview::state_words(&dissemination, work);
         return Err(work.desk.say("refused.not_awaiting", &[("number", &number.0), ("state", &state)]));
     }
     job.target = Some(dissemination.ticket.clone());
     Ok(withdraw(dissemination, job, work))
+}
+
+/// How many mails of it have not left and may still.
+fn waiting(dissemination: &Dissemination) -> usize {
+    let waits = |recipient: &&Recipient| matches!(recipient.state, RecipientState::Queued | RecipientState::Held);
+    dissemination.recipients.iter().filter(waits).count()
 }
 
 fn withdraw(mut dissemination: Dissemination, job: &Job<'_>, work: &mut Work<'_>) -> String {
@@ -314,7 +325,7 @@ fn withdraw(mut dissemination: Dissemination, job: &Job<'_>, work: &mut Work<'_>
     let what = work.desk.say("dissemination.cancelled", &[("number", &dissemination.number.0)]);
     work.set_dissemination(dissemination.clone(), job.person.address.as_str(), what.clone());
     // Some of it may have left: who wrote it and who agreed to it have to know which.
-    let facts: Vec<String> = if matches!(before, DisseminationState::Sending | DisseminationState::Sent) {
+    let facts: Vec<String> = if matches!(before, DisseminationState::Sending | DisseminationState::Sent | DisseminationState::Closed) {
         std::iter::once(progress::numbers(&dissemination, work)).collect()
     } else {
         Vec::new()
@@ -324,20 +335,30 @@ fn withdraw(mut dissemination: Dissemination, job: &Job<'_>, work: &mut Work<'_>
 }
 
 /// `!tutup`: with its ticket a dissemination is closed, whoever has not confirmed: nobody is reminded any more, and
-/// who confirms later is recorded still. What waits to leave was agreed to, and leaves. What was not agreed to
-/// never leaves.
-pub fn close_with_ticket(ticket: &TicketNumber, job: &Job<'_>, work: &mut Work<'_>) {
+/// who confirms later is recorded still. What waits to leave was agreed to, and leaves: the analyst hears how many
+/// mails these are and how to stop them. What was not agreed to never leaves.
+pub fn close_with_ticket(ticket: &TicketNumber, job: &mut Job<'_>, work: &mut Work<'_>) {
+    withdraw_drafts(ticket, job, work);
     let is_over = |one: &&Dissemination| matches!(one.state, DisseminationState::Cancelled | DisseminationState::Closed);
     let open: Vec<Dissemination> = work.disseminations_of(ticket).filter(|one| !is_over(one)).cloned().collect();
     for mut one in open {
-        if matches!(one.state, DisseminationState::Draft | DisseminationState::AwaitingApproval) {
-            withdraw(one, job, work);
-            continue;
-        }
+        let (number, waiting) = (one.number.0.clone(), waiting(&one));
         one.state = DisseminationState::Closed;
         let by = job.person.address.as_str();
-        let what = work.desk.say("dissemination.closed", &[("number", &one.number.0), ("by", by)]);
+        let what = work.desk.say("dissemination.closed", &[("number", &number), ("by", by)]);
         work.set_dissemination(one, by, what);
+        if waiting > 0 {
+            job.next.push(work.desk.say("receipt.still_leaves", &[("number", &number), ("count", &waiting.to_string())]));
+        }
+    }
+}
+
+/// What was not agreed to ends with its ticket, however the ticket ends.
+pub fn withdraw_drafts(ticket: &TicketNumber, job: &Job<'_>, work: &mut Work<'_>) {
+    let is_draft = |one: &&Dissemination| matches!(one.state, DisseminationState::Draft | DisseminationState::AwaitingApproval);
+    let drafts: Vec<Dissemination> = work.disseminations_of(ticket).filter(is_draft).cloned().collect();
+    for one in drafts {
+        withdraw(one, job, work);
     }
 }
 

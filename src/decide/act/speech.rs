@@ -5,7 +5,7 @@ use super::change::{declare_valid, end, meet, move_to};
 use crate::decide::candidate::{self, Key};
 use crate::decide::letters::{Speech, list, shown, text, words};
 use crate::decide::work::Work;
-use crate::decide::{readable, report};
+use crate::decide::{disseminate, readable, report};
 use crate::mail::template::TemplateName;
 use crate::model::clock::ClockName;
 use crate::model::effect::{Effect, Indicators, Kept};
@@ -127,6 +127,7 @@ pub(super) fn reject(job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, S
         work.desk.say("done.noted", &[("number", &ticket.number.0)])
     };
     meet(&ticket.number, ClockName::Verification, job.by(), work);
+    disseminate::withdraw_drafts(&ticket.number, job, work);
     end(&ticket.number, State::Rejected, job.by(), work);
     Ok(result)
 }

@@ -152,6 +152,43 @@ async fn a_ticket_closed_over_the_unconfirmed_closes_its_disseminations() {
     assert_eq!(hall.stage.daemon.store.audit_verify().unwrap().problems, [""; 0]);
 }
 
+/// Contract 9: cancelling stops all that has not left, also after the ticket was closed over it.
+#[tokio::test]
+async fn what_a_closed_ticket_still_sends_is_told_and_can_be_stopped() {
+    let mut hall = Hall::new("");
+    hall.keyed_contact(RINA, ContactKind::Person);
+    hall.command("ani", &format!("!tlp AMBER\n!diseminasi {RINA}\nUntuk bantuan70@bssn.test."));
+    hall.decide().await;
+    let one = hall.dissemination(1).unwrap();
+    assert_eq!((one.state, one.recipients[0].state), (DisseminationState::Sending, RecipientState::Queued));
+    hall.command("ani", &format!("!tiket {}\n!tutup\nSelesai.", one.ticket));
+    hall.decide().await;
+    assert_eq!(hall.dissemination(1).unwrap().state, DisseminationState::Closed);
+    hall.command("ani", &format!("!batal {}", one.number));
+    let mails = hall.play().await;
+    assert_eq!(hall.dissemination(1).unwrap().state, DisseminationState::Cancelled);
+    assert!(to(&mails, RINA).is_empty(), "{mails:?}");
+    let read = read_by(&mails, "ani@bssn.test");
+    assert!(read.contains("1 surel DIS-") && read.contains(&format!("!batal {}", one.number)), "{read}");
+}
+
+#[tokio::test]
+async fn a_rejected_ticket_sends_no_dissemination_that_nobody_agreed_to() {
+    let mut hall = Hall::new("");
+    hall.keyed_contact(RINA, ContactKind::Person);
+    hall.command("ani", &format!("!tlp RED\n!diseminasi {RINA}\nRahasia, untuk bantuan70@bssn.test."));
+    hall.play().await;
+    let one = hall.dissemination(1).unwrap();
+    assert_eq!(one.state, DisseminationState::AwaitingApproval);
+    let agreement = hall.agreement(1);
+    hall.command("ani", &format!("!tiket {}\n!tolak\nBukan insiden.", one.ticket));
+    hall.play().await;
+    assert_eq!(hall.dissemination(1).unwrap().state, DisseminationState::Cancelled);
+    hall.command("budi", &agreement);
+    let late = hall.play().await;
+    assert!(to(&late, RINA).is_empty() && read_by(&late, "budi@bssn.test").contains("dibatalkan"), "{late:?}");
+}
+
 /// Whether these bytes stand anywhere in the database or its companions.
 fn is_on_disk(hall: &Hall, needle: &str) -> bool {
     let files = std::fs::read_dir(hall.folder().join("data")).unwrap();
