@@ -306,6 +306,24 @@ fn the_token_key_is_made_once_and_stays() {
 }
 
 #[test]
+fn f14_a_mail_that_two_attempts_failed_on_waits_until_all_others_are_handled() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = with_tickets(folder.path(), 0);
+    let ids: Vec<InboxId> = (1..=3).map(|uid| mail(&store, uid).unwrap()).collect();
+    let next = || store.next_batch(9, &BTreeSet::new()).unwrap();
+    assert_eq!(next(), ids);
+    store.begin_attempt(ids[0], now()).unwrap();
+    assert_eq!(next(), [ids[0]], "a second attempt is made in its turn, and alone");
+    store.begin_attempt(ids[0], now()).unwrap();
+    assert_eq!(next(), [ids[1], ids[2]]);
+    for id in &ids[1..] {
+        store.begin_attempt(*id, now()).unwrap();
+        store.decide(*id, &Question::default(), &place(), now(), opens).unwrap();
+    }
+    assert_eq!(next(), [ids[0]]);
+}
+
+#[test]
 fn f62_one_mail_with_damaged_bytes_holds_up_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let store = with_tickets(folder.path(), 0);

@@ -13,7 +13,8 @@ use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-const RECIPIENTS: usize = 30;
+/// More than leave before the first and between the halts below, also where the first kills come late.
+const RECIPIENTS: usize = 60;
 const SUBJECT: &str = "canary-subjek celah Gateway";
 const TEXT: &str = "Tutup akses canary-teks pada Gateway Anda.";
 /// Another seed, other moments.
