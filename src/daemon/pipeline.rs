@@ -27,6 +27,9 @@ use std::sync::Arc;
 /// Tries before a mail is put aside (DESIGN 4, ATTACKS F14): one for a passing fault, one more to be sure. A try
 /// that ended the process counts as well (F73): what uses up the memory does so each time, and nobody sees it fail.
 const ATTEMPTS_MAX: u32 = 3;
+/// Tries of which none came to an end, before a mail is put aside unread. The first may have been made together with
+/// other mails, and then says nothing of this one: so many are its own (F14), and a kill may have been one (F64).
+const DEATHS_MAX: u32 = ATTEMPTS_MAX + 1;
 /// Text that comes out of one encrypted mail: so many times its own size, and at least this much. Written words
 /// shrink to a fifth, logs to a twentieth; what grows more is a bomb.
 const EXPANSION_MAX: usize = 100;
@@ -216,7 +219,7 @@ fn handle(store: &Store, bench: &Bench, key: &TokenKey, id: InboxId, now: Timest
     let Some(waiting) = store.begin_attempts(&[id], now).with_context(|| format!("count an attempt at mail {id}"))?.pop() else {
         return unread(store, bench, key, id, now);
     };
-    if waiting.attempts > ATTEMPTS_MAX {
+    if waiting.attempts > DEATHS_MAX {
         let reason = format!("the program ended {} times while it was at this mail", waiting.attempts - 1);
         return put_aside(store, bench, key, &waiting, &reason, now);
     }
