@@ -209,7 +209,9 @@ impl Sender {
             self.way = Some(open(daemon).await?);
             line = Line::WaitedFor;
         }
-        self.used_at = tokio::time::Instant::now();
+        if line == Line::WaitedFor {
+            self.used_at = tokio::time::Instant::now();
+        }
         Ok(line)
     }
 }
