@@ -24,12 +24,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// Tries before a mail is put aside (DESIGN 4, ATTACKS F14): one for a passing fault, one more to be sure. A try
-/// that ended the process counts as well (F73): what uses up the memory does so each time, and nobody sees it fail.
+/// Tries before a mail is put aside (DESIGN 4, ATTACKS F14): one for a passing fault, one more to be sure. As often
+/// may the program end while it is at one mail alone (F73): what uses up the memory does so each time, and nobody
+/// sees it fail.
 const ATTEMPTS_MAX: u32 = 3;
-/// Tries of which none came to an end, before a mail is put aside unread. The first may have been made together with
-/// other mails, and then says nothing of this one: so many are its own (F14), and a kill may have been one (F64).
-const DEATHS_MAX: u32 = ATTEMPTS_MAX + 1;
 /// Text that comes out of one encrypted mail: so many times its own size, and at least this much. Written words
 /// shrink to a fifth, logs to a twentieth; what grows more is a bomb.
 const EXPANSION_MAX: usize = 100;
@@ -219,13 +217,17 @@ fn handle(store: &Store, bench: &Bench, key: &TokenKey, id: InboxId, now: Timest
     let Some(waiting) = store.begin_attempts(&[id], now).with_context(|| format!("count an attempt at mail {id}"))?.pop() else {
         return unread(store, bench, key, id, now);
     };
-    if waiting.attempts > DEATHS_MAX {
-        let reason = format!("the program ended {} times while it was at this mail", waiting.attempts - 1);
+    let deaths = store.deaths(id);
+    if deaths >= ATTEMPTS_MAX {
+        let reason = format!("the program ended {deaths} times while it was at this mail");
         return put_aside(store, bench, key, &waiting, &reason, now);
     }
     let attempt = catch_unwind(AssertUnwindSafe(|| decide_on(store, bench, key, &waiting, now, commands)));
     let reason = match attempt {
-        Ok(Ok(decision)) => return Ok(decision),
+        Ok(Ok(decision)) => {
+            store.forget_deaths(id);
+            return Ok(decision);
+        }
         Ok(Err(error)) if error.is::<MustWait>() => {
             store.postpone(id)?;
             return Err(error);
@@ -255,7 +257,10 @@ fn put_aside(
     tracing::error!(inbox = waiting.id.0, reason, "put aside");
     let sha256 = crate::model::Sha256::of(&waiting.raw);
     let desk = bench.desk(key, now);
-    store.decide(waiting.id, &Question::default(), &bench.place(), now, |world| decide::give_up(waiting.id, &sha256.0, reason, world, desk))
+    let give_up = |world: &Snapshot| decide::give_up(waiting.id, &sha256.0, reason, world, desk);
+    let decision = store.decide(waiting.id, &Question::default(), &bench.place(), now, give_up)?;
+    store.forget_deaths(waiting.id);
+    Ok(decision)
 }
 
 /// A mail whose bytes in the database are not those that came: put aside like one that makes the program fail,
@@ -277,11 +282,17 @@ fn decide_on(
     now: Timestamp,
     commands: Commands,
 ) -> anyhow::Result<Decision> {
-    let laid = Laid::new(store, bench, waiting, now)?;
+    let laid = {
+        let _at_work = store.at_work(waiting.id);
+        Laid::new(store, bench, waiting, now)?
+    };
     if laid.must_wait(commands) {
         return Err(MustWait.into());
     }
-    let decision = store.decide(waiting.id, &laid.question, &bench.place(), now, |world| laid.decide(world, bench.desk(key, now)))?;
+    let decision = store.decide(waiting.id, &laid.question, &bench.place(), now, |world| {
+        let _at_work = store.at_work(waiting.id);
+        laid.decide(world, bench.desk(key, now))
+    })?;
     laid.tell(&decision);
     Ok(decision)
 }

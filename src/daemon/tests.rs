@@ -409,9 +409,11 @@ async fn f14_f68_f73_a_mail_on_which_the_process_ends_each_time_is_put_aside_unr
         received_at: start(),
     };
     let id = stage.daemon.store.insert_mail(&[arrival], start()).unwrap()[0];
-    // A process without memory ends at once (so does one that is killed); all it leaves behind is the count of tries.
-    for _ in 0..4 {
+    // A process without memory ends at once; all it leaves behind is what it was at. The first try may be made with others.
+    stage.daemon.store.begin_attempt(id, start()).unwrap();
+    for _ in 0..3 {
         stage.daemon.store.begin_attempt(id, start()).unwrap();
+        std::mem::forget(stage.daemon.store.at_work(id));
     }
     stage.clock.advance(SignedDuration::from_mins(1));
     report(&mut stage);
@@ -420,7 +422,7 @@ async fn f14_f68_f73_a_mail_on_which_the_process_ends_each_time_is_put_aside_unr
     assert_eq!((quarantine.len(), quarantine[0].id), (1, id));
     let page = stage.daemon.store.mail_page(id, &view(&stage)).unwrap().unwrap();
     assert!(page.mail.ticket.is_some() && page.text.is_empty() && page.mail.subject.is_empty(), "it was not read: {page:?}");
-    assert!(mails.iter().any(|mail| mail.to.as_str() == "ani@bssn.test" && mail.text.contains("ended 4 times")), "an analyst knows");
+    assert!(mails.iter().any(|mail| mail.to.as_str() == "ani@bssn.test" && mail.text.contains("ended 3 times")), "an analyst knows");
     assert_eq!(mails.iter().filter(|mail| mail.to.as_str() == "siti@warga.example").count(), 2, "the other reports went on");
 }
 

@@ -5,6 +5,7 @@
 mod apply;
 mod audit;
 mod backup;
+mod deaths;
 mod decision;
 mod directory;
 mod failure;
@@ -80,6 +81,7 @@ pub struct Store {
     reader: Mutex<Connection>,
     commits: AtomicU64,
     commit_hook: Option<CommitHook>,
+    deaths: deaths::Deaths,
     /// Held for life by the daemon, so that two never work on one data directory (F66).
     _lock: Option<File>,
 }
@@ -135,6 +137,7 @@ impl Store {
             reader: Mutex::new(reader),
             commits: AtomicU64::new(0),
             commit_hook: None,
+            deaths: deaths::Deaths::beside(path),
             _lock: lock,
         };
         store.make_token_key()?;

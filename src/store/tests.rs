@@ -7,6 +7,7 @@ use crate::model::snapshot::{Question, Snapshot};
 use crate::model::ticket::{Channel, Priority, Service, State, Ticket, TicketEvent};
 use crate::model::{Category, InboxId, Language};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
 
 fn now() -> Timestamp {
     "2026-11-24T06:00:00Z".parse().unwrap()
@@ -321,6 +322,26 @@ fn f14_a_mail_that_two_attempts_failed_on_waits_until_all_others_are_handled() {
         store.decide(*id, &Question::default(), &place(), now(), opens).unwrap();
     }
     assert_eq!(next(), [ids[0]]);
+}
+
+#[test]
+fn f14_f73_ends_of_the_program_count_for_the_mail_that_it_was_at_and_outlive_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = with_tickets(folder.path(), 0);
+    let ids: Vec<InboxId> = (1..=2).map(|uid| mail(&store, uid).unwrap()).collect();
+    std::mem::forget(store.at_work(ids[0]));
+    drop(store.at_work(ids[1]));
+    drop(store);
+    let store = with_tickets(folder.path(), 0);
+    assert_eq!(ids.iter().map(|id| store.deaths(*id)).collect::<Vec<_>>(), [1, 0]);
+    std::mem::forget(store.at_work(ids[0]));
+    drop(store);
+    std::fs::OpenOptions::new().append(true).open(folder.path().join("at-work")).unwrap().write_all(b"no line of ours\n").unwrap();
+    let store = with_tickets(folder.path(), 0);
+    assert_eq!(store.deaths(ids[0]), 2);
+    store.forget_deaths(ids[0]);
+    drop(store);
+    assert_eq!(with_tickets(folder.path(), 0).deaths(ids[0]), 0);
 }
 
 #[test]
