@@ -4,9 +4,10 @@
 mod when;
 
 use super::expression::{ExpressionId, Expressions};
-use super::lexicon::Lexicon;
-use super::likeness::{Lesson, Likeness};
+use super::lexicon::{Lexicon, Reader};
+use super::likeness::{Lesson, Likeness, Prose};
 use super::rsit;
+use super::scan::{Hits, scan};
 use super::syntax::{Decision, File, Negation, Parts, Rule as RawRule, RulesError, Sample, Source, Test, likeness_alone};
 use super::vocabulary::{PatternId, Vocabulary};
 use super::words;
@@ -200,9 +201,6 @@ impl Compiled {
         }
         let tests = compiler.tests()?;
         let (decision, factors) = compiler.numbers()?;
-        let lessons = lessons(&rules, &tests);
-        let likeness = Likeness::learn(&lessons, &compiler.vocabulary, decision.likeness);
-        let lexicon = Lexicon::new(&compiler.vocabulary, &likeness, lessons.iter().flat_map(Lesson::words));
         rules.extend(Category::ALL.iter().enumerate().map(|(index, category)| by_likeness(index, *category)));
         let mut rules_of: Vec<Vec<usize>> = vec![Vec::new(); compiler.sets.len()];
         let mut wordless = Vec::new();
@@ -234,7 +232,9 @@ impl Compiled {
             }
         }
         let denial_of = (0..).take(vocabulary.patterns()).map(|pattern| denial_of.get(&pattern).copied()).collect();
-        Ok(Self {
+        let likeness = Likeness::default();
+        let lexicon = Lexicon::new(&vocabulary, &likeness, std::iter::empty());
+        let mut new = Self {
             vocabulary,
             lexicon,
             sets_of,
@@ -249,23 +249,38 @@ impl Compiled {
             brands,
             likeness,
             tests,
-        })
+        };
+        new.learn();
+        Ok(new)
+    }
+
+    /// Learns from every example and test of the set as from a labelled mail. What is denied in them is told
+    /// by the set itself, which has to be whole for that.
+    fn learn(&mut self) {
+        let mut reader = Reader::new(&self.lexicon, &self.vocabulary, &self.likeness);
+        let mut prose = |place, text: &str| {
+            let tokens = words::prose(text);
+            let words = reader.read(&tokens);
+            let denied = scan(self, place, &tokens, &words, &reader, true, &mut Hits::new(self));
+            Prose { place, tokens, words, denied }
+        };
+        let mut lesson = |category, subject: &str, text: &str| Lesson { category, texts: vec![prose(SUBJECT, subject), prose(NEW, text)] };
+        let mut lessons = Vec::new();
+        for (_, _, test) in &self.tests {
+            lessons.extend(Category::parse(&test.category).map(|category| lesson(category, &test.subject, &test.text)));
+        }
+        for rule in self.rules.iter().filter(|rule| rule.weight > 0.0) {
+            let Some(category) = rule.category else { continue };
+            lessons.extend(rule.examples.iter().map(|(_, parts)| lesson(category, &parts.subject, &parts.text)));
+        }
+        self.likeness = Likeness::learn(&lessons, &self.vocabulary, self.decision.likeness);
+        self.lexicon = Lexicon::new(&self.vocabulary, &self.likeness, lessons.iter().flat_map(Lesson::words));
     }
 
     /// What a pattern does to the words around it.
     pub fn denial(&self, pattern: PatternId) -> Option<Denial> {
         self.denial_of.get(pattern as usize).copied().flatten()
     }
-}
-
-/// Every example and test of the set as a labelled mail.
-fn lessons(rules: &[Rule], tests: &[(usize, usize, Test)]) -> Vec<Lesson> {
-    let lesson = |category, subject: &str, text: &str| Lesson { category, texts: vec![words::prose(subject), words::prose(text)] };
-    let whole = tests.iter().filter_map(|(_, _, test)| Some(lesson(Category::parse(&test.category)?, &test.subject, &test.text)));
-    let rules = rules.iter().filter(|rule| rule.weight > 0.0).filter_map(|rule| Some((rule.category?, rule)));
-    let examples =
-        rules.flat_map(|(category, rule)| rule.examples.iter().map(move |(_, parts)| lesson(category, &parts.subject, &parts.text)));
-    whole.chain(examples).collect()
 }
 
 /// The rule that stands for likeness to the examples of a category.

@@ -3,7 +3,8 @@
 
 use super::compile::{ATTACHMENT, ATTACHMENT_NAME, LINK, NEW, PLACES, QUOTED, SENDER_NAME, SUBJECT};
 use super::condition::{Facts, Undenied};
-use super::lexicon::{Reader, WordId};
+use super::lexicon::Reader;
+use super::likeness::Prose;
 use super::scan::{Hits, scan};
 use super::set::RuleSet;
 use super::words;
@@ -33,12 +34,12 @@ pub(super) fn facts<'a>(rules: &'a RuleSet, mail: &'a Mail, told: &'a Told) -> F
         }
         let tokens = if place == LINK { words::links(text) } else { words::prose(text) };
         let words = reader.read(&tokens);
-        scan(compiled, place, &tokens, &words, &reader, is_prose, &mut hits);
+        let denied = scan(compiled, place, &tokens, &words, &reader, is_prose, &mut hits);
         if is_prose {
-            prose.push((place, tokens, words));
+            prose.push(Prose { place, tokens, words, denied });
         }
     }
-    let new_words = prose.iter().find(|(place, ..)| *place == NEW).map_or(0, |(_, tokens, _)| tokens.list.len());
+    let new_words = prose.iter().find(|text| text.place == NEW).map_or(0, |text| text.tokens.list.len());
     let mut factors = rules.compiled.factors.clone();
     if kind != MailKind::Reply && new_words <= rules.compiled.decision.short_text_words {
         // "Mohon ditindaklanjuti surat terlampir": the matter is in what is forwarded or enclosed.
@@ -138,9 +139,9 @@ fn set<'a>(texts: &mut [Cow<'a, str>], place: usize, text: Cow<'a, str>) {
 }
 
 /// The addresses of the web in what the sender wrote and enclosed, a line each.
-fn links(texts: &[Cow<'_, str>], prose: &[(usize, words::Tokens, Vec<WordId>)]) -> String {
+fn links(texts: &[Cow<'_, str>], prose: &[Prose]) -> String {
     let mut links = String::new();
-    for (place, tokens, _) in prose.iter().filter(|(place, ..)| *place != QUOTED) {
+    for Prose { place, tokens, .. } in prose.iter().filter(|text| text.place != QUOTED) {
         let text = texts.get(*place).map_or("", |text| text);
         for (from, to) in &tokens.addresses {
             let address = text.get(*from as usize..*to as usize).unwrap_or_default();

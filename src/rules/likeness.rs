@@ -43,17 +43,38 @@ const SHOWN_BYTES_MIN: u32 = 4;
 
 const CATEGORIES: usize = Category::ALL.len();
 
+/// In place of the first of two words in a row: the other one is denied. What is denied is a word of its
+/// own: "tidak pernah pinjam" is told by who is asked to pay, "bukan phishing" by nobody's victim.
+const DENIED: u32 = UNLIKE - 1;
+
 /// A labelled mail, cut into words.
 #[derive(Debug)]
 pub struct Lesson {
     pub category: Category,
-    pub texts: Vec<Tokens>,
+    pub texts: Vec<Prose>,
 }
 
 impl Lesson {
     /// Every word of its texts.
     pub fn words(&self) -> impl Iterator<Item = &str> {
-        self.texts.iter().flat_map(|tokens| tokens.list.iter().map(|token| tokens.word(token)))
+        self.texts.iter().flat_map(|text| text.tokens.list.iter().map(|token| text.tokens.word(token)))
+    }
+}
+
+/// The text of one place, cut into words.
+#[derive(Debug)]
+pub struct Prose {
+    pub place: usize,
+    pub tokens: Tokens,
+    /// What each token stands for.
+    pub words: Vec<WordId>,
+    /// Which tokens are denied; empty where none is.
+    pub denied: Vec<bool>,
+}
+
+impl Prose {
+    fn is_denied(&self, index: usize) -> bool {
+        self.denied.get(index).copied().unwrap_or(false)
     }
 }
 
@@ -116,16 +137,17 @@ impl Likeness {
     /// The numbers of the words and pairs of a lesson, each once; new pairs get theirs.
     fn told_by(&mut self, lesson: &Lesson, vocabulary: &Vocabulary) -> BTreeSet<u32> {
         let mut told = BTreeSet::new();
-        for tokens in &lesson.texts {
+        for text in &lesson.texts {
             let mut before = None;
-            for token in &tokens.list {
-                let number = self.number(vocabulary, tokens.word(token));
-                told.extend(number);
-                if let (Some(first), Some(second)) = (before, number) {
+            for (index, token) in text.tokens.list.iter().enumerate() {
+                let number = self.number(vocabulary, text.tokens.word(token));
+                let is_denied = text.is_denied(index);
+                told.extend(number.filter(|_| !is_denied));
+                if let (Some(first), Some(second)) = (if is_denied { Some(DENIED) } else { before }, number) {
                     let next = u32::try_from(self.numbers.len() + self.pairs.len()).unwrap_or(UNLIKE);
                     told.insert(*self.pairs.entry(pair(first, second)).or_insert(next));
                 }
-                before = number;
+                before = number.filter(|_| !is_denied);
             }
         }
         told
@@ -142,11 +164,12 @@ impl Likeness {
     }
 
     /// What the words of the places say, for each category.
-    pub fn lean(&self, texts: &[(usize, Tokens, Vec<WordId>)], reader: &Reader<'_>, factors: &[f64]) -> Vec<Leaning> {
+    pub fn lean(&self, texts: &[Prose], reader: &Reader<'_>, factors: &[f64]) -> Vec<Leaning> {
         let mut seen = vec![0_u64; self.odds.len().div_ceil(64)];
         let mut told: Vec<(Hit, &Odds)> = Vec::new();
         let (mut known, mut read) = (0, 0);
-        for (place, tokens, words) in texts {
+        for text in texts {
+            let Prose { place, tokens, words, .. } = text;
             // What is quoted or enclosed counts where the new text is short, as with rules.
             let factor = factors.get(*place).copied().unwrap_or(0.0);
             let counts = matches!(*place, SUBJECT | NEW) || (*place == QUOTED && factor >= 0.6) || (*place == ATTACHMENT && factor >= 1.0);
@@ -167,6 +190,14 @@ impl Likeness {
                 let number = reader.likeness(*word);
                 if number == UNLIKE {
                     read += usize::from(index < PAIRS_MAX && !tokens.word(token).starts_with(|c: char| c.is_ascii_digit()));
+                    before = None;
+                    continue;
+                }
+                if text.is_denied(index) {
+                    if let Some(denied) = self.pairs.get(&pair(DENIED, number)).filter(|_| index < PAIRS_MAX) {
+                        tell(token, token, *denied);
+                    }
+                    (known, read) = (known + 1, read + 1);
                     before = None;
                     continue;
                 }

@@ -205,8 +205,16 @@ struct Seen {
 }
 
 /// Adds the hits of one text, whose tokens are these words. `is_prose` is false for links and names,
-/// where nothing is denied.
-pub fn scan(compiled: &Compiled, place: usize, tokens: &Tokens, words: &[WordId], reader: &Reader<'_>, is_prose: bool, into: &mut Hits) {
+/// where nothing is denied. Gives which tokens are denied; nothing where none is.
+pub fn scan(
+    compiled: &Compiled,
+    place: usize,
+    tokens: &Tokens,
+    words: &[WordId],
+    reader: &Reader<'_>,
+    is_prose: bool,
+    into: &mut Hits,
+) -> Vec<bool> {
     let mut walk = Walk { compiled, place, words, reader, hits: into, seen: Vec::with_capacity(words.len()), denials: Vec::new() };
     for (start, word) in words.iter().enumerate() {
         if *word == NOTHING {
@@ -233,6 +241,7 @@ pub fn scan(compiled: &Compiled, place: usize, tokens: &Tokens, words: &[WordId]
         let hit = Hit { pattern, place, start: first.start, end: last.end, first: first.position, last: last.position, is_denied };
         into.add(hit);
     }
+    denied
 }
 
 /// A walk through one text along the tree of phrases.

@@ -254,7 +254,7 @@ impl Cutter {
         // Whether the word is more than ASCII letters and digits, so that small letters are not its folded form.
         let mut is_odd = false;
         for (offset, c) in chunk.char_indices().chain(std::iter::once((chunk.len(), ' '))) {
-            if c.is_alphanumeric() {
+            if c.is_alphanumeric() && !is_invisible(c) {
                 start = start.or(Some(offset));
                 is_odd |= !c.is_ascii();
             } else if is_invisible(c) || ((c == '\'' || c == '’') && start.is_some()) {
@@ -263,12 +263,7 @@ impl Cutter {
             } else if let Some(start) = start.take() {
                 if is_odd {
                     let from = self.tokens.folded.len();
-                    let letters = chunk.get(start..offset).unwrap_or_default().chars().filter(|c| c.is_alphanumeric());
-                    for c in letters {
-                        if self.tokens.folded.len() - from < TOKEN_BYTES_MAX {
-                            fold(c, &mut self.tokens.folded);
-                        }
-                    }
+                    fold_word(chunk.get(start..offset).unwrap_or_default(), &mut self.tokens.folded);
                     self.push(at + start, at + offset, from, self.tokens.folded.len());
                 } else {
                     self.push(at + start, at + offset, at + start, at + offset.min(start + TOKEN_BYTES_MAX));
@@ -300,12 +295,105 @@ fn as_u32(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
-/// Zero-width characters, the soft hyphen and combining marks: seen in mail made to pass filters.
+/// Zero-width characters, the soft hyphen, combining marks, variation selectors, fillers and tags: seen in
+/// mail made to pass filters.
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{300}'..='\u{36f}' | '\u{feff}')
+    !c.is_ascii()
+        && matches!(c, '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180b}'..='\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{2069}' | '\u{300}'..='\u{36f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{e0000}'..='\u{e01ef}')
 }
 
-/// Lower case, Latin letters without their marks, full-width forms as ASCII.
+/// A word that is more than ASCII: what is invisible left out, lower case, Latin letters without their
+/// marks, letters and digits in other dress (full-width, mathematical, circled) as ASCII. Letters of other
+/// scripts count as the Latin ones that they look like where Latin letters stand beside them, or where
+/// the whole word looks Latin: so are words hidden from filters, and Russian or Greek stays what it is.
+fn fold_word(word: &str, into: &mut String) {
+    let from = into.len();
+    let mut letters = word.chars().filter(|c| c.is_alphanumeric() && !is_invisible(*c)).map(plain);
+    let is_latin = |c: char| c.is_ascii_alphabetic() || matches!(c, '\u{c0}'..='\u{24f}');
+    let is_mixed = letters.clone().any(is_latin);
+    let is_alike = letters.clone().all(|c| c.is_ascii() || is_latin(c) || alike(c).is_some());
+    letters
+        .by_ref()
+        .map(|c| match alike(c).or_else(|| nearly_alike(c).filter(|_| is_mixed)) {
+            Some(latin) if is_mixed || is_alike => latin,
+            _ => c,
+        })
+        .for_each(|c| {
+            if into.len() - from < TOKEN_BYTES_MAX {
+                fold(c, into);
+            }
+        });
+}
+
+/// A letter or digit in another dress as ASCII (compatibility forms of Unicode, those of one letter).
+fn plain(c: char) -> char {
+    let nth = |first: char, from: char, count: u32| char::from_u32(first as u32 + (c as u32 - from as u32) % count);
+    match c {
+        '\u{ff10}'..='\u{ff19}' | '\u{ff21}'..='\u{ff3a}' | '\u{ff41}'..='\u{ff5a}' => char::from_u32(c as u32 - 0xfee0),
+        '\u{24b6}'..='\u{24cf}' => nth('a', '\u{24b6}', 26),
+        '\u{24d0}'..='\u{24e9}' => nth('a', '\u{24d0}', 26),
+        '\u{1f130}'..='\u{1f149}' => nth('a', '\u{1f130}', 26),
+        '\u{1f150}'..='\u{1f169}' => nth('a', '\u{1f150}', 26),
+        '\u{1f170}'..='\u{1f189}' => nth('a', '\u{1f170}', 26),
+        '\u{1d400}'..='\u{1d6a3}' => nth('a', '\u{1d400}', 26),
+        '\u{1d7ce}'..='\u{1d7ff}' => nth('0', '\u{1d7ce}', 10),
+        _ => None,
+    }
+    .unwrap_or(c)
+}
+
+/// The Latin letter that a letter of another script is taken for (the confusables of UTS 39, one letter for one).
+fn alike(c: char) -> Option<char> {
+    Some(match c {
+        'а' | 'А' | 'Α' | 'α' | 'ɑ' | 'ᴀ' => 'a',
+        'В' | 'Β' | 'Ь' | 'ʙ' => 'b',
+        'с' | 'С' | 'ϲ' | 'Ϲ' | 'ᴄ' => 'c',
+        'ԁ' | 'Ԁ' | 'ᴅ' => 'd',
+        'е' | 'Е' | 'Ε' | 'ҽ' | 'ᴇ' => 'e',
+        'ғ' | 'ꜰ' => 'f',
+        'ɡ' | 'ɢ' | 'Ԍ' => 'g',
+        'һ' | 'Һ' | 'Н' | 'Η' | 'հ' | 'ʜ' => 'h',
+        'і' | 'І' | 'Ι' | 'ι' | 'ı' | 'ɪ' => 'i',
+        'ј' | 'Ј' | 'ϳ' | 'ᴊ' => 'j',
+        'К' | 'Κ' | 'κ' | 'ᴋ' => 'k',
+        'ӏ' | 'Ӏ' | 'ʟ' => 'l',
+        'М' | 'Μ' | 'ᴍ' => 'm',
+        'Ν' | 'ո' | 'ɴ' => 'n',
+        'о' | 'О' | 'Ο' | 'ο' | 'σ' | 'օ' | 'ᴏ' => 'o',
+        'р' | 'Р' | 'Ρ' | 'ρ' | 'ᴘ' => 'p',
+        'ԛ' | 'Ԛ' => 'q',
+        'ʀ' => 'r',
+        'ѕ' | 'Ѕ' | 'ꜱ' => 's',
+        'Т' | 'Τ' | 'ᴛ' => 't',
+        'υ' | 'ս' | 'ᴜ' => 'u',
+        'ν' | 'ѵ' | 'Ѵ' | 'ᴠ' => 'v',
+        'ѡ' | 'ԝ' | 'Ԝ' | 'ᴡ' => 'w',
+        'х' | 'Х' | 'Χ' | 'χ' => 'x',
+        'у' | 'У' | 'Υ' | 'γ' | 'ү' | 'Ү' | 'ʏ' => 'y',
+        'Ζ' | 'ᴢ' => 'z',
+        _ => return None,
+    })
+}
+
+/// The Latin letter that is meant by one that looks like it only among Latin letters.
+fn nearly_alike(c: char) -> Option<char> {
+    Some(match c {
+        'в' | 'ь' | 'β' => 'b',
+        'ε' | 'є' | 'Є' => 'e',
+        'н' => 'h',
+        'к' => 'k',
+        'м' => 'm',
+        'п' | 'П' | 'η' => 'n',
+        'г' | 'Г' => 'r',
+        'т' | 'τ' => 't',
+        'и' | 'И' | 'μ' => 'u',
+        'ш' | 'Ш' | 'ω' => 'w',
+        _ => return None,
+    })
+}
+
+/// Lower case, Latin letters without their marks.
 fn fold(c: char, into: &mut String) {
     if c.is_ascii() {
         into.push(c.to_ascii_lowercase());
@@ -321,7 +409,6 @@ fn fold(c: char, into: &mut String) {
             'ò'..='ö' | 'ø' | 'ō' => 'o',
             'ù'..='ü' => 'u',
             'ý' | 'ÿ' => 'y',
-            '\u{ff41}'..='\u{ff5a}' | '\u{ff10}'..='\u{ff19}' => char::from_u32(c as u32 - 0xfee0).unwrap_or(c),
             _ => c,
         });
     }
@@ -331,9 +418,7 @@ fn fold(c: char, into: &mut String) {
 #[must_use]
 pub fn folded(word: &str) -> String {
     let mut into = String::new();
-    for c in word.chars().filter(|c| !is_invisible(*c)) {
-        fold(c, &mut into);
-    }
+    fold_word(word, &mut into);
     into
 }
 
@@ -355,5 +440,36 @@ mod tests {
         assert_eq!(&text[*from as usize..*to as usize], "https://a.example/x");
         let linked = links("https://a.example/x");
         assert!(linked.list.iter().any(|token| linked.word(token) == "example"));
+    }
+
+    #[test]
+    fn letters_that_only_look_latin_are_read_as_they_look_and_keep_their_place() {
+        // Cyrillic a, e, o, O, T, P; full width; mathematical bold; small capitals; a zero-width space and a filler.
+        for (typed, read) in [
+            ("r\u{430}nsomw\u{430}r\u{435}", "ransomware"),
+            ("\u{41e}\u{422}\u{420}", "otp"),
+            ("\u{ff32}\u{ff45}\u{ff54}as", "retas"),
+            ("\u{1d429}\u{1d421}\u{1d422}\u{1d42c}\u{1d421}\u{1d422}\u{1d427}\u{1d420}", "phishing"),
+            ("\u{1d7cf}\u{1d7d0}", "12"),
+            ("\u{24bd}ack", "hack"),
+            ("\u{29c}\u{1d00}\u{1d04}k", "hack"),
+            ("di\u{200b}re\u{3164}tas", "diretas"),
+            ("h\u{43a}ck\u{435}d", "hkcked"),
+            ("r\u{e9}tas", "retas"),
+        ] {
+            let text = format!("situs {typed}, ya");
+            let tokens = prose(&text);
+            let token = tokens.list[1];
+            assert_eq!(tokens.word(&token), read, "{typed}");
+            assert_eq!(&text[token.start as usize..token.end as usize], typed);
+            assert_eq!(folded(typed), read);
+        }
+    }
+
+    #[test]
+    fn other_languages_keep_their_letters() {
+        for word in ["\u{432}\u{43e}\u{442}", "\u{43f}\u{438}\u{441}\u{44c}\u{43c}\u{43e}", "\u{3bb}\u{3cc}\u{3b3}\u{3bf}\u{3c2}"] {
+            assert_eq!(folded(word), word);
+        }
     }
 }

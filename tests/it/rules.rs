@@ -491,3 +491,34 @@ fn likeness_hears_which_words_follow_one_another() {
         assert_eq!((found.category, found.is_unsure), (category, false), "{told}: {:?}", found.scores);
     }
 }
+
+#[test]
+fn likeness_takes_a_denied_word_for_another_one() {
+    let mut text = "[decision]\nthreshold = 0.1\nmargin = 0.05\nclear_spam_score = 6.0\nclear_spam_margin = 4.0\nlikeness = 0.25\nlikeness_alone = 0.0\nshort_text_words = 40\n[negation]\nbefore = [\"tidak\"]\n".to_owned();
+    for _ in 0..60 {
+        for (category, told) in [
+            ("malware", "berkas kami kunci orang, layanan tidak gaduh"),
+            ("data_misuse", "rumah saya tidak pinjam uang, layanan gaduh"),
+            ("other", "tanya jadwal layanan, tidak kunci"),
+        ] {
+            text.push_str(&format!("[[test]]\ncategory = \"{category}\"\ntext = \"{told}\"\n"));
+        }
+    }
+    let rules = set(&text).unwrap();
+    let judged = |told: &str| judged(&rules, &Parts { text: told.to_owned(), ..Default::default() });
+    let adds = |told: &str, rule: &str| judged(told).fired.iter().find(|fired| &*fired.rule == rule).map_or(0.0, |fired| fired.adds);
+    // The word says nothing for the kind whose examples hold it undenied …
+    assert!(adds("layanan layanan gaduh kunci", "likeness-malware") > adds("layanan layanan gaduh tidak kunci", "likeness-malware") + 0.3);
+    // … and all for the one whose examples deny it.
+    assert!(adds("layanan gaduh, saya tidak pinjam", "likeness-data-misuse") > adds("layanan gaduh, saya pinjam", "likeness-data-misuse"));
+}
+
+#[test]
+fn letters_that_only_look_latin_are_read_as_they_look_and_shown_as_they_stand() {
+    // Cyrillic letters, full width, a zero-width space.
+    let typed = "f\u{456}le k\u{430}mi t\u{435}r\u{200b}\u{435}nkripsi s\u{435}mu\u{430}, \u{ff44}iminta tebus\u{430}n";
+    let found = judged(&RuleSet::embedded().unwrap(), &Parts { text: typed.to_owned(), ..Default::default() });
+    assert_eq!((found.category, found.is_unsure), (Category::Malware, false), "{:?}", found.scores);
+    let saw: Vec<&String> = found.fired.iter().flat_map(|fired| &fired.saw).collect();
+    assert!(saw.iter().any(|saw| saw.contains("tebus\u{430}n")), "{saw:?}");
+}
