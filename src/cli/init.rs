@@ -4,7 +4,7 @@ use super::{Common, Exit, Failure, Outcome, print};
 use crate::config::{self, Config};
 use crate::mail::template;
 use crate::openpgp;
-use crate::rules::RuleSet;
+use crate::rules::{PAGE, RuleSet};
 use anyhow::Context as _;
 use clap::Args;
 use std::io::Write as _;
@@ -37,7 +37,7 @@ pub(super) fn run(_common: &Common, arguments: Arguments) -> Outcome {
     // A wrong address is told before anything is written.
     Config::parse(&file, &text).map_err(|error| Failure::usage(error.to_string()))?;
     tell(&file, write(&file, text.as_bytes(), 0o640)?)?;
-    write_folder(&dir.join("rules"), RuleSet::embedded_files())?;
+    write_folder(&dir.join("rules"), &[RuleSet::embedded_files(), &[PAGE]].concat())?;
     write_folder(&dir.join("templates"), template::EMBEDDED)?;
     // What is there may be older than this program.
     let config = Config::load(&file).map_err(|error| Failure::usage(error.to_string()))?;

@@ -10,7 +10,7 @@ use crate::mail::read;
 use crate::mail::template::Templates;
 use crate::mail::told::tell;
 use crate::model::Language;
-use crate::rules::{RuleSet, explain, selftest};
+use crate::rules::{RuleSet, explain, passed_over, selftest};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -56,9 +56,10 @@ enum Verb {
 
 pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
     let config = common.load_or_defaults()?;
-    let set = load(&config, arguments.rules.as_deref())?;
+    let dir = arguments.rules.as_deref().or(config.center.rules_dir.as_deref());
+    let set = load(dir)?;
     match arguments.verb {
-        Verb::Check => check(common, &set),
+        Verb::Check => check(common, &set, dir),
         Verb::Test => test(common, &set, &house(&config)),
         Verb::List => list(common, &set),
         Verb::Replay { since } => replay::replay(common, set, since),
@@ -74,29 +75,26 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
     }
 }
 
-/// The rules of the directory named, else of the configuration, else the built-in ones.
-fn load(config: &Config, dir: Option<&Path>) -> Result<RuleSet, Failure> {
-    match dir {
-        Some(dir) => RuleSet::load(dir).map_err(|error| Failure::usage(error.to_string())),
-        None => rule_set(config),
-    }
+/// The rules of the directory, else the built-in ones.
+fn load(dir: Option<&Path>) -> Result<RuleSet, Failure> {
+    dir.map_or_else(RuleSet::embedded, RuleSet::load).map_err(|error| Failure::usage(error.to_string()))
 }
 
 /// The rules that a configuration names, for every verb that assesses mail.
 pub(super) fn rule_set(config: &Config) -> Result<RuleSet, Failure> {
-    let set = match &config.center.rules_dir {
-        Some(dir) => RuleSet::load(dir),
-        None => RuleSet::embedded(),
-    };
-    set.map_err(|error| Failure::usage(error.to_string()))
+    load(config.center.rules_dir.as_deref())
 }
 
-fn check(common: &Common, set: &RuleSet) -> Outcome {
+fn check(common: &Common, set: &RuleSet, dir: Option<&Path>) -> Outcome {
+    let unread: Vec<String> = dir.map(passed_over).unwrap_or_default().iter().map(|path| path.display().to_string()).collect();
     if common.json {
-        print(json!({ "ok": true, "rules": set.len(), "version": set.version() }))?;
-    } else {
-        print(format!("ok: {} rules, version {}", set.len(), set.version()))?;
+        print(json!({ "ok": true, "rules": set.len(), "version": set.version(), "not_read": unread }))?;
+        return Ok(Exit::Done);
     }
+    for path in unread {
+        print(format!("note: {} is not read: the name of a rule file ends in .toml", visible(&path)))?;
+    }
+    print(format!("ok: {} rules, version {}", set.len(), set.version()))?;
     Ok(Exit::Done)
 }
 
@@ -115,7 +113,7 @@ fn test(common: &Common, set: &RuleSet, house: &House) -> Outcome {
             print(format!("FAIL {failure}"))?;
         }
         for rule in &report.untested {
-            print(format!("note: rule {rule} has no example"))?;
+            print(format!("note: {rule}"))?;
         }
         let word = if report.is_passed() { "ok" } else { "FAIL" };
         print(format!(

@@ -4,7 +4,7 @@
 
 use super::alarm::Cause;
 use super::{Daemon, metrics, setup};
-use crate::rules::FILES_MAX;
+use crate::rules::{FILES_MAX, is_rule_file};
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -73,14 +73,14 @@ impl RulesFolder {
 fn state(dir: &Path) -> State {
     let Ok(entries) = std::fs::read_dir(dir) else { return State::Unfit };
     let mut files = Vec::new();
-    for (count, entry) in entries.enumerate() {
+    for entry in entries {
         let Ok(entry) = entry else { return State::Unfit };
-        if count >= FILES_MAX {
-            return State::Unfit;
-        }
         let path = entry.path();
-        if path.extension().is_none_or(|extension| extension != "toml") {
+        if !is_rule_file(&path) {
             continue;
+        }
+        if files.len() >= FILES_MAX {
+            return State::Unfit;
         }
         // Through a link: what it points at is what is read.
         let Ok(about) = std::fs::metadata(&path) else { return State::Unfit };

@@ -6,6 +6,7 @@ mod names;
 use crate::mail::text::command_part;
 use crate::model::dissemination::DisseminationNumber;
 use crate::model::ledger::Wanted;
+use crate::model::nearest::nearest;
 use crate::model::policy::Policy;
 use crate::model::snapshot::Question;
 use crate::model::ticket::{Channel, Priority, TicketNumber};
@@ -279,39 +280,13 @@ fn find(name: &str) -> Option<&'static Known> {
 
 fn read(words: &str, policy: &Policy, first: bool) -> Result<Command, Fault> {
     let (name, arguments) = name_and_arguments(words.trim_start());
-    let known = find(name).ok_or_else(|| Fault::Unknown(nearest(name)))?;
+    let known =
+        find(name).ok_or_else(|| Fault::Unknown(nearest(name, KNOWN.iter().flat_map(|known| [known.indonesian, known.english]))))?;
     let command = (known.read)(arguments, policy).ok_or(Fault::Arguments(known.arguments))?;
     if matches!(command, Command::Ticket(_)) && !first {
         return Err(Fault::TicketNotFirst);
     }
     Ok(command)
-}
-
-/// The known name within two edits, if there is one.
-fn nearest(name: &str) -> Option<&'static str> {
-    let name: Vec<char> = name.to_lowercase().chars().take(30).collect();
-    KNOWN
-        .iter()
-        .flat_map(|known| [known.indonesian, known.english])
-        .map(|known| (distance(&name, &known.chars().collect::<Vec<_>>()), known))
-        .filter(|(distance, _)| *distance <= 2)
-        .min()
-        .map(|(_, known)| known)
-}
-
-/// Levenshtein distance.
-fn distance(a: &[char], b: &[char]) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut next = vec![i + 1];
-        for (j, y) in b.iter().enumerate() {
-            let (left, up, diagonal) = (next.last().copied(), row.get(j + 1).copied(), row.get(j).copied());
-            let best = [left.map(|n| n + 1), up.map(|n| n + 1), diagonal.map(|n| n + usize::from(x != y))];
-            next.push(best.into_iter().flatten().min().unwrap_or(0));
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(0)
 }
 
 /// The ticket that the commands act on, taken from what is signed alone (contract 5).

@@ -12,6 +12,7 @@ pub mod document;
 pub mod effect;
 pub mod ledger;
 pub mod letter;
+pub mod nearest;
 pub mod outcome;
 pub mod policy;
 pub mod snapshot;

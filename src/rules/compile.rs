@@ -1,22 +1,24 @@
 //! Rule files to what is run: words interned, lists resolved, names checked, and for each rule the
 //! words without which it cannot fire, so that a mail meets only the rules that may concern it.
 
+mod rule;
 mod when;
 
 use super::expression::{ExpressionId, Expressions};
 use super::lexicon::{Lexicon, Reader};
 use super::likeness::{Lesson, Likeness, Prose};
-use super::rsit;
 use super::scan::{Hits, scan};
-use super::syntax::{Decision, File, Negation, Parts, Rule as RawRule, RulesError, Sample, Source, Test, likeness_alone};
+use super::syntax::{Decision, File, Negation, Parts, RulesError, Source, Test, likeness_alone};
 use super::vocabulary::{PatternId, Vocabulary};
 use super::words;
 use crate::model::effect::MailKind;
+use crate::model::nearest::nearest;
 use crate::model::ticket::Priority;
 use crate::model::{Category, Language};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use toml::Spanned;
 
 /// A number of words of which one is wanted.
 pub type SetId = u32;
@@ -86,6 +88,8 @@ pub enum Condition {
     },
     Regex {
         expression: ExpressionId,
+        /// As its author wrote it, for those who ask why it does not fit.
+        written: Box<str>,
         places: Places,
     },
     All(Vec<Condition>),
@@ -132,6 +136,12 @@ impl Glob {
     }
 }
 
+impl std::fmt::Display for Glob {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.join("*"))
+    }
+}
+
 /// A rule, ready to be tested.
 #[derive(Debug)]
 pub struct Rule {
@@ -162,6 +172,8 @@ pub struct Compiled {
     pub lexicon: Lexicon,
     /// The sets that a pattern is in.
     pub sets_of: Vec<Vec<SetId>>,
+    /// The words of each set as a rule writes them.
+    pub written: Vec<String>,
     /// How many sets there are.
     pub sets: usize,
     /// What a pattern denies.
@@ -191,7 +203,8 @@ impl Compiled {
             for raw in &file.rule {
                 let rule = compiler.rule(source, index, raw)?;
                 if let Some(first) = seen.insert(raw.id.get_ref(), rule.at.clone()) {
-                    return Err(source.error(raw.id.span().start, format!("id: '{}' is already used at {first}", rule.id)));
+                    let reason = format!("rule '{}': id: is already used at {first}; take another name", rule.id);
+                    return Err(source.error(raw.id.span().start, reason));
                 }
                 rules.push(rule);
                 if rules.len() > RULES_MAX {
@@ -218,9 +231,12 @@ impl Compiled {
                 None => wordless.push(index),
             }
         }
-        let brands =
-            compiler.lists.get("brands").map(|brands| brands.iter().map(|brand| words::folded(brand)).collect()).unwrap_or_default();
-        let Compiler { vocabulary, sets, denial_of, mut expressions, .. } = compiler;
+        let brands = compiler
+            .lists
+            .get("brands")
+            .map(|(_, brands)| brands.iter().map(|brand| words::folded(brand.get_ref())).collect())
+            .unwrap_or_default();
+        let Compiler { vocabulary, sets, written, denial_of, mut expressions, .. } = compiler;
         expressions.group();
         let set_count = sets.len();
         let mut sets_of = vec![Vec::new(); vocabulary.patterns()];
@@ -238,6 +254,7 @@ impl Compiled {
             vocabulary,
             lexicon,
             sets_of,
+            written,
             sets: set_count,
             denial_of,
             rules,
@@ -332,41 +349,130 @@ struct Compiler<'a> {
     sources: &'a [Source],
     files: &'a [File],
     vocabulary: Vocabulary,
-    lists: BTreeMap<&'a str, &'a Vec<String>>,
+    /// With the file that a list stands in.
+    lists: BTreeMap<&'a str, (usize, &'a Vec<Spanned<String>>)>,
     sets: HashMap<Vec<PatternId>, SetId>,
+    written: Vec<String>,
     denial_of: FxHashMap<PatternId, Denial>,
     expressions: Expressions,
 }
 
+/// What is wrong with a value: where it stands, as far as that is known, and why.
+#[derive(Debug)]
+struct Fault {
+    /// The list that it stands in, and the file of that.
+    list: Option<(usize, String)>,
+    at: Option<usize>,
+    reason: String,
+}
+
+impl From<String> for Fault {
+    fn from(reason: String) -> Self {
+        Self { list: None, at: None, reason }
+    }
+}
+
+impl Fault {
+    /// A fault at a value, for `map_err`.
+    fn at<T>(value: &Spanned<T>) -> impl FnOnce(String) -> Self {
+        let at = value.span().start;
+        move |reason| Self { list: None, at: Some(at), reason }
+    }
+
+    /// The same, told of a list: of the innermost.
+    fn in_list(mut self, file: usize, name: &str) -> Self {
+        // A circle has no innermost list; where it was met first is as good as any.
+        self.list.get_or_insert_with(|| (file, name.to_owned()));
+        self
+    }
+
+    /// The same at the key that leads there; what stands in a list is told of the list.
+    fn under(mut self, key: &str) -> Self {
+        if self.list.is_none() {
+            self.reason = format!("{key}: {}", self.reason);
+        }
+        self
+    }
+}
+
+/// A word that is none of the known ones, with the nearest of them.
+fn unknown<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.into_iter().collect();
+    let meant = nearest(word, known.iter().copied()).map(|meant| format!(" (did you mean '{meant}'?)")).unwrap_or_default();
+    format!("'{word}' is not known{meant}; write one of {}", known.join(", "))
+}
+
 impl<'a> Compiler<'a> {
     fn new(sources: &'a [Source], files: &'a [File]) -> Result<Self, RulesError> {
-        let vocabulary = Vocabulary::new(files.iter().flat_map(|file| &file.spelling));
+        let spelling = files.iter().flat_map(|file| &file.spelling).map(|(usual, others)| (usual.get_ref(), others));
         let mut new = Self {
             sources,
             files,
-            vocabulary,
+            vocabulary: Vocabulary::new(spelling),
             lists: BTreeMap::new(),
             sets: HashMap::new(),
+            written: Vec::new(),
             denial_of: FxHashMap::default(),
             expressions: Expressions::default(),
         };
-        for (source, file) in sources.iter().zip(files) {
+        new.spellings()?;
+        let mut seen = BTreeMap::new();
+        for (index, (source, file)) in sources.iter().zip(files).enumerate() {
             for (name, words) in &file.lists {
-                if new.lists.insert(name.get_ref(), words).is_some() {
-                    return Err(source.error(name.span().start, format!("lists.{}: this list is already defined", name.get_ref())));
+                let (at, name) = (name.span().start, name.get_ref());
+                if let Some(first) = seen.insert(name, source.place(at)) {
+                    let reason = "there is a list of this name already; add your words to it there, or take another name";
+                    return Err(source.error(at, format!("lists.{name}: {reason} (first at {first})")));
                 }
+                new.lists.insert(name, (index, words));
             }
         }
-        for (source, file) in sources.iter().zip(files) {
-            for name in file.lists.keys() {
-                new.set(&[format!("@{}", name.get_ref())], 0)
-                    .map_err(|reason| source.error(name.span().start, format!("lists.{}: {reason}", name.get_ref())))?;
+        for (index, (source, file)) in sources.iter().zip(files).enumerate() {
+            for (name, words) in &file.lists {
+                new.set(std::slice::from_ref(&Spanned::new(name.span(), format!("@{}", name.get_ref()))), 0)
+                    .map_err(|fault| new.told(source, name.span().start, fault.in_list(index, name.get_ref())))?;
+                if words.is_empty() {
+                    return Err(
+                        source.error(name.span().start, format!("lists.{}: is an empty list; name at least one word", name.get_ref()))
+                    );
+                }
             }
             if let Some(negation) = &file.negation {
                 new.denials(negation.get_ref()).map_err(|reason| source.error(negation.span().start, format!("negation: {reason}")))?;
             }
         }
         Ok(new)
+    }
+
+    /// The fault as an error of its file; `source` and `at` where the fault does not know better.
+    fn told(&self, source: &Source, at: usize, fault: Fault) -> RulesError {
+        match fault.list {
+            Some((file, name)) => {
+                let source = self.sources.get(file).unwrap_or(source);
+                source.error(fault.at.unwrap_or(at), format!("lists.{name}: {}", fault.reason))
+            }
+            None => source.error(fault.at.unwrap_or(at), fault.reason),
+        }
+    }
+
+    /// Each other spelling is one of one word, or the last file alone would be heard.
+    fn spellings(&self) -> Result<(), RulesError> {
+        let mut seen: BTreeMap<String, (String, String)> = BTreeMap::new();
+        for (source, file) in self.sources.iter().zip(self.files) {
+            for (usual, others) in &file.spelling {
+                let at = usual.span().start;
+                for other in others {
+                    let of = (words::folded(usual.get_ref()), source.place(at));
+                    if let Some((first, place)) =
+                        seen.insert(words::folded(other), of).filter(|(first, _)| *first != words::folded(usual.get_ref()))
+                    {
+                        let reason = format!("'{other}' is already another spelling of '{first}' ({place}); keep one of them");
+                        return Err(source.error(at, format!("spelling.{}: {reason}", usual.get_ref())));
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     fn denials(&mut self, negation: &Negation) -> Result<(), String> {
@@ -406,17 +512,31 @@ impl<'a> Compiler<'a> {
             short_text_words: 40,
         };
         let mut factors = vec![1.2, 1.0, 0.35, 0.8, 0.8, 1.0, 1.0];
-        let (mut has_decision, mut has_places) = (false, false);
+        let (mut first_decision, mut first_places) = (None, None);
         for (source, file) in self.sources.iter().zip(self.files) {
             if let Some(raw) = &file.decision {
-                if std::mem::replace(&mut has_decision, true) {
-                    return Err(source.error(raw.span().start, "decision: stands in two files of the set"));
+                if let Some(first) = first_decision.replace(source.place(raw.span().start)) {
+                    return Err(source.error(raw.span().start, format!("decision: stands in two files of the set; keep that at {first}")));
                 }
                 decision = raw.get_ref().clone();
+                let Decision { threshold, margin, clear_spam_score, clear_spam_margin, likeness, likeness_alone, short_text_words: _ } =
+                    decision;
+                for (key, number, most) in [
+                    ("threshold", threshold, 100.0),
+                    ("margin", margin, 100.0),
+                    ("clear_spam_score", clear_spam_score, 100.0),
+                    ("clear_spam_margin", clear_spam_margin, 100.0),
+                    ("likeness", likeness, 1.0),
+                    ("likeness_alone", likeness_alone, 100.0),
+                ] {
+                    if !(0.0..=most).contains(&number) {
+                        return Err(source.error(raw.span().start, format!("decision.{key}: {number} is no number from 0 to {most}")));
+                    }
+                }
             }
             let Some(raw) = &file.places else { continue };
-            if std::mem::replace(&mut has_places, true) {
-                return Err(source.error(raw.span().start, "places: stands in two files of the set"));
+            if let Some(first) = first_places.replace(source.place(raw.span().start)) {
+                return Err(source.error(raw.span().start, format!("places: stands in two files of the set; keep that at {first}")));
             }
             for (name, factor) in raw.get_ref() {
                 let place = PLACES.iter().position(|place| place == name);
@@ -438,9 +558,16 @@ impl<'a> Compiler<'a> {
             for test in &file.test {
                 let at = test.span().start;
                 let raw = test.get_ref();
-                named::<Category>(source, at, "category", &raw.category, Category::parse)?;
+                let error = |fault: Fault| {
+                    let name = raw.name.as_ref().map(|name| format!(" '{name}'")).unwrap_or_default();
+                    source.error(at, format!("test{name}: {}", fault.reason))
+                };
+                rule::named("category", &raw.category, Category::parse).map_err(error)?;
                 if let Some(priority) = &raw.priority {
-                    named(source, at, "priority", priority, Priority::parse)?;
+                    rule::named("priority", priority, Priority::parse).map_err(error)?;
+                }
+                if let Some(result) = &raw.dmarc {
+                    rule::named("dmarc", result, when::dmarc).map_err(error)?;
                 }
                 tests.push((index, source.line(at), raw.clone()));
             }
@@ -448,100 +575,72 @@ impl<'a> Compiler<'a> {
         Ok(tests)
     }
 
-    fn rule(&mut self, source: &Source, file: usize, raw: &RawRule) -> Result<Rule, RulesError> {
-        let id = raw.id.get_ref();
-        let at = raw.id.span().start;
-        let error = |offset: usize, reason: String| source.error(offset, format!("rule '{id}': {reason}"));
-        let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if id.is_empty() || id.len() > 64 || !id.chars().all(is_name) {
-            return Err(error(at, "id: up to 64 small letters, digits and hyphens".to_owned()));
-        }
-        if raw.reason_id.trim().is_empty() || raw.reason_en.trim().is_empty() {
-            return Err(error(at, "reason_id and reason_en: a sentence that a colleague would accept".to_owned()));
-        }
-        if !raw.weight.is_finite() || raw.weight.abs() > 100.0 {
-            return Err(error(at, "weight: a number from -100 to 100".to_owned()));
-        }
-        if raw.most.is_some_and(|most| !most.is_finite() || most < raw.weight || raw.weight <= 0.0) {
-            return Err(error(at, "most: a number of at least the weight, which must be above nought".to_owned()));
-        }
-        if raw.others.is_some_and(|others| !(0.0..=1.0).contains(&others)) || (raw.others.is_some() && raw.category.is_none()) {
-            return Err(error(at, "others: a number from 0 to 1, in a rule with a category".to_owned()));
-        }
-        let category = match &raw.category {
-            None if raw.weight != 0.0 => return Err(error(at, "weight: without a category there is no score to add to".to_owned())),
-            None => None,
-            Some(name) => Some(named(source, name.span().start, "category", name.get_ref(), Category::parse)?),
-        };
-        let rsit = match &raw.rsit {
-            Some(name) if !rsit::is_known(name.get_ref()) => {
-                return Err(error(name.span().start, format!("rsit: '{}' is not a class:type of RSIT 1003", name.get_ref())));
-            }
-            other => other.as_ref().map(|name| name.get_ref().clone()),
-        };
-        let priority = match &raw.priority {
-            Some(name) => Some(named(source, name.span().start, "priority", name.get_ref(), Priority::parse)?),
-            None => None,
-        };
-        let condition = self.condition(raw.when.get_ref(), 0).map_err(|reason| error(raw.when.span().start, format!("when: {reason}")))?;
-        let samples = |samples: &[toml::Spanned<Sample>]| {
-            samples.iter().map(|sample| (source.line(sample.span().start), parts(sample.get_ref()))).collect::<Vec<_>>()
-        };
-        Ok(Rule {
-            id: id.as_str().into(),
-            at: format!("{}:{}", source.name, source.line(at)),
-            category,
-            weight: raw.weight,
-            most: raw.most,
-            others: raw.others,
-            group: raw.group.clone(),
-            reason_id: raw.reason_id.as_str().into(),
-            reason_en: raw.reason_en.as_str().into(),
-            rsit,
-            priority,
-            tags: raw.tags.clone(),
-            condition,
-            examples: samples(&raw.examples),
-            counterexamples: samples(&raw.counterexamples),
-            file,
-        })
-    }
-
     /// The set of these words: alternatives with `|`, lists with `@`.
-    fn set(&mut self, words: &[String], depth: usize) -> Result<SetId, String> {
+    fn set(&mut self, words: &[Spanned<String>], depth: usize) -> Result<SetId, Fault> {
         let mut patterns = Vec::new();
         self.collect(words, depth, &mut patterns)?;
         patterns.sort_unstable();
         patterns.dedup();
-        let next = SetId::try_from(self.sets.len()).map_err(|_| "too many words")?;
-        Ok(*self.sets.entry(patterns).or_insert(next))
+        let next = SetId::try_from(self.sets.len()).map_err(|_| "too many words".to_owned())?;
+        let set = *self.sets.entry(patterns).or_insert(next);
+        if set == next {
+            self.written.push(words.iter().map(|word| format!("\"{}\"", word.get_ref())).collect::<Vec<_>>().join(", "));
+        }
+        Ok(set)
     }
 
-    fn collect(&mut self, words: &[String], depth: usize, into: &mut Vec<PatternId>) -> Result<(), String> {
+    /// How many different words a set has.
+    fn size(&self, set: SetId) -> usize {
+        self.sets.iter().find(|(_, number)| **number == set).map_or(0, |(patterns, _)| patterns.len())
+    }
+
+    fn collect(&mut self, words: &[Spanned<String>], depth: usize, into: &mut Vec<PatternId>) -> Result<(), Fault> {
         if depth > NESTING_MAX {
-            return Err(format!("lists stand in lists more than {NESTING_MAX} deep, or in a circle"));
+            return Err(format!("lists stand in lists more than {NESTING_MAX} deep, or in a circle").into());
         }
-        for word in words.iter().flat_map(|word| word.split('|')).map(str::trim) {
-            match word.strip_prefix('@') {
-                Some(name) => {
-                    let list = *self.lists.get(name).ok_or_else(|| format!("there is no list '@{name}'"))?;
-                    self.collect(list, depth + 1, into)?;
+        for typed in words {
+            for word in typed.get_ref().split('|').map(str::trim) {
+                match word.strip_prefix('@') {
+                    Some(name) => {
+                        let list = self.lists.get(name).copied();
+                        let (file, words) = list.ok_or_else(|| self.no_list(name)).map_err(Fault::at(typed))?;
+                        self.collect(words, depth + 1, into).map_err(|fault| fault.in_list(file, name))?;
+                    }
+                    None => {
+                        let pattern = legible(word).and_then(|()| self.vocabulary.pattern(word, false));
+                        into.push(pattern.map_err(Fault::at(typed))?);
+                    }
                 }
-                None => into.push(self.vocabulary.pattern(word, false)?),
             }
         }
         Ok(())
     }
+
+    fn no_list(&self, name: &str) -> String {
+        if name.contains(char::is_whitespace) {
+            return format!("'@{name}': a list stands by itself; write near = [{{ words = [\"@list\", \"word\"] }}]");
+        }
+        let meant = nearest(name, self.lists.keys().copied()).map(|meant| format!(" (did you mean '@{meant}'?)")).unwrap_or_default();
+        let known: Vec<&str> = self.lists.keys().copied().collect();
+        let known =
+            if known.is_empty() { "no file of the set has [lists]".to_owned() } else { format!("the lists are {}", known.join(", ")) };
+        format!("there is no list '@{name}'{meant}; {known}")
+    }
 }
 
-fn named<T>(source: &Source, at: usize, key: &str, word: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T, RulesError> {
-    parse(word).ok_or_else(|| source.error(at, format!("{key}: '{word}' is not known; write one of {}", when::choices(key))))
-}
-
-fn parts(sample: &Sample) -> Parts {
-    match sample {
-        Sample::Text(text) => Parts { text: text.clone(), ..Parts::default() },
-        Sample::Parts(parts) => parts.clone(),
+/// Signs that say something in an expression and nothing in a word: they would be passed over, and the rule would
+/// look for something else than its author wrote.
+fn legible(word: &str) -> Result<(), String> {
+    if let Some(sign) = word.chars().find(|c| "()[]{}^$\\".contains(*c)) {
+        return Err(format!("'{word}': '{sign}' says nothing in a word; write alternatives as \"a b|a c\", or use regex"));
+    }
+    if !word.chars().any(char::is_alphanumeric) {
+        return Err(format!("'{word}' holds no word; write one, or take it out"));
+    }
+    let is_odd = |piece: &str| piece.trim_end_matches('*').contains('*') || piece.trim_start_matches('=').contains('=');
+    match word.split_whitespace().find(|piece| is_odd(piece)) {
+        Some(piece) => Err(format!("'{piece}': '*' stands at the end of a word alone, '=' before it; parts inside of a word are no words")),
+        None => Ok(()),
     }
 }
 

@@ -118,7 +118,7 @@ impl Facts<'_> {
         match condition {
             Condition::Words { set, at_least, places } => self.words(*set, *at_least, places.and(looked_at)),
             Condition::Near { sets, within, ordered, places } => self.near(sets, *within, *ordered, places.and(looked_at)),
-            Condition::Regex { expression, places } => self.regex(*expression, places.and(looked_at)),
+            Condition::Regex { expression, places, .. } => self.regex(*expression, places.and(looked_at)),
             Condition::All(parts) => {
                 let mut all = Found::default();
                 for part in parts {
@@ -200,7 +200,7 @@ impl Facts<'_> {
     }
 
     /// The indicators of one kind.
-    fn of_kind(&self, name: &str) -> &BTreeSet<String> {
+    pub fn of_kind(&self, name: &str) -> &BTreeSet<String> {
         let Indicators { urls, domains, ips, hashes, emails, cves } = &self.told.indicators;
         match name {
             "urls" => urls,

@@ -7,6 +7,7 @@ mod condition;
 pub mod explain;
 mod expression;
 mod facts;
+mod lacking;
 mod lexicon;
 mod likeness;
 mod rsit;
@@ -18,5 +19,5 @@ mod vocabulary;
 mod words;
 
 pub use assess::{Assessment, Fired, Unsure, assess};
-pub use set::{FILES_MAX, RuleSet};
+pub use set::{FILES_MAX, PAGE, RuleSet, is_rule_file, passed_over};
 pub use syntax::RulesError;

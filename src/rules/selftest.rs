@@ -2,11 +2,13 @@
 //! each whole test must be filed as it says.
 
 use super::assess::{self, assess};
+use super::compile::Rule;
 use super::facts::facts;
+use super::lacking::lacking;
 use super::set::RuleSet;
 use super::syntax::{Parts, Test};
 use crate::mail::kind::House;
-use crate::mail::told::tell;
+use crate::mail::told::{Told, tell};
 use crate::mail::{Attachment, Header, Mail, Mailbox, read};
 use crate::model::ticket::Priority;
 use crate::model::{Address, Category, Sha256};
@@ -22,7 +24,21 @@ pub struct Report {
     pub tests: usize,
     pub failures: Vec<Failure>,
     /// Rules without an example.
-    pub untested: Vec<String>,
+    pub untested: Vec<Untested>,
+}
+
+/// A rule without an example.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Untested {
+    pub rule: String,
+    /// `file:line`.
+    pub at: String,
+}
+
+impl std::fmt::Display for Untested {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: rule {} has no example; write one or two mails on which it must fire", self.at, self.rule)
+    }
 }
 
 /// A test that failed.
@@ -56,22 +72,13 @@ pub fn run(rules: &RuleSet, house: &House) -> Report {
     let name = |file: usize| rules.sources.get(file).map(|source| source.name.clone()).unwrap_or_default();
     for rule in &rules.compiled.rules {
         if rule.examples.is_empty() && rule.file != usize::MAX {
-            report.untested.push(rule.id.to_string());
+            report.untested.push(Untested { rule: rule.id.to_string(), at: rule.at.clone() });
         }
-        for (samples, must_fire) in [(&rule.examples, true), (&rule.counterexamples, false)] {
+        report.examples += rule.examples.len();
+        report.counterexamples += rule.counterexamples.len();
+        for (samples, must_fire) in [(&rule.examples, Must::Fire), (&rule.counterexamples, Must::BeSilent)] {
             for (line, parts) in samples {
-                let mail = mail(parts);
-                let told = tell(&mail, house);
-                let facts = facts(rules, &mail, &told);
-                let fires = assess::holding(rules, &facts).iter().any(|one| one.rule.id == rule.id);
-                if must_fire {
-                    report.examples += 1;
-                } else {
-                    report.counterexamples += 1;
-                }
-                if fires != must_fire {
-                    let reason = if must_fire { "does not fire on this example" } else { "fires on this counter-example" };
-                    let reason = format!("{reason}: {}", beginning(parts));
+                if let Some(reason) = disobeyed(rules, house, (rule, parts), must_fire) {
                     report.failures.push(Failure { file: name(rule.file), line: *line, of: format!("rule {}", rule.id), reason });
                 }
             }
@@ -87,6 +94,32 @@ pub fn run(rules: &RuleSet, house: &House) -> Report {
     report
 }
 
+/// What a rule must do on a mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Must {
+    Fire,
+    BeSilent,
+}
+
+/// How a rule does otherwise than it must, and which of its conditions made it so.
+fn disobeyed(rules: &RuleSet, house: &House, (rule, parts): (&Rule, &Parts), must: Must) -> Option<String> {
+    let (mail, told) = told(parts, house);
+    let facts = facts(rules, &mail, &told);
+    let fired = assess::holding(rules, &facts).into_iter().find(|one| one.rule.id == rule.id);
+    match (must, fired) {
+        (Must::Fire, None) => {
+            let because = lacking(rules, &facts, &rule.condition).unwrap_or_default();
+            Some(format!("does not fire on this example: {}: {because}", beginning(parts)))
+        }
+        (Must::BeSilent, Some(fired)) => {
+            let saw = fired.saw(&facts).join(", ");
+            let saw = if saw.is_empty() { "no word: its conditions look at none".to_owned() } else { saw };
+            Some(format!("fires on this counter-example: {}: it saw {saw}", beginning(parts)))
+        }
+        _ => None,
+    }
+}
+
 /// The tests of the whole set, for those who check further properties on them.
 pub fn whole_tests(rules: &RuleSet) -> impl Iterator<Item = &Test> {
     rules.compiled.tests.iter().map(|(_, _, test)| test)
@@ -95,17 +128,22 @@ pub fn whole_tests(rules: &RuleSet) -> impl Iterator<Item = &Test> {
 /// How a whole test came out otherwise than it says.
 fn wrong(rules: &RuleSet, house: &House, test: &Test) -> Option<String> {
     let parts = test.parts();
-    let mail = mail(&parts);
-    let found = assess(rules, &mail, &tell(&mail, house));
+    let (mail, told) = told(&parts, house);
+    let found = assess(rules, &mail, &told);
     let wanted = Category::parse(&test.category)?;
     if found.category != wanted {
         let best: Vec<String> = found.scores.iter().take(3).map(|(category, score)| format!("{category} {score:.2}")).collect();
-        return Some(format!("category {wanted} wanted, {} given ({}): {}", found.category, best.join(", "), beginning(&parts)));
+        let best = if best.is_empty() { "no rule fires".to_owned() } else { best.join(", ") };
+        let first = found.fired.first().map(|fired| format!("; most by {} ({:+.2}) on {}", fired.rule, fired.adds, fired.saw.join(", ")));
+        let first = first.unwrap_or_default();
+        return Some(format!("category {wanted} wanted, {} given ({best}{first}): {}", found.category, beginning(&parts)));
     }
     if let Some(priority) = test.priority.as_deref().and_then(Priority::parse)
         && priority != found.priority
     {
-        return Some(format!("priority {priority} wanted, {} given: {}", found.priority, beginning(&parts)));
+        let raising: Vec<&str> = found.fired.iter().filter(|fired| fired.raises.is_some()).map(|fired| &*fired.rule).collect();
+        let by = if raising.is_empty() { "no rule raised it".to_owned() } else { format!("by {}", raising.join(", ")) };
+        return Some(format!("priority {priority} wanted, {} given ({by}): {}", found.priority, beginning(&parts)));
     }
     if test.unsure.is_some_and(|unsure| unsure != found.is_unsure) {
         return Some(format!("unsure {} given: {}", found.is_unsure, beginning(&parts)));
@@ -122,6 +160,26 @@ fn beginning(parts: &Parts) -> String {
     format!("\"{} …\"", text.join(" "))
 }
 
+/// The mail that a test describes and what it tells. What the test says of DMARC is written as our own server
+/// writes it, so that a rule is tested by the way that a real mail takes, whatever the configuration names.
+#[must_use]
+pub fn told(parts: &Parts, house: &House) -> (Mail, Told) {
+    let mut mail = mail(parts);
+    let Some(result) = &parts.dmarc else {
+        let told = tell(&mail, house);
+        return (mail, told);
+    };
+    let server = house.authserv_id.clone().unwrap_or_else(|| "mx.invalid".to_owned());
+    let value = format!("{server}; dmarc={result}");
+    mail.headers.retain(|header| !header.name.eq_ignore_ascii_case(RESULTS));
+    mail.headers.insert(0, Header { name: RESULTS.to_owned(), value });
+    let told = tell(&mail, &House { authserv_id: Some(server), ..house.clone() });
+    (mail, told)
+}
+
+/// The field of RFC 8601 that our own server writes.
+const RESULTS: &str = "Authentication-Results";
+
 /// The mail that a test describes.
 #[must_use]
 pub fn mail(parts: &Parts) -> Mail {
@@ -131,6 +189,7 @@ pub fn mail(parts: &Parts) -> Mail {
     mail.text.quoted.clone_from(&parts.quoted);
     mail.text.full = format!("{}\n{}", parts.text, parts.quoted);
     mail.headers = parts.headers.iter().map(|(name, value)| Header { name: name.clone(), value: value.clone() }).collect();
+    mail.links = parts.links.iter().cloned().collect();
     if !parts.from.is_empty() {
         let (name, typed) = match parts.from.split_once('<') {
             Some((name, rest)) => (name.trim(), rest.trim_end_matches('>')),

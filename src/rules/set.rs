@@ -6,7 +6,7 @@ use super::syntax::{RulesError, Source};
 use crate::model::ticket::Priority;
 use crate::model::{Category, Sha256};
 use serde::Serialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The shipped rule files, in the order of their names.
 const EMBEDDED: &[(&str, &str)] = &[
@@ -48,8 +48,32 @@ const EMBEDDED: &[(&str, &str)] = &[
     ("web_defacement.toml", include_str!("../../rules/web_defacement.toml")),
 ];
 
+/// The page for analysts that stands beside the files: its name and text.
+pub const PAGE: (&str, &str) = ("README.md", include_str!("../../rules/README.md"));
+
 /// More files than this are a mistake in `rules_dir`.
 pub const FILES_MAX: usize = 1_000;
+
+/// Whether a file is one of the set. What begins with a dot is an editor's.
+#[must_use]
+pub fn is_rule_file(path: &Path) -> bool {
+    let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    !is_hidden && path.extension().is_some_and(|extension| extension == "toml")
+}
+
+/// Files of a folder whose authors may believe that they are read: "koreksi.toml.txt". Backups are not among them.
+#[must_use]
+pub fn passed_over(dir: &Path) -> Vec<PathBuf> {
+    let is_meant = |path: &PathBuf| {
+        let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+        let is_backup = name.starts_with('.') || [".bak", ".orig", ".old", ".swp"].iter().any(|ending| name.ends_with(ending));
+        name.contains(".toml") && !name.ends_with('~') && !is_backup && !is_rule_file(path)
+    };
+    let entries = std::fs::read_dir(dir).into_iter().flatten().take(FILES_MAX);
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_meant).collect();
+    paths.sort();
+    paths
+}
 
 /// Rules that belong together, ready to assess mail.
 #[derive(Debug)]
@@ -69,10 +93,15 @@ impl RuleSet {
         let io =
             |error: std::io::Error| RulesError { file: dir.display().to_string(), line: 0, reason: format!("read the rules: {error}") };
         let mut paths = Vec::new();
-        for entry in std::fs::read_dir(dir).map_err(io)?.take(FILES_MAX) {
+        for entry in std::fs::read_dir(dir).map_err(io)? {
             let path = entry.map_err(io)?.path();
-            if path.extension().is_some_and(|extension| extension == "toml") {
+            if is_rule_file(&path) {
                 paths.push(path);
+            }
+            // A part of a set would be another set.
+            if paths.len() > FILES_MAX {
+                let reason = format!("holds more than {FILES_MAX} rule files; name the folder of the rules alone");
+                return Err(RulesError { file: dir.display().to_string(), line: 0, reason });
             }
         }
         paths.sort();
@@ -82,10 +111,11 @@ impl RuleSet {
         let mut sources = Vec::new();
         for path in paths {
             let name = path.display().to_string();
-            let text = std::fs::read_to_string(&path).map_err(|error| RulesError {
-                file: name.clone(),
-                line: 0,
-                reason: format!("read the rules: {error}"),
+            let error = |line: usize, reason: String| RulesError { file: name.clone(), line, reason };
+            let bytes = std::fs::read(&path).map_err(|wrong| error(0, format!("read the rules: {wrong}")))?;
+            let text = String::from_utf8(bytes).map_err(|wrong| {
+                let before = wrong.as_bytes().iter().take(wrong.utf8_error().valid_up_to());
+                error(before.filter(|byte| **byte == b'\n').count() + 1, "is not UTF-8; save it as UTF-8".to_owned())
             })?;
             sources.push(Source { name, text });
         }

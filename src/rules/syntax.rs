@@ -1,7 +1,9 @@
 //! The rule format: what a TOML file in `rules/` may hold. Unknown keys are errors; each error
-//! names file, line, key and reason on one line. What the words mean is compiled elsewhere.
+//! names file, line, rule, key, reason and remedy on one line. What the words mean is compiled elsewhere.
 
-use serde::{Deserialize, Serialize};
+mod mistake;
+
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 use toml::Spanned;
 
@@ -20,10 +22,10 @@ pub struct File {
     pub negation: Option<Spanned<Negation>>,
     /// The usual spelling of a word, and the other spellings.
     #[serde(default)]
-    pub spelling: BTreeMap<String, Vec<String>>,
+    pub spelling: BTreeMap<Spanned<String>, Vec<String>>,
     /// Named word lists, used as `@name` by every file of the set.
     #[serde(default)]
-    pub lists: BTreeMap<Spanned<String>, Vec<String>>,
+    pub lists: BTreeMap<Spanned<String>, Vec<Spanned<String>>>,
     #[serde(default)]
     pub rule: Vec<Rule>,
     #[serde(default)]
@@ -89,18 +91,18 @@ pub struct Rule {
     pub id: Spanned<String>,
     /// Left out: the rule raises priority or sets tags, and adds nothing.
     pub category: Option<Spanned<String>>,
-    /// Added to the score of the category; below nought it speaks against it.
-    #[serde(default)]
-    pub weight: f64,
+    /// Added to the score of the category; below nought it speaks against it. A rule with a category names it,
+    /// so that one that was forgotten is no rule that silently adds nothing.
+    pub weight: Option<Spanned<f64>>,
     /// Every word seen adds the weight once more, up to this much: for lists of words that say little alone.
-    pub most: Option<f64>,
+    pub most: Option<Spanned<f64>>,
     /// What the other categories still count where this rule fires, from 0 to 1: an invitation to a seminar
     /// about ransomware is no report of ransomware.
-    pub others: Option<f64>,
+    pub others: Option<Spanned<f64>>,
     /// Of the rules of one group and category only the strongest counts.
     pub group: Option<String>,
-    pub reason_id: String,
-    pub reason_en: String,
+    pub reason_id: Spanned<String>,
+    pub reason_en: Spanned<String>,
     /// A more fitting type than the category's own, as `class:type`.
     pub rsit: Option<Spanned<String>>,
     pub priority: Option<Spanned<String>>,
@@ -120,57 +122,57 @@ pub struct Rule {
 #[serde(deny_unknown_fields)]
 pub struct When {
     /// At least one of these words (or `at_least` of them) stands there undenied.
-    #[serde(default)]
-    pub any: Vec<String>,
-    pub at_least: Option<usize>,
+    #[serde(default, deserialize_with = "filled")]
+    pub any: Vec<Spanned<String>>,
+    pub at_least: Option<Spanned<usize>>,
     /// Every one of these stands there undenied.
-    #[serde(default)]
-    pub all: Vec<String>,
+    #[serde(default, deserialize_with = "filled")]
+    pub all: Vec<Spanned<String>>,
     /// None of these stands there undenied.
-    #[serde(default)]
-    pub none: Vec<String>,
-    #[serde(default)]
-    pub near: Vec<Near>,
+    #[serde(default, deserialize_with = "filled")]
+    pub none: Vec<Spanned<String>>,
+    #[serde(default, deserialize_with = "filled")]
+    pub near: Vec<Spanned<Near>>,
     /// Where the words are looked for; left out: subject, new, quoted, attachment.
-    #[serde(default, rename = "in")]
-    pub places: Vec<String>,
-    pub regex: Option<String>,
-    #[serde(default)]
-    pub any_of: Vec<When>,
-    #[serde(default)]
-    pub all_of: Vec<When>,
-    #[serde(default)]
-    pub none_of: Vec<When>,
-    /// Sender's address: whole, `@domain`, or with `*`.
-    #[serde(default)]
-    pub sender: Vec<String>,
+    #[serde(default, rename = "in", deserialize_with = "filled")]
+    pub places: Vec<Spanned<String>>,
+    pub regex: Option<Spanned<String>>,
+    #[serde(default, deserialize_with = "filled")]
+    pub any_of: Vec<Spanned<When>>,
+    #[serde(default, deserialize_with = "filled")]
+    pub all_of: Vec<Spanned<When>>,
+    #[serde(default, deserialize_with = "filled")]
+    pub none_of: Vec<Spanned<When>>,
+    /// Sender's address: whole, a domain (`bank.example`, `@bank.example`), or with `*`.
+    #[serde(default, deserialize_with = "filled")]
+    pub sender: Vec<Spanned<String>>,
     /// Attachment's name, with `*`.
-    #[serde(default)]
-    pub attachment_name: Vec<String>,
+    #[serde(default, deserialize_with = "filled")]
+    pub attachment_name: Vec<Spanned<String>>,
     /// Attachment's media type, with `*`.
-    #[serde(default)]
-    pub attachment_type: Vec<String>,
+    #[serde(default, deserialize_with = "filled")]
+    pub attachment_type: Vec<Spanned<String>>,
     /// Least numbers: urls, domains, ips, hashes, emails, cves.
     #[serde(default)]
-    pub indicators: BTreeMap<String, usize>,
+    pub indicators: BTreeMap<Spanned<String>, usize>,
     /// A domain imitates one of the list `@brands` or `go.id`.
     pub lookalike: Option<bool>,
     /// A genuine government domain is named.
     pub go_id: Option<bool>,
-    #[serde(default)]
-    pub language: Vec<String>,
+    #[serde(default, deserialize_with = "filled")]
+    pub language: Vec<Spanned<String>>,
     /// Result in the Authentication-Results of the configured server: pass, fail, none.
-    #[serde(default)]
-    pub dmarc: Vec<String>,
+    #[serde(default, deserialize_with = "filled")]
+    pub dmarc: Vec<Spanned<String>>,
     /// Machine formats: xarf, feedback_report.
-    #[serde(default)]
-    pub format: Vec<String>,
+    #[serde(default, deserialize_with = "filled")]
+    pub format: Vec<Spanned<String>>,
     /// Kinds of contract 6, and `automatic` for auto_reply, bounce, list and own together.
-    #[serde(default)]
-    pub kind: Vec<String>,
+    #[serde(default, deserialize_with = "filled")]
+    pub kind: Vec<Spanned<String>>,
     /// Bounds on the number of words that the sender newly wrote.
     pub words_min: Option<usize>,
-    pub words_max: Option<usize>,
+    pub words_max: Option<Spanned<usize>>,
 }
 
 /// Words that stand near one another.
@@ -178,7 +180,7 @@ pub struct When {
 #[serde(deny_unknown_fields)]
 pub struct Near {
     /// Each of these must be there; alternatives with `|` or `@list`.
-    pub words: Vec<String>,
+    pub words: Vec<Spanned<String>>,
     /// Greatest distance from the first to the last, in words.
     #[serde(default = "eight")]
     pub within: u32,
@@ -191,9 +193,18 @@ const fn eight() -> u32 {
     8
 }
 
+/// A list that was left empty is a condition that its author believes to be there.
+fn filled<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    let list = Vec::deserialize(from)?;
+    if list.is_empty() { Err(serde::de::Error::custom(mistake::EMPTY)) } else { Ok(list) }
+}
+
 /// A mail of a test: its new text alone, or its parts.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(untagged, expecting = "an example is a text in quotes, or { subject, text, quoted, from, headers, attachments } and no other key")]
+#[serde(
+    untagged,
+    expecting = "an example is a text in quotes, or { subject = …, text = …, quoted = …, from = …, dmarc = …, headers = { … }, links = [ … ], attachments = [ … ] }"
+)]
 pub enum Sample {
     Text(String),
     Parts(Parts),
@@ -216,6 +227,11 @@ pub struct Parts {
     pub headers: BTreeMap<String, String>,
     #[serde(default)]
     pub attachments: Vec<SampleAttachment>,
+    /// What our own mail server found about the sender's domain: pass, fail, none.
+    pub dmarc: Option<String>,
+    /// Addresses of the web behind the text, as HTML has them.
+    #[serde(default)]
+    pub links: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
@@ -246,6 +262,9 @@ pub struct Test {
     pub quoted: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub from: String,
+    pub dmarc: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -275,11 +294,13 @@ impl Test {
             from: self.from.clone(),
             headers: self.headers.clone(),
             attachments: self.attachments.clone(),
+            dmarc: self.dmarc.clone(),
+            links: self.links.clone(),
         }
     }
 }
 
-/// Why a set was not loaded: one line, `file:line: key: reason`.
+/// Why a set was not loaded: one line, `file:line: rule 'id': key: reason; remedy`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RulesError {
     pub file: String,
@@ -310,6 +331,12 @@ impl Source {
         self.text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
     }
 
+    /// The place of a byte of the text: `file:line`.
+    #[must_use]
+    pub fn place(&self, offset: usize) -> String {
+        format!("{}:{}", self.name, self.line(offset))
+    }
+
     /// An error at a byte of the text.
     pub fn error(&self, offset: usize, reason: impl Into<String>) -> RulesError {
         RulesError { file: self.name.clone(), line: self.line(offset), reason: reason.into() }
@@ -323,21 +350,6 @@ impl Source {
         if self.text.len() > FILE_BYTES_MAX {
             return Err(RulesError { file: self.name.clone(), line: 0, reason: format!("larger than {FILE_BYTES_MAX} bytes") });
         }
-        toml::from_str(&self.text).map_err(|error| {
-            let reason = error.message().replace('\n', " ");
-            match error.span() {
-                Some(span) => {
-                    let key = self.key_at(span.start);
-                    self.error(span.start, if key.is_empty() { reason } else { format!("{key}: {reason}") })
-                }
-                None => RulesError { file: self.name.clone(), line: 0, reason },
-            }
-        })
-    }
-
-    /// The key on the line of a byte, for errors about its value.
-    fn key_at(&self, offset: usize) -> String {
-        let line = self.text.lines().nth(self.line(offset).saturating_sub(1)).unwrap_or_default();
-        line.split_once('=').map(|(key, _)| key.trim().trim_matches(['"', '{', ' ', '[']).to_owned()).unwrap_or_default()
+        toml::from_str(&self.text).map_err(|error| mistake::told(self, &error))
     }
 }

@@ -208,6 +208,7 @@ fn init_makes_a_folder_to_start_from_and_overwrites_nothing() {
     let key = center.path().join("keys/center.key");
     assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(fs::metadata(key.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(fs::read_to_string(center.path().join("rules/README.md")).unwrap(), include_str!("../../rules/README.md"));
     assert!(center.path().join("rules/phishing.toml").exists() && center.path().join("templates/id/acknowledgement.txt").exists());
     let text = fs::read_to_string(center.file()).unwrap();
     assert!(text.contains("name = \"Pusat \\\"Kontak\\\"\"") && text.contains("\nkey_file = \"keys/center.key\""), "{text}");
