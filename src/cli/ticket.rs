@@ -211,7 +211,9 @@ fn show(common: &Common, desk: &Desk, number: &str) -> Outcome {
 fn show_disseminations(page: &TicketPage) -> Result<(), Failure> {
     for dissemination in &page.disseminations {
         let progress = progress(&dissemination.progress);
-        print(format!("\n{} TLP:{} {}: {progress}", dissemination.number, dissemination.tlp, dissemination.state))?;
+        let own = Some(&dissemination.ticket).filter(|ticket| **ticket != page.ticket.number);
+        let own = own.map_or_else(String::new, |ticket| format!(" (drafted under {ticket})"));
+        print(format!("\n{} TLP:{} {}{own}: {progress}", dissemination.number, dissemination.tlp, dissemination.state))?;
         for approval in &dissemination.approvals {
             print(format!("  agreed     {}  {}", approval.at, approval.by))?;
         }

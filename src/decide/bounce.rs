@@ -15,10 +15,11 @@ use crate::model::ticket::TicketEvent;
 /// A bounce.
 #[must_use]
 pub fn bounced(arrived: &Arrived<'_>, mut work: Work<'_>) -> Decision {
-    let Some((bounce, letter)) = ours(arrived, &work) else {
+    let Some((bounce, mut letter)) = ours(arrived, &work) else {
         let because = work.desk.say("file.bounce_unknown", &[]);
         return work.file_for_digest(arrived, None, because);
     };
+    letter.ticket = work.ticket_of(letter.ticket.as_ref(), letter.dissemination.as_ref());
     let reason = format!("{} {}", bounce.status, bounce.diagnostic).trim().to_owned();
     let say = |key: &str| work.desk.say(key, &[("kind", letter.kind.word()), ("to", letter.to.as_str()), ("reason", &reason)]);
     // Whether a stakeholder was reached is not decided by a report that does not say who was not.

@@ -33,7 +33,8 @@ pub fn draft(targets: &[String], job: &mut Job<'_>, work: &mut Work<'_>) -> Resu
     let desk = work.desk;
     let words = job.speech(work)?;
     let mut wrong = Vec::new();
-    let target = job.target.as_ref().and_then(|number| work.ticket(number)).cloned();
+    // A ticket that was merged answers for nothing more: what is new is the other one's.
+    let target = job.target.as_ref().and_then(|number| work.ticket(&work.survivor(number))).cloned();
     if !job.rivals.is_empty() {
         let numbers = job.rivals.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         wrong.push(desk.say("refused.two_numbers", &[("numbers", &numbers)]));
@@ -248,10 +249,11 @@ pub fn approve(number: &DisseminationNumber, code: &str, job: &mut Job<'_>, work
     if dissemination.approvals.iter().any(|approval| approval.by == job.person.address) {
         return Err(desk.say("refused.agreed_already", &[("number", &number.0)]));
     }
-    job.target = Some(dissemination.ticket.clone());
+    let ticket = work.survivor(&dissemination.ticket);
+    job.target = Some(ticket.clone());
     let by = job.person.address.as_str();
     // What the ticket received since then may bear a higher mark: what was agreed to is another thing now (ATTACKS C13).
-    let received = work.ticket(&dissemination.ticket).and_then(|ticket| ticket.received_tlp);
+    let received = work.ticket(&ticket).and_then(|ticket| ticket.received_tlp);
     if !dissemination.lowered && received.is_some_and(|received| dissemination.tlp < received) {
         return Ok(ask_anew(dissemination, by, work));
     }
@@ -262,7 +264,6 @@ pub fn approve(number: &DisseminationNumber, code: &str, job: &mut Job<'_>, work
         return Ok(desk.say("done.agreed_waits", &[("number", &number.0)]));
     }
     let author = dissemination.author.clone();
-    let ticket = dissemination.ticket.clone();
     let directory = work.world.recipients.clone();
     let dissemination = release(dissemination, by, &directory, work);
     let held = held_words(&dissemination, work);
@@ -285,7 +286,7 @@ fn ask_anew(mut dissemination: Dissemination, by: &str, work: &mut Work<'_>) -> 
     dissemination.approvals.clear();
     let what = work.desk.say("dissemination.asked_anew", &[("number", &dissemination.number.0)]);
     let directory = work.world.recipients.clone();
-    let received = work.ticket(&dissemination.ticket).and_then(|ticket| ticket.received_tlp);
+    let received = work.ticket(&work.survivor(&dissemination.ticket)).and_then(|ticket| ticket.received_tlp);
     let warnings = preview::warnings(&[], dissemination.tlp, received, work);
     request_approval(&dissemination, &directory, &warnings, None, work);
     work.set_dissemination(dissemination, by, what.clone());
@@ -308,7 +309,7 @@ pub fn cancel(number: &DisseminationNumber, job: &mut Job<'_>, work: &mut Work<'
         let state = preview::state_words(&dissemination, work);
         return Err(work.desk.say("refused.not_awaiting", &[("number", &number.0), ("state", &state)]));
     }
-    job.target = Some(dissemination.ticket.clone());
+    job.target = Some(work.survivor(&dissemination.ticket));
     Ok(withdraw(dissemination, job, work))
 }
 
@@ -339,8 +340,7 @@ fn withdraw(mut dissemination: Dissemination, job: &Job<'_>, work: &mut Work<'_>
 /// mails these are and how to stop them. What was not agreed to never leaves.
 pub fn close_with_ticket(ticket: &TicketNumber, job: &mut Job<'_>, work: &mut Work<'_>) {
     withdraw_drafts(ticket, job, work);
-    let is_over = |one: &&Dissemination| matches!(one.state, DisseminationState::Cancelled | DisseminationState::Closed);
-    let open: Vec<Dissemination> = work.disseminations_of(ticket).filter(|one| !is_over(one)).cloned().collect();
+    let open: Vec<Dissemination> = work.disseminations_of(ticket).filter(|one| !one.state.is_over()).cloned().collect();
     for mut one in open {
         let (number, waiting) = (one.number.0.clone(), waiting(&one));
         one.state = DisseminationState::Closed;
@@ -353,7 +353,16 @@ pub fn close_with_ticket(ticket: &TicketNumber, job: &mut Job<'_>, work: &mut Wo
     }
 }
 
-/// What was not agreed to ends with its ticket, however the ticket ends.
+/// `!gabung`: what is not over goes along, in words for whoever has to do with it; `None` where nothing does.
+pub fn going_along(ticket: &TicketNumber, into: &TicketNumber, work: &Work<'_>) -> Option<String> {
+    let numbers: Vec<String> =
+        work.disseminations_of(ticket).filter(|one| !one.state.is_over()).map(|one| one.number.to_string()).collect();
+    let arguments = [("numbers", numbers.join(", ")), ("own", ticket.to_string()), ("number", into.to_string())];
+    let arguments: Vec<(&str, &str)> = arguments.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    (!numbers.is_empty()).then(|| work.desk.say("receipt.dissemination_goes_along", &arguments))
+}
+
+/// What was not agreed to ends with its ticket where that is closed or rejected; a merged one goes on as another.
 pub fn withdraw_drafts(ticket: &TicketNumber, job: &Job<'_>, work: &mut Work<'_>) {
     let is_draft = |one: &&Dissemination| matches!(one.state, DisseminationState::Draft | DisseminationState::AwaitingApproval);
     let drafts: Vec<Dissemination> = work.disseminations_of(ticket).filter(is_draft).cloned().collect();
@@ -369,9 +378,10 @@ fn tell_cancelled(dissemination: &Dissemination, facts: Vec<String>, job: &Job<'
     let concerned: BTreeSet<&Address> =
         std::iter::once(&dissemination.author).chain(agreed).filter(|address| **address != job.person.address).collect();
     let what = work.desk.say("notice.cancelled", &[("number", &dissemination.number.0), ("by", job.person.address.as_str())]);
-    let fields = work.event_fields(&dissemination.ticket, About::Dissemination, what, facts, job.reason());
+    let ticket = work.survivor(&dissemination.ticket);
+    let fields = work.event_fields(&ticket, About::Dissemination, what, facts, job.reason());
     for person in concerned.into_iter().filter_map(|address| work.desk.policy.person(address)) {
-        let letter = work.to_person(person, Some(&dissemination.ticket), LetterKind::Notice, TemplateName::NoticeEvent, &fields);
+        let letter = work.to_person(person, Some(&ticket), LetterKind::Notice, TemplateName::NoticeEvent, &fields);
         work.queue(letter, AtReporter::No);
     }
 }

@@ -180,7 +180,7 @@ fn expire(mut dissemination: Dissemination, work: &mut Work<'_>) {
         return;
     }
     dissemination.state = DisseminationState::Cancelled;
-    let ticket = dissemination.ticket.clone();
+    let ticket = work.survivor(&dissemination.ticket);
     let what = work.desk.say("dissemination.expired", &[("number", &dissemination.number.0)]);
     work.set_dissemination(dissemination, DAEMON, what.clone());
     work.notify_about(&ticket, About::Dissemination, what, Vec::new(), "");
@@ -206,7 +206,7 @@ fn remind(mut dissemination: Dissemination, work: &mut Work<'_>) {
             due.push(index);
         }
     }
-    let ticket = dissemination.ticket.clone();
+    let ticket = work.survivor(&dissemination.ticket);
     if !due.is_empty() {
         let addresses: Vec<String> =
             due.iter().filter_map(|index| dissemination.recipients.get(*index)).map(|recipient| recipient.address.to_string()).collect();

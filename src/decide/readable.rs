@@ -1,8 +1,8 @@
 //! Whether a person's words to a reporter may leave so that everybody can read them (contract 4 and 9). Asked when
 //! they are written, and again at the moment of sending: the mark may have risen while they waited.
 
+use super::Desk;
 use super::work::Work;
-use super::{Desk, reply};
 use crate::model::Tlp;
 use crate::model::dissemination::DisseminationNumber;
 use crate::model::letter::{Letter, Protection, Words};
@@ -19,11 +19,10 @@ pub(super) struct Marks {
 /// What the ticket is marked with, and the one that took it up where it was merged.
 #[must_use]
 pub(super) fn marks(ticket: &Ticket, work: &Work<'_>) -> Marks {
-    let heir = reply::survivor(ticket, work);
-    let both = work.disseminations_of(&ticket.number).chain(work.disseminations_of(&heir));
+    let heir = work.survivor(&ticket.number);
     Marks {
         ticket: ticket.tlp.max(work.ticket(&heir).and_then(|heir| heir.tlp)),
-        dissemination: both.max_by_key(|one| one.tlp).map(|one| (one.number.clone(), one.tlp)),
+        dissemination: work.disseminations_of(&heir).max_by_key(|one| one.tlp).map(|one| (one.number.clone(), one.tlp)),
     }
 }
 

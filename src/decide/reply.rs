@@ -56,9 +56,10 @@ pub fn matched(arrived: &Arrived<'_>, work: &Work<'_>) -> Match {
         if let Some(ticket) = work.ticket(number)
             && takes_part(ticket, from)
         {
-            return Match::Ticket(survivor(ticket, work));
+            return Match::Ticket(work.survivor(number));
         }
-        let newest_first: Vec<&Dissemination> = work.disseminations_of(number).collect();
+        let heir = work.survivor(number);
+        let newest_first: Vec<&Dissemination> = work.disseminations_of(&heir).collect();
         if let Some(number) = addressed_to(newest_first.into_iter().rev(), from) {
             return Match::Dissemination(number);
         }
@@ -83,20 +84,6 @@ fn addressed_to<'d>(all: impl Iterator<Item = &'d Dissemination>, from: &Address
 
 fn takes_part(ticket: &Ticket, from: &Address) -> bool {
     ticket.reporter.as_ref() == Some(from) || ticket.participants.contains(from)
-}
-
-/// Merged tickets answer under the surviving number.
-#[must_use]
-pub fn survivor(ticket: &Ticket, work: &Work<'_>) -> TicketNumber {
-    let mut number = ticket.number.clone();
-    // Merging refuses merged targets, so a chain is short; the bound keeps a damaged one from going round.
-    for _ in 0..20 {
-        match work.ticket(&number).and_then(|ticket| ticket.merged_into.clone()) {
-            Some(next) if work.ticket(&next).is_some() => number = next,
-            _ => break,
-        }
-    }
-    number
 }
 
 /// A reply of someone who takes part.
@@ -215,7 +202,7 @@ fn goes_elsewhere(part: &Part, ticket: &Ticket, work: &Work<'_>) -> Option<Strin
 pub fn automatic(arrived: &Arrived<'_>, work: Work<'_>) -> Decision {
     let ticket = match matched(arrived, &work) {
         Match::Ticket(number) => Some(number),
-        Match::Dissemination(number) => work.dissemination(&number).map(|one| one.ticket.clone()),
+        Match::Dissemination(number) => work.dissemination(&number).map(|one| work.survivor(&one.ticket)),
         Match::Stranger(_) | Match::Beside(_) | Match::None => None,
     };
     let because = arrived.recognised.because.clone();
@@ -318,7 +305,7 @@ pub fn begins_with_receipt(text: &str) -> bool {
 /// The reply of a recipient that is no reply to the dissemination belongs to its ticket all the same.
 #[must_use]
 pub fn join_dissemination(arrived: &Arrived<'_>, dissemination: &Dissemination, what: String, mut work: Work<'_>) -> Decision {
-    let number = &dissemination.ticket;
+    let number = &work.survivor(&dissemination.ticket);
     note_message(arrived, number, &mut work);
     report::keep(arrived, number, &mut work);
     let from = arrived.from().map_or_else(String::new, ToString::to_string);

@@ -109,7 +109,8 @@ pub fn consequences(letter: &Letter, settled: &Settled, world: &Snapshot, desk: 
 /// The timeline says that the recipient may get it twice (F41). After the second uncertain end nobody
 /// sends it again by itself: the analysts hear that a person decides.
 fn uncertain(letter: &Letter, settled: &Settled, work: &mut Work<'_>) {
-    let Some(ticket) = letter.ticket.as_ref().filter(|ticket| work.ticket(ticket).is_some()) else { return };
+    let ticket = work.ticket_of(letter.ticket.as_ref(), letter.dissemination.as_ref());
+    let Some(ticket) = ticket.as_ref().filter(|ticket| work.ticket(ticket).is_some()) else { return };
     let reason = settled.error.clone().unwrap_or_default();
     let key = if settled.next_at.is_some() { "letter.uncertain" } else { "letter.uncertain_again" };
     let arguments = [("kind", letter.kind.word()), ("to", letter.to.as_str()), ("reason", reason.as_str())];
@@ -163,20 +164,20 @@ fn not_sent(letter: &Letter, state: LetterState, what: &str, work: &mut Work<'_>
     if matches!(letter.kind, LetterKind::Notice | LetterKind::Receipt | LetterKind::Report) {
         return;
     }
-    let Some(ticket) = &letter.ticket else { return };
+    let Some(ticket) = work.ticket_of(letter.ticket.as_ref(), letter.dissemination.as_ref()) else { return };
     if state == LetterState::Held {
         let to = [letter.to.clone()];
         let about = if letter.dissemination.is_some() { About::Silent(&to) } else { About::Ticket };
-        if letter.dissemination.is_none() && work.ticket(ticket).is_some() {
-            work.event(ticket, DAEMON, TicketEvent::Noted { text: what.to_owned() }, what);
+        if letter.dissemination.is_none() && work.ticket(&ticket).is_some() {
+            work.event(&ticket, DAEMON, TicketEvent::Noted { text: what.to_owned() }, what);
         }
-        work.notify_about(ticket, about, what.to_owned(), Vec::new(), "");
+        work.notify_about(&ticket, about, what.to_owned(), Vec::new(), "");
         return;
     }
     let ours = OurLetter {
         message_id: letter.message_id.clone(),
         kind: letter.kind,
-        ticket: letter.ticket.clone(),
+        ticket: Some(ticket),
         dissemination: letter.dissemination.clone(),
         to: letter.to.clone(),
         state,

@@ -3,7 +3,6 @@
 
 use super::Arrived;
 use super::letters::lines::Part;
-use super::reply;
 use super::work::Work;
 use crate::mail::results::Dmarc;
 use crate::model::Sha256;
@@ -85,7 +84,7 @@ pub fn part(arrived: &Arrived<'_>, ticket: &Ticket, work: &Work<'_>) -> Part {
         return Part::Reporter;
     }
     let named = work.world.tickets.values().filter(|other| other.number != ticket.number && is_reporter(arrived, other));
-    let mut merged = named.filter(|other| other.merged_into.is_some() && reply::survivor(other, work) == ticket.number);
+    let mut merged = named.filter(|other| other.merged_into.is_some() && work.survivor(&other.number) == ticket.number);
     merged.next_back().map_or(Part::Copied, |other| Part::OfMerged(other.number.clone()))
 }
 

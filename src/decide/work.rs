@@ -56,9 +56,30 @@ impl<'a> Work<'a> {
         self.disseminations.get(number)
     }
 
-    /// Every dissemination of the ticket.
+    /// The ticket that goes on with this one's matter: itself, or where it was merged the one that took it up.
+    #[must_use]
+    pub fn survivor(&self, number: &TicketNumber) -> TicketNumber {
+        let mut number = number.clone();
+        // Merging refuses merged targets, so a chain is short; the bound keeps a damaged one from going round.
+        for _ in 0..20 {
+            match self.ticket(&number).and_then(|ticket| ticket.merged_into.clone()) {
+                Some(next) if self.ticket(&next).is_some() => number = next,
+                _ => break,
+            }
+        }
+        number
+    }
+
+    /// Every dissemination that the ticket answers for: its own, and those of tickets that it took up. The number
+    /// that one was drafted under stays in its manifest and in the subjects of its mail.
     pub fn disseminations_of<'s>(&'s self, ticket: &'s TicketNumber) -> impl Iterator<Item = &'s Dissemination> {
-        self.disseminations.values().filter(move |dissemination| dissemination.ticket == *ticket)
+        self.disseminations.values().filter(move |dissemination| self.survivor(&dissemination.ticket) == *ticket)
+    }
+
+    /// The ticket in whose history a letter stands: mail of a dissemination belongs to whoever answers for that.
+    #[must_use]
+    pub fn ticket_of(&self, ticket: Option<&TicketNumber>, dissemination: Option<&DisseminationNumber>) -> Option<TicketNumber> {
+        ticket.map(|ticket| if dissemination.is_some() { self.survivor(ticket) } else { ticket.clone() })
     }
 
     /// Adds an effect that changes no ticket.
@@ -79,7 +100,7 @@ impl<'a> Work<'a> {
     pub fn set_dissemination(&mut self, dissemination: Dissemination, by: &str, what: impl Into<String>) {
         let what = what.into();
         let event = TicketEvent::Dissemination { number: dissemination.number.to_string(), what: what.clone() };
-        let ticket = dissemination.ticket.clone();
+        let ticket = self.survivor(&dissemination.ticket);
         self.disseminations.insert(dissemination.number.clone(), dissemination.clone());
         self.effect(Effect::SetDissemination(Box::new(dissemination)));
         self.event(&ticket, by, event, what);
@@ -97,7 +118,8 @@ impl<'a> Work<'a> {
     /// One recipient is from now on as given, and the ticket's timeline says what happened.
     pub fn set_addressed(&mut self, one: Addressed, by: &str, what: impl Into<String>) {
         let what = what.into();
-        let (number, ticket, state, recipient) = (one.number.clone(), one.ticket.clone(), one.state, Box::new(one.recipient.clone()));
+        let (number, ticket, state, recipient) =
+            (one.number.clone(), self.survivor(&one.ticket), one.state, Box::new(one.recipient.clone()));
         if let Some(whole) = self.disseminations.get_mut(&number) {
             whole.state = state;
             whole.recipients.iter_mut().filter(|other| other.address == recipient.address).for_each(|other| other.clone_from(&recipient));
@@ -109,7 +131,7 @@ impl<'a> Work<'a> {
 
     /// Queues a letter; where it belongs to a ticket, the ticket's thread learns its Message-ID.
     pub fn queue(&mut self, letter: Letter, at_reporter: AtReporter) {
-        if let Some(ticket) = letter.ticket.clone() {
+        if let Some(ticket) = self.ticket_of(letter.ticket.as_ref(), letter.dissemination.as_ref()) {
             let event = TicketEvent::Message {
                 direction: Direction::Out,
                 kind: letter.kind.word().to_owned(),

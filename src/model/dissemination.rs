@@ -48,6 +48,14 @@ words! {
     }
 }
 
+impl DisseminationState {
+    /// Whether nobody is waited for any more.
+    #[must_use]
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Closed | Self::Cancelled)
+    }
+}
+
 words! {
     RecipientState {
         Held = "held",

@@ -139,11 +139,10 @@ pub struct Snapshot {
     pub tickets: BTreeMap<TicketNumber, Ticket>,
     /// Tickets whose stored mail the references name (a reporter's mail answered by a copied party).
     pub referred_tickets: Vec<TicketNumber>,
+    /// Those that were asked for, and those of these tickets and of what was merged into them, whatever their state.
     pub disseminations: BTreeMap<DisseminationNumber, Dissemination>,
     /// The one recipient that was asked for.
     pub addressed: Option<Addressed>,
-    /// Disseminations of the tickets of the question, whatever their state.
-    pub ticket_disseminations: BTreeMap<TicketNumber, Vec<DisseminationNumber>>,
     pub counters: Counters,
     /// The newest ticket of the last 24 h that the sender's mail opened.
     pub newest_of_sender: Option<TicketNumber>,
@@ -198,7 +197,6 @@ impl Snapshot {
             referred_tickets: Vec::new(),
             disseminations: BTreeMap::new(),
             addressed: None,
-            ticket_disseminations: BTreeMap::new(),
             counters: Counters::default(),
             newest_of_sender: None,
             seen_signatures: BTreeMap::new(),

@@ -131,6 +131,8 @@ pub struct AttachmentRow {
 #[derive(Debug, Clone, Serialize)]
 pub struct DisseminationRow {
     pub number: DisseminationNumber,
+    /// Under which it was drafted; another one than is shown where that was merged.
+    pub ticket: TicketNumber,
     pub tlp: Tlp,
     pub state: DisseminationState,
     pub subject: String,
@@ -281,6 +283,7 @@ impl DisseminationRow {
     pub(super) fn new(one: &Dissemination, view: &View) -> Self {
         Self {
             number: one.number.clone(),
+            ticket: one.ticket.clone(),
             tlp: one.tlp,
             state: one.state,
             subject: one.subject.clone(),

@@ -260,30 +260,24 @@ fn load_tickets(db: &Connection, question: &Question, world: &mut Snapshot) -> a
             world.disseminations.insert(number, dissemination);
         }
     }
-    let mut wanted: Vec<TicketNumber> = numbers.into_iter().collect();
-    while let Some(number) = wanted.pop() {
-        if world.tickets.contains_key(&number) || world.tickets.len() >= TICKETS_MAX {
-            continue;
-        }
-        let Some(ticket) = ticket(db, &number)? else { continue };
-        // What concerns a merged ticket may have to go to the one that took it up.
-        wanted.extend(ticket.merged_into.clone());
-        world.tickets.insert(number, ticket);
-    }
+    let wanted: Vec<TicketNumber> = numbers.into_iter().collect();
+    add_tickets(db, wanted, world)?;
     if let Some((number, to)) = &question.addressed {
         world.addressed = addressed(db, number, to)?;
     }
+    let mut drafted_under = Vec::new();
     for number in world.tickets.keys().filter(|_| !question.skips_disseminations) {
-        let of_ticket = numbers_of(db, number)?;
-        for one in &of_ticket {
-            if !world.disseminations.contains_key(one) {
-                world.disseminations.extend(dissemination(db, one)?.map(|found| (one.clone(), found)));
+        for one in numbers_of(db, number)? {
+            if !world.disseminations.contains_key(&one)
+                && let Some(found) = dissemination(db, &one)?
+            {
+                drafted_under.push(found.ticket.clone());
+                world.disseminations.insert(one, found);
             }
         }
-        if !of_ticket.is_empty() {
-            world.ticket_disseminations.insert(number.clone(), of_ticket);
-        }
     }
+    // Whose they are is told by the tickets that they were drafted under.
+    add_tickets(db, drafted_under, world)?;
     for number in world.tickets.keys() {
         let candidate: Option<String> = db
             .prepare_cached("SELECT fingerprint FROM candidate WHERE ticket = ?1")?
@@ -297,6 +291,19 @@ fn load_tickets(db: &Connection, question: &Question, world: &mut Snapshot) -> a
         if let Some(fingerprint) = directory::by_address(db, &reporter)?.and_then(|contact| contact.fingerprint) {
             world.certificates.insert(reporter, fingerprint);
         }
+    }
+    Ok(())
+}
+
+/// These tickets, and those that took them up: what concerns a merged ticket may have to go to the other one.
+fn add_tickets(db: &Connection, mut wanted: Vec<TicketNumber>, world: &mut Snapshot) -> anyhow::Result<()> {
+    while let Some(number) = wanted.pop() {
+        if world.tickets.contains_key(&number) || world.tickets.len() >= TICKETS_MAX {
+            continue;
+        }
+        let Some(ticket) = ticket(db, &number)? else { continue };
+        wanted.extend(ticket.merged_into.clone());
+        world.tickets.insert(number, ticket);
     }
     Ok(())
 }
@@ -378,7 +385,7 @@ pub(super) fn mark(db: &Connection, number: &TicketNumber) -> anyhow::Result<Opt
     Ok(mark)
 }
 
-/// The disseminations of a ticket, in the order of their numbers.
+/// The disseminations of a ticket and of those that were merged into it, in the order of their numbers.
 pub(super) fn disseminations_of(db: &Connection, ticket: &TicketNumber) -> anyhow::Result<Vec<Dissemination>> {
     let mut found = Vec::new();
     for number in numbers_of(db, ticket)? {
@@ -388,7 +395,14 @@ pub(super) fn disseminations_of(db: &Connection, ticket: &TicketNumber) -> anyho
 }
 
 fn numbers_of(db: &Connection, ticket: &TicketNumber) -> anyhow::Result<Vec<DisseminationNumber>> {
-    let mut statement = db.prepare_cached("SELECT number FROM dissemination WHERE ticket = ?1 ORDER BY created_at, number")?;
+    // A ticket links to each that was merged into it.
+    let mut statement = db.prepare_cached(
+        "WITH RECURSIVE taken_up (number) AS (
+             SELECT ?1 UNION SELECT other.number FROM taken_up JOIN ticket ON ticket.number = taken_up.number
+             JOIN json_each(ticket.fold, '$.links') AS link JOIN ticket AS other ON other.number = link.value
+             WHERE json_extract(other.fold, '$.merged_into') = taken_up.number)
+         SELECT number FROM dissemination WHERE ticket IN taken_up ORDER BY created_at, number",
+    )?;
     let rows = statement.query_map([&ticket.0], |row| row.get(0).map(DisseminationNumber))?;
     rows.collect::<Result<_, _>>().with_context(|| format!("read the disseminations of {ticket}"))
 }

@@ -9,6 +9,7 @@ mod drift;
 mod ended;
 mod followup;
 mod forecast;
+mod heir;
 mod laws;
 mod log;
 mod queue;

@@ -42,7 +42,8 @@ pub(super) fn status(job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, S
         list(&mut fields, "damage", report::damage_lines(opening, work.desk));
         text(&mut fields, "quoted", report::quoted(opening, work.desk));
     }
-    let recipients: Vec<String> = work.disseminations_of(&ticket.number).flat_map(|one| disseminate::progress_lines(one, work)).collect();
+    let recipients: Vec<String> =
+        work.disseminations_of(&work.survivor(&ticket.number)).flat_map(|one| disseminate::progress_lines(one, work)).collect();
     list(&mut fields, "recipients", recipients);
     job.answer = Some((TemplateName::Status, fields));
     Ok(work.desk.say("done.status", &[]))

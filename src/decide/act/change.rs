@@ -119,11 +119,13 @@ pub(super) fn merge(into: &TicketNumber, job: &mut Job<'_>, work: &mut Work<'_>)
         work.event(into, job.by(), TicketEvent::TlpReceived { mark }, mark.word());
     }
     carry_documents(&ticket, &other, job, work);
+    let goes_along = disseminate::going_along(&ticket.number, into, work);
+    job.next.extend(goes_along.clone());
     work.event(&ticket.number, job.by(), TicketEvent::MergedInto { to: into.clone() }, into.to_string());
     end(&ticket.number, State::Merged, job.by(), work);
     if let Some(person) = other.assignee.as_ref().filter(|to| **to != job.person.address).and_then(|to| work.desk.policy.person(to)) {
         let what = work.desk.say("notice.merged", &[("number", &into.0), ("other", &ticket.number.0), ("by", job.by())]);
-        let fields = work.event_fields(into, About::Ticket, what, Vec::new(), "");
+        let fields = work.event_fields(into, About::Ticket, what, goes_along.into_iter().collect(), "");
         let letter = work.to_person(person, Some(into), LetterKind::Notice, TemplateName::NoticeEvent, &fields);
         work.queue(letter, AtReporter::No);
     }

@@ -22,7 +22,7 @@ pub fn answered(arrived: &Arrived<'_>, number: &DisseminationNumber, mut work: W
     let Some(mut dissemination) = work.dissemination(number).cloned() else {
         return report::open(arrived, report::Origin::Fresh, work);
     };
-    let ticket = dissemination.ticket.clone();
+    let ticket = work.survivor(&dissemination.ticket);
     let strict = dissemination.tlp >= Tlp::AmberStrict;
     let Some(from) = arrived.from().cloned() else { return report::open(arrived, report::Origin::Fresh, work) };
     let Some(recipient) = dissemination.recipients.iter_mut().find(|recipient| recipient.address == from) else {
@@ -66,7 +66,7 @@ pub fn answered(arrived: &Arrived<'_>, number: &DisseminationNumber, mut work: W
 
 /// The last one confirmed and nothing else of the open ticket is waited for: nothing keeps it from closing.
 fn all_confirmed(dissemination: &Dissemination, work: &Work<'_>) -> Option<String> {
-    let ticket = work.ticket(&dissemination.ticket).filter(|ticket| ticket.state.is_open())?;
+    let ticket = work.ticket(&work.survivor(&dissemination.ticket)).filter(|ticket| ticket.state.is_open())?;
     // An analyst may have closed it before.
     let is_whole = dissemination.state == DisseminationState::Closed && dissemination.recipients.iter().all(has_confirmed);
     let is_over = is_whole && unconfirmed(&ticket.number, work).is_empty();
@@ -183,7 +183,8 @@ pub fn confirm_by_hand(
             && one.recipients.iter().any(|recipient| recipient.address == *address)
     };
     // The newest first of those that this settles: of what was settled before nobody reports anew.
-    let all: Vec<&Dissemination> = work.disseminations_of(&ticket.number).filter(is_theirs).collect();
+    let heir = work.survivor(&ticket.number);
+    let all: Vec<&Dissemination> = work.disseminations_of(&heir).filter(is_theirs).collect();
     let waits =
         |one: &&&Dissemination| one.recipients.iter().any(|recipient| recipient.address == *address && word.settles(recipient.state));
     let Some(mut dissemination) = all.iter().rfind(waits).or(all.last()).map(|one| (*one).clone()) else {
@@ -213,7 +214,7 @@ pub fn confirm_by_hand(
 #[must_use]
 pub fn unconfirmed(ticket: &TicketNumber, work: &Work<'_>) -> Vec<String> {
     work.disseminations_of(ticket)
-        .filter(|one| !matches!(one.state, DisseminationState::Cancelled | DisseminationState::Closed))
+        .filter(|one| !one.state.is_over())
         .flat_map(|one| &one.recipients)
         .filter(|recipient| !has_confirmed(recipient))
         .map(|recipient| format!("{} ({})", recipient.address, work.desk.say(&format!("recipient_state.{}", recipient.state), &[])))

@@ -124,7 +124,8 @@ pub(super) fn request_approval(
     but: Option<&Address>,
     work: &mut Work<'_>,
 ) {
-    let mut fields = work.fields(Some(&dissemination.ticket));
+    let ticket = work.survivor(&dissemination.ticket);
+    let mut fields = work.fields(Some(&ticket));
     let code = dissemination.code();
     text(&mut fields, "dissemination", dissemination.number.to_string());
     list(&mut fields, "warnings", warnings.iter().cloned());
@@ -147,7 +148,7 @@ pub(super) fn request_approval(
     list(&mut fields, "commands", [format!("!setuju {} {code}", dissemination.number)]);
     let people: Vec<&Person> = work.desk.policy.people.iter().filter(|person| person.can_approve && Some(&person.address) != but).collect();
     for person in people {
-        let mut letter = work.to_person(person, Some(&dissemination.ticket), LetterKind::Notice, TemplateName::NoticeApproval, &fields);
+        let mut letter = work.to_person(person, Some(&ticket), LetterKind::Notice, TemplateName::NoticeApproval, &fields);
         letter.enclosures.clone_from(&dissemination.enclosures);
         work.queue(letter, AtReporter::No);
     }

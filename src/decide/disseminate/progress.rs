@@ -46,7 +46,7 @@ pub fn progress_lines(dissemination: &Dissemination, work: &Work<'_>) -> Vec<Str
 /// author hears what can be done.
 pub fn set_unsent(mut one: Addressed, what: &str, work: &mut Work<'_>) {
     let reaches_nobody = one.note_progress();
-    let (number, ticket, author) = (one.number.clone(), one.ticket.clone(), one.author.clone());
+    let (number, ticket, author) = (one.number.clone(), work.survivor(&one.ticket), one.author.clone());
     work.set_addressed(one, DAEMON, what);
     if !reaches_nobody {
         return;

@@ -81,7 +81,6 @@ fn world(state: State, days: i64) -> Snapshot {
         state: LetterState::Sent,
         sent_at: Some(now()),
     });
-    world.ticket_disseminations.insert(number.clone(), vec![dissemination.number.clone()]);
     world.disseminations.insert(dissemination.number.clone(), dissemination);
     world.tickets.get_mut(&number).unwrap().participants.insert(Address::parse("siti@warga.example").unwrap());
     world
