@@ -5,6 +5,7 @@ use super::alarm::Cause;
 use super::metrics::Counters;
 use super::{Daemon, wait};
 use crate::config::{Login as ConfigLogin, Target};
+use crate::decide::candidate::is_too_late;
 use crate::decide::disseminate::{self, Agreed};
 use crate::decide::retry::{self, Tried};
 use crate::decide::{readable, unsealed};
@@ -325,7 +326,10 @@ fn ready(daemon: &Daemon, id: OutboxId, agreed: &mut Option<Arc<Agreed>>) -> any
         return Ok(Ready::Held);
     }
     let center = Center { name: bench.policy.center_name.clone(), address: bench.policy.center_address.clone() };
-    let keyring = keyring_for(daemon, &queued, &bench.reader.keyring)?;
+    let Some(keyring) = keyring_for(daemon, &queued, &bench.reader.keyring)? else {
+        hold(daemon, id, &queued, &desk.say("held.late_key", &[]))?;
+        return Ok(Ready::Held);
+    };
     let fresh = || {
         let sealed = seal(&letter, &center, &keyring, now)?;
         let bytes = Bytes::Fresh(sealed.bytes().to_vec());
@@ -348,14 +352,21 @@ fn ready(daemon: &Daemon, id: OutboxId, agreed: &mut Option<Arc<Agreed>>) -> any
     }
 }
 
-/// The known certificates, and for an answer to a reporter the key that came with that report.
-fn keyring_for<'k>(daemon: &Daemon, queued: &QueuedLetter, known: &'k Keyring) -> anyhow::Result<Cow<'k, Keyring>> {
-    let Protection::Sealed { recipient } = &queued.letter.protection else { return Ok(Cow::Borrowed(known)) };
-    let Some(ticket) = queued.letter.ticket.as_ref().filter(|_| known.get(recipient).is_none()) else { return Ok(Cow::Borrowed(known)) };
-    let Some(bytes) = daemon.store.candidate(ticket, recipient)? else { return Ok(Cow::Borrowed(known)) };
+/// The known certificates, and for an answer to a reporter the key that came with that report; `None`: the mark has
+/// risen above what may be encrypted to that key.
+fn keyring_for<'k>(daemon: &Daemon, queued: &QueuedLetter, known: &'k Keyring) -> anyhow::Result<Option<Cow<'k, Keyring>>> {
+    let Protection::Sealed { recipient } = &queued.letter.protection else { return Ok(Some(Cow::Borrowed(known))) };
+    let Some(ticket) = queued.letter.ticket.as_ref().filter(|_| known.get(recipient).is_none()) else {
+        return Ok(Some(Cow::Borrowed(known)));
+    };
+    let candidate = daemon.store.candidate(ticket)?.filter(|(candidate, _)| candidate.fingerprint == *recipient);
+    let Some((candidate, bytes)) = candidate else { return Ok(Some(Cow::Borrowed(known))) };
+    if is_too_late(candidate.moment, daemon.store.ticket_mark(ticket)?) {
+        return Ok(None);
+    }
     let mut keyring = known.clone();
     keyring.add(&bytes).map_err(|error| anyhow::anyhow!("the key {recipient} of {}: {error}", queued.letter.to))?;
-    Ok(Cow::Owned(keyring))
+    Ok(Some(Cow::Owned(keyring)))
 }
 
 fn hold(daemon: &Daemon, id: OutboxId, queued: &QueuedLetter, because: &str) -> anyhow::Result<()> {

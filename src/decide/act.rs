@@ -12,17 +12,17 @@ use super::letters::lines::About;
 use super::letters::{self, list, text};
 use super::report::{self, Origin};
 use super::work::Work;
-use super::{Arrived, disseminate};
+use super::{Arrived, disseminate, readable};
 use crate::mail::template::{Field, Fields, TemplateName};
 use crate::model::Tlp;
 use crate::model::effect::{Decision, Effect};
-use crate::model::letter::{AutoSubmitted, Enclosure, LetterKind};
+use crate::model::letter::{AutoSubmitted, Enclosure, Letter, LetterKind};
 use crate::model::policy::Person;
 use crate::model::ticket::{AtReporter, Ticket, TicketEvent, TicketNumber};
 use crate::openpgp::open::SignedText;
 
 pub use answer::{facts, local, running};
-pub use change::reopen_ticket;
+pub use change::{analysis_held, analysis_sent, reopen_ticket};
 
 /// Refusals answered one by one in a day (contract 5, ATTACKS C15).
 const REFUSALS_A_DAY: u32 = 10;
@@ -80,7 +80,7 @@ fn reply_to(
     template: TemplateName,
     fields: &Fields,
     work: &mut Work<'_>,
-) -> crate::model::letter::Letter {
+) -> Letter {
     let mut letter = work.to_person(person, ticket, LetterKind::Receipt, template, fields);
     if let Some(id) = &arrived.opened.mail.message_id {
         letter.in_reply_to = Some(id.clone());
@@ -301,6 +301,7 @@ fn run(job: &mut Job<'_>, work: &mut Work<'_>) -> Result<Vec<String>, Vec<String
             Err(reason) => wrong.push(reason),
         }
     }
+    wrong.extend(would_be_held(work));
     if !wrong.is_empty() {
         return Err(wrong);
     }
@@ -309,6 +310,16 @@ fn run(job: &mut Job<'_>, work: &mut Work<'_>) -> Result<Vec<String>, Vec<String
         work.event(&number, job.by(), TicketEvent::Touched, detail);
     }
     Ok(results)
+}
+
+/// A later command of the mail raised the mark above what an earlier one said to the reporter, as a merger does: the
+/// text would be held, and what it brought about with it would have happened for nothing.
+fn would_be_held(work: &Work<'_>) -> Vec<String> {
+    let why = |letter: &Letter| {
+        let ticket = letter.ticket.as_ref().filter(|_| letter.dissemination.is_none() && readable::is_asked(letter))?;
+        readable::refusal(&readable::marks(work.ticket(ticket)?, work), work.desk)
+    };
+    work.queued().filter_map(why).collect()
 }
 
 fn fault_words(line: &Line, fault: &Fault, work: &Work<'_>) -> String {

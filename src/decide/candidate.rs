@@ -2,25 +2,19 @@
 //! who that is. Answers on that ticket are encrypted to it. It never commands, confirms or takes the
 //! place of a certificate that a person pinned (ATTACKS P4).
 
-use super::Arrived;
 use super::trust;
 use super::unsealed;
 use super::work::{DAEMON, Work};
+use super::{Arrived, readable};
 use crate::mail::results::Dmarc;
 use crate::model::effect::Effect;
+use crate::model::snapshot::Candidate;
 use crate::model::ticket::{Ticket, TicketEvent, TicketNumber};
 use crate::model::{Fingerprint, Tlp};
 use crate::openpgp::Certificate;
 use crate::openpgp::open::Refusal;
 
-/// When in the life of a ticket the key came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moment {
-    /// With the report itself: whoever holds the key knows what the ticket is about.
-    Opening,
-    /// With a later mail, whose sender could be forged.
-    Later,
-}
+pub use crate::model::snapshot::Moment;
 
 /// Keeps the key as the candidate of this ticket where it may be, and says so in one line for
 /// analysts. `None`: no key came that made the mail's signature, or it is known already.
@@ -34,15 +28,14 @@ pub fn keep(arrived: &Arrived<'_>, number: &TicketNumber, moment: Moment, work: 
         return say("candidate.pinned", "", work);
     }
     match work.world.candidates.get(number) {
-        Some(known) if *known == fingerprint => return None,
+        Some(known) if known.fingerprint == fingerprint => return None,
         Some(_) => return say("candidate.another", "", work),
         None => {}
     }
     if moment == Moment::Later && arrived.recognised.dmarc != Dmarc::Pass {
         return say("candidate.unproved", "", work);
     }
-    // What nobody but the one person may read is not sealed to a key on the word of a mail server alone.
-    if moment == Moment::Later && ticket.tlp.is_some_and(|mark| mark >= Tlp::AmberStrict) {
+    if is_too_late(moment, readable::marks(&ticket, work).ticket) {
         return say("candidate.marked", "", work);
     }
     let problems = certificate.unfit(work.desk.now);
@@ -58,6 +51,13 @@ pub fn keep(arrived: &Arrived<'_>, number: &TicketNumber, moment: Moment, work: 
     let told = say("candidate.kept", "", work)?;
     work.event(number, DAEMON, TicketEvent::Noted { text: told.clone() }, told.clone());
     Some(told)
+}
+
+/// What nobody but the one person, or its organisation, may read is not sealed to a key on the word of a mail server
+/// alone: under such a mark a key that came with a later mail is neither kept nor used.
+#[must_use]
+pub fn is_too_late(moment: Moment, mark: Option<Tlp>) -> bool {
+    moment == Moment::Later && mark.is_some_and(|mark| mark >= Tlp::AmberStrict)
 }
 
 /// The certificate that came along and made a signature over all of the mail.
@@ -89,11 +89,22 @@ impl Key {
     }
 }
 
-/// The key of a ticket's reporter: the pinned one before any candidate.
+/// The key that what is so marked is encrypted to on this ticket: the pinned one before any candidate.
 #[must_use]
-pub fn key_of(ticket: &Ticket, work: &Work<'_>) -> Option<Key> {
-    let candidate = || work.world.candidates.get(&ticket.number).filter(|_| ticket.reporter.is_some());
-    pinned(ticket, work).map(Key::Pinned).or_else(|| candidate().cloned().map(Key::Candidate))
+pub fn key_of(ticket: &Ticket, mark: Option<Tlp>, work: &Work<'_>) -> Option<Key> {
+    let candidate = || candidate_of(ticket, work).filter(|candidate| !is_too_late(candidate.moment, mark));
+    pinned(ticket, work).map(Key::Pinned).or_else(|| candidate().map(|candidate| Key::Candidate(candidate.fingerprint.clone())))
+}
+
+/// The key that is known and may not be used under this mark.
+#[must_use]
+pub fn unused(ticket: &Ticket, mark: Option<Tlp>, work: &Work<'_>) -> Option<Fingerprint> {
+    let candidate = candidate_of(ticket, work).filter(|candidate| is_too_late(candidate.moment, mark))?;
+    pinned(ticket, work).is_none().then(|| candidate.fingerprint.clone())
+}
+
+fn candidate_of<'w>(ticket: &Ticket, work: &Work<'w>) -> Option<&'w Candidate> {
+    work.world.candidates.get(&ticket.number).filter(|_| ticket.reporter.is_some())
 }
 
 fn pinned(ticket: &Ticket, work: &Work<'_>) -> Option<Fingerprint> {

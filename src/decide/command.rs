@@ -217,7 +217,8 @@ pub fn parse(signed: &SignedText, policy: &Policy) -> Order {
     read_order(command_part(signed.text()), policy)
 }
 
-fn read_order(part: &str, policy: &Policy) -> Order {
+/// The commands and the text of a mail's part that may hold commands.
+pub(super) fn read_order(part: &str, policy: &Policy) -> Order {
     let mut order = Order::default();
     let mut rest = part;
     while let Some((line, after)) = next_line(rest) {

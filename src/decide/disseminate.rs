@@ -353,6 +353,22 @@ pub fn close_with_ticket(ticket: &TicketNumber, job: &mut Job<'_>, work: &mut Wo
     }
 }
 
+/// `!buka`: what was closed over recipients who have not confirmed goes on with its ticket. They count again, and the
+/// analyst hears who they are.
+pub fn reopen_with_ticket(ticket: &TicketNumber, job: &mut Job<'_>, work: &mut Work<'_>) {
+    let is_closed_over =
+        |one: &&Dissemination| one.state == DisseminationState::Closed && !one.recipients.iter().all(confirm::has_confirmed);
+    let closed: Vec<Dissemination> = work.disseminations_of(ticket).filter(is_closed_over).cloned().collect();
+    for mut one in closed {
+        one.reopen(work.desk.now);
+        let arguments = [("number", one.number.to_string()), ("recipients", confirm::silent(&one, work).join(", "))];
+        let arguments: Vec<(&str, &str)> = arguments.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let what = work.desk.say("dissemination.reopened", &arguments);
+        job.next.push(what.clone());
+        work.set_dissemination(one, job.person.address.as_str(), what);
+    }
+}
+
 /// `!gabung`: what is not over goes along, in words for whoever has to do with it; `None` where nothing does.
 pub fn going_along(ticket: &TicketNumber, into: &TicketNumber, work: &Work<'_>) -> Option<String> {
     let numbers: Vec<String> =

@@ -195,7 +195,8 @@ fn remind(mut dissemination: Dissemination, work: &mut Work<'_>) {
     let mut silent: Vec<Address> = Vec::new();
     for (index, recipient) in dissemination.recipients.iter_mut().enumerate() {
         let (RecipientState::Sent, Some(sent_at)) = (recipient.state, recipient.sent_at) else { continue };
-        let waited = now.as_second() - sent_at.as_second();
+        // Of one that was reopened, since then.
+        let waited = now.as_second() - sent_at.max(recipient.at).as_second();
         if waited >= until {
             // Each is told once, also who was reached days after the others.
             if !dissemination.told.contains("silent") && dissemination.told.insert(format!("silent {}", recipient.address)) {

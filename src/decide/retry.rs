@@ -3,7 +3,7 @@
 
 use super::letters::lines::About;
 use super::work::{DAEMON, Work};
-use super::{Desk, bounce, disseminate};
+use super::{Desk, act, bounce, disseminate};
 use crate::model::Address;
 use crate::model::dissemination::{DisseminationNumber, RecipientState};
 use crate::model::effect::Decision;
@@ -125,6 +125,9 @@ fn uncertain(letter: &Letter, settled: &Settled, work: &mut Work<'_>) {
 }
 
 fn sent(letter: &Letter, work: &mut Work<'_>) {
+    if let Some(ticket) = letter.ticket.as_ref().filter(|_| letter.kind == LetterKind::Analysis) {
+        act::analysis_sent(ticket, DAEMON, work);
+    }
     // A reminder is about a dissemination and is not it.
     if letter.kind != LetterKind::Dissemination {
         return;
@@ -167,11 +170,17 @@ fn not_sent(letter: &Letter, state: LetterState, what: &str, work: &mut Work<'_>
     let Some(ticket) = work.ticket_of(letter.ticket.as_ref(), letter.dissemination.as_ref()) else { return };
     if state == LetterState::Held {
         let to = [letter.to.clone()];
-        let about = if letter.dissemination.is_some() { About::Silent(&to) } else { About::Ticket };
+        let about = match (&letter.dissemination, letter.kind) {
+            (Some(_), _) => About::Silent(&to),
+            (None, LetterKind::Analysis) => About::HeldAnalysis,
+            (None, _) => About::Ticket,
+        };
+        let due = Some(&ticket).filter(|_| letter.kind == LetterKind::Analysis).and_then(|ticket| act::analysis_held(ticket, DAEMON, work));
+        let facts = due.map(|due| work.desk.say("letter.analysis_held", &[("due", &work.desk.local(due))]));
         if letter.dissemination.is_none() && work.ticket(&ticket).is_some() {
             work.event(&ticket, DAEMON, TicketEvent::Noted { text: what.to_owned() }, what);
         }
-        work.notify_about(&ticket, about, what.to_owned(), Vec::new(), "");
+        work.notify_about(&ticket, about, what.to_owned(), facts.into_iter().collect(), "");
         return;
     }
     let ours = OurLetter {

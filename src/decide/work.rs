@@ -144,6 +144,11 @@ impl<'a> Work<'a> {
         self.effect(Effect::Queue(Box::new(letter)));
     }
 
+    /// The letters among the effects so far.
+    pub fn queued(&self) -> impl Iterator<Item = &Letter> {
+        self.decision.effects.iter().filter_map(|effect| if let Effect::Queue(letter) = effect { Some(&**letter) } else { None })
+    }
+
     /// A Message-ID that nobody can guess and that is the same when this is decided again.
     pub fn next_message_id(&mut self, kind: &str) -> String {
         self.letters += 1;
@@ -154,9 +159,7 @@ impl<'a> Work<'a> {
     /// Whether a notice to this person is among the effects so far.
     #[must_use]
     pub fn has_told(&self, person: &Address) -> bool {
-        let is_told =
-            |effect: &Effect| matches!(effect, Effect::Queue(letter) if letter.kind == LetterKind::Notice && letter.to == *person);
-        self.decision.effects.iter().any(is_told)
+        self.queued().any(|letter| letter.kind == LetterKind::Notice && letter.to == *person)
     }
 
     /// Adds a reason.

@@ -17,20 +17,32 @@ pub fn runs(history: &History, until: Timestamp, policy: &Policy) -> Vec<Clock> 
     for happened in history.events.iter().take_while(|happened| happened.at < until) {
         let TicketEvent::ClockSet { clock } = &happened.event else { continue };
         match runs.iter_mut().rev().find(|run| run.name == clock.name) {
+            // The letter that met it was held: nothing was met after all.
+            Some(run)
+                if run.started_at == clock.started_at && clock.met_at.is_none() && run.started_at.is_some_and(|at| at < happened.at) =>
+            {
+                run.met_at = None;
+                goes_on(run, clock, happened.at, policy);
+            }
             // What was met and runs again was started anew, be it in the same minute.
             Some(run) if run.started_at == clock.started_at && (run.met_at.is_none() || clock.met_at.is_some()) => {
-                if clock.paused_at.is_some() {
-                    run.paused_at = run.paused_at.or(clock.paused_at);
-                } else if run.paused_at.is_some() {
-                    *run = calendar::resumed(run.clone(), happened.at, policy);
-                }
-                run.met_at = run.met_at.or(clock.met_at);
-                run.told.clone_from(&clock.told);
+                goes_on(run, clock, happened.at, policy);
             }
             _ => runs.push(begun(clock, policy)),
         }
     }
     runs
+}
+
+/// The same run, as the event has it.
+fn goes_on(run: &mut Clock, clock: &Clock, at: Timestamp, policy: &Policy) {
+    if clock.paused_at.is_some() {
+        run.paused_at = run.paused_at.or(clock.paused_at);
+    } else if run.paused_at.is_some() {
+        *run = calendar::resumed(run.clone(), at, policy);
+    }
+    run.met_at = run.met_at.or(clock.met_at);
+    run.told.clone_from(&clock.told);
 }
 
 fn begun(clock: &Clock, policy: &Policy) -> Clock {

@@ -111,10 +111,10 @@ pub(super) fn disseminations(ledger: &Ledger, period: Period, policy: &Policy, n
     sum
 }
 
-/// Whether the recipient had `confirm_within` to answer and did not.
+/// Whether the recipient had `confirm_within` to answer and did not; where it was reopened, since then.
 pub(super) fn is_late(recipient: &Recipient, policy: &Policy, now: Timestamp) -> bool {
     let within = i64::try_from(policy.confirm_within.as_secs()).unwrap_or(i64::MAX);
-    recipient.sent_at.is_some_and(|sent| now.as_second().saturating_sub(sent.as_second()) > within)
+    recipient.sent_at.is_some_and(|sent| now.as_second().saturating_sub(sent.max(recipient.at).as_second()) > within)
 }
 
 pub(super) fn addressee(one: &Dissemination, recipient: &Recipient, since: Option<Timestamp>, policy: &Policy) -> Addressee {

@@ -81,6 +81,7 @@ pub struct Recipient {
     /// The certificate that was approved; another one holds the recipient.
     pub fingerprint: Option<Fingerprint>,
     pub state: RecipientState,
+    /// Since when it stands so; a confirmation is waited for since then.
     pub at: Timestamp,
     /// Why it is held or bounced, or how it was confirmed.
     pub because: String,
@@ -172,6 +173,20 @@ impl Dissemination {
             others_left: others().any(|other| other.sent_at.is_some()),
             others_failed: others().any(|other| other.state == RecipientState::Bounced),
         })
+    }
+
+    /// It was closed over recipients who had not confirmed, and goes on: whom the mail has reached is waited for from
+    /// now on, and reminded anew.
+    pub fn reopen(&mut self, now: Timestamp) {
+        let waits = self.recipients.iter().any(|one| one.state == RecipientState::Queued);
+        let is_over = self.recipients.iter().any(|one| one.sent_at.is_some() || one.state == RecipientState::Bounced);
+        self.state = if is_over && !waits { DisseminationState::Sent } else { DisseminationState::Sending };
+        for recipient in self.recipients.iter_mut().filter(|one| one.state == RecipientState::Sent) {
+            recipient.at = now;
+            recipient.reminders = 0;
+            self.told.remove(&format!("silent {}", recipient.address));
+        }
+        self.told.remove("silent");
     }
 
     /// How many recipients stand how.

@@ -72,6 +72,22 @@ pub struct SeenPlaintext {
     pub ticket: Option<TicketNumber>,
 }
 
+/// When in the life of a ticket its reporter's key came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// With the report itself: whoever holds the key knows what the ticket is about.
+    Opening,
+    /// With a later mail, whose sender could be forged.
+    Later,
+}
+
+/// A key that came with a mail of a ticket's reporter, which nobody has verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    pub fingerprint: Fingerprint,
+    pub moment: Moment,
+}
+
 /// What has gone out lately (contract 2, acknowledgement).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -156,8 +172,7 @@ pub struct Snapshot {
     pub certificates: BTreeMap<Address, Fingerprint>,
     /// The recipients of the disseminations that the question names, as the directory has them now.
     pub recipients: BTreeMap<Address, Contact>,
-    /// Of those tickets: the key that came with the report, which nobody has verified.
-    pub candidates: BTreeMap<TicketNumber, Fingerprint>,
+    pub candidates: BTreeMap<TicketNumber, Candidate>,
     /// The sender as a contact.
     pub contact: Option<Contact>,
     /// Disseminations that were sent to the sender and wait for a confirmation.

@@ -3,8 +3,9 @@
 
 use super::audit::{self, Entry};
 use super::row::{At, Word, local};
-use super::{Store, at};
+use super::{Store, at, snapshot};
 use crate::model::contact::{Contact, ContactKind};
+use crate::model::snapshot::Candidate;
 use crate::model::ticket::TicketNumber;
 use crate::model::{Address, Fingerprint, Language};
 use anyhow::{Context as _, bail, ensure};
@@ -290,19 +291,13 @@ impl Store {
         })
     }
 
-    /// The key that came with the report of this ticket. It is no certificate of the directory: what it
-    /// signs is proved by nothing, and only answers on that ticket are encrypted to it.
+    /// The key that came with a mail of this ticket's reporter, and its bytes. It is no certificate of the directory:
+    /// what it signs is proved by nothing, and only answers on that ticket are encrypted to it.
     ///
     /// # Errors
     /// Where the database cannot be read.
-    pub fn candidate(&self, ticket: &TicketNumber, fingerprint: &Fingerprint) -> anyhow::Result<Option<Vec<u8>>> {
-        self.read(|db| {
-            db.query_row("SELECT content FROM candidate WHERE ticket = ?1 AND fingerprint = ?2", (&ticket.0, &fingerprint.0), |row| {
-                row.get(0)
-            })
-            .optional()
-            .context("read a reporter's key")
-        })
+    pub fn candidate(&self, ticket: &TicketNumber) -> anyhow::Result<Option<(Candidate, Vec<u8>)>> {
+        self.read(|db| snapshot::candidate(db, ticket))
     }
 
     /// Every stored certificate.

@@ -7,7 +7,7 @@ use super::{Place, at, directory, ledger, query};
 use crate::model::dissemination::{Addressed, Dissemination, DisseminationNumber, DisseminationState};
 use crate::model::effect::Filing;
 use crate::model::letter::{ENCLOSURES_BYTES_MAX, ENCLOSURES_MAX, Enclosure};
-use crate::model::snapshot::{Counters, FiledMail, OurLetter, Question, SeenPlaintext, Snapshot, Spoken, TimelineLine};
+use crate::model::snapshot::{Candidate, Counters, FiledMail, Moment, OurLetter, Question, SeenPlaintext, Snapshot, Spoken, TimelineLine};
 use crate::model::ticket::{State, Ticket, TicketNumber};
 use crate::model::{Address, Fingerprint, InboxId, Sha256, Tlp};
 use anyhow::Context as _;
@@ -279,12 +279,7 @@ fn load_tickets(db: &Connection, question: &Question, world: &mut Snapshot) -> a
     // Whose they are is told by the tickets that they were drafted under.
     add_tickets(db, drafted_under, world)?;
     for number in world.tickets.keys() {
-        let candidate: Option<String> = db
-            .prepare_cached("SELECT fingerprint FROM candidate WHERE ticket = ?1")?
-            .query_row([&number.0], |row| row.get(0))
-            .optional()
-            .context("look for a reporter's key")?;
-        world.candidates.extend(candidate.map(|fingerprint| (number.clone(), Fingerprint(fingerprint))));
+        world.candidates.extend(candidate(db, number)?.map(|(candidate, _)| (number.clone(), candidate)));
     }
     let reporters: BTreeSet<Address> = world.tickets.values().filter_map(|ticket| ticket.reporter.clone()).collect();
     for reporter in reporters {
@@ -306,6 +301,21 @@ fn add_tickets(db: &Connection, mut wanted: Vec<TicketNumber>, world: &mut Snaps
         world.tickets.insert(number, ticket);
     }
     Ok(())
+}
+
+/// The key of a ticket's reporter that nobody has verified, and its bytes.
+pub(super) fn candidate(db: &Connection, number: &TicketNumber) -> anyhow::Result<Option<(Candidate, Vec<u8>)>> {
+    // It came with the report where the same mail opened the ticket.
+    db.prepare_cached(
+        "SELECT fingerprint, content, coalesce(inbox = (SELECT inbox FROM event WHERE event.ticket = candidate.ticket ORDER BY n LIMIT 1), 0)
+         FROM candidate WHERE ticket = ?1",
+    )?
+    .query_row([&number.0], |row| {
+        let moment = if row.get(2)? { Moment::Opening } else { Moment::Later };
+        Ok((Candidate { fingerprint: Fingerprint(row.get(0)?), moment }, row.get(1)?))
+    })
+    .optional()
+    .with_context(|| format!("look for the key of the reporter of {number}"))
 }
 
 /// One ticket as it stands.

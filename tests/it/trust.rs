@@ -123,6 +123,18 @@ impl Play {
         self.signs("ani", &Note { subject: "Perintah".to_owned(), text: text.to_owned(), ..Note::default() })
     }
 
+    /// Ani's signed commands on the first ticket.
+    pub fn commands_of(&mut self, text: &str) -> Vec<Received> {
+        self.commands(&format!("!tiket BANTUAN70-2026-000001\n{text}"))
+    }
+
+    /// As [`Self::commands`], and nothing is sent yet.
+    pub fn decides(&mut self, text: &str) {
+        let raw = self.signed("ani", &Note { subject: "Perintah".to_owned(), text: text.to_owned(), ..Note::default() });
+        self.stage.deliver(&raw).unwrap();
+        self.runtime.block_on(self.stage.daemon.take_in()).unwrap();
+    }
+
     pub fn waits(&mut self, hours: i64) -> Vec<Received> {
         self.stage.wait(hours);
         self.runtime.block_on(self.stage.play()).unwrap()

@@ -7,9 +7,10 @@ use crate::decide::{chief, disseminate};
 use crate::decide::{command, report};
 use crate::mail::template::TemplateName;
 use crate::model::clock::ClockState;
+use crate::model::policy::Policy;
 use crate::model::snapshot::{Spoken, TimelineLine};
-use crate::model::ticket::Ticket;
-use crate::model::{Address, Document, Tlp};
+use crate::model::ticket::{Ticket, TicketNumber};
+use crate::model::{Address, Document, Language, Tlp};
 use std::collections::BTreeSet;
 
 /// A moment as people in the centre read it.
@@ -168,14 +169,73 @@ fn is_late(ticket: &Ticket, work: &Work<'_>) -> bool {
 }
 
 pub(super) fn help(work: &Work<'_>, job: &mut Job<'_>) -> String {
-    let prefix = &work.desk.policy.ticket_prefix;
     let mut fields = work.fields(None);
-    let examples = [
-        format!("!tiket {prefix}-2026-000123\n!petugas me\n!valid"),
-        format!("!tiket {prefix}-2026-000123\n!balas\n…"),
-        format!("!tiket {prefix}-2026-000123\n!tlp AMBER\n!diseminasi csirt@bank.example, sector:kesehatan\n…"),
-    ];
-    list(&mut fields, "commands", examples);
+    list(&mut fields, "commands", examples(work.desk.policy));
     job.answer = Some((TemplateName::Help, fields));
     work.desk.say("done.help", &[])
+}
+
+/// Whole mails as an analyst would send them, in the centre's language.
+fn examples(policy: &Policy) -> Vec<String> {
+    let ticket = TicketNumber::new(&policy.ticket_prefix, 2026, 123);
+    let of_ticket = |lines: &str| format!("!{} {ticket}\n{lines}", if policy.language == Language::En { "ticket" } else { "tiket" });
+    let (on_ticket, of_dissemination) = if policy.language == Language::En {
+        (
+            [
+                "!assign me\n!valid",
+                "!reply\n…",
+                "!reply\n!clear\n…",
+                "!tlp AMBER\n!disseminate csirt@bank.example, sector:kesehatan\n…",
+                "!confirm csirt@bank.example\nRina Wulandari said so by telephone, 14:10.",
+                "!handled csirt@bank.example\nTheir letter of 12 March.",
+                "!close\nThe hospital does not answer; its ministry was told by letter.",
+            ],
+            ["!approve DIS-2026-0007 3f9c01ab77de", "!cancel DIS-2026-0007\nThe port that it names is wrong."],
+        )
+    } else {
+        (
+            [
+                "!petugas me\n!valid",
+                "!balas\n…",
+                "!balas\n!terbuka\n…",
+                "!tlp AMBER\n!diseminasi csirt@bank.example, sector:kesehatan\n…",
+                "!konfirmasi csirt@bank.example\nRina Wulandari lewat telepon, pukul 14.10.",
+                "!ditangani csirt@bank.example\nSurat mereka tanggal 12 Maret.",
+                "!tutup\nRumah sakitnya tidak menjawab; kementeriannya sudah disurati.",
+            ],
+            ["!setuju DIS-2026-0007 3f9c01ab77de", "!batal DIS-2026-0007\nPort yang disebut ternyata keliru."],
+        )
+    };
+    on_ticket.into_iter().map(of_ticket).chain(of_dissemination.map(str::to_owned)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::examples;
+    use crate::decide::command::{Command, read_order};
+    use crate::model::Language;
+
+    #[test]
+    fn every_example_is_carried_out_as_it_stands_and_each_command_of_dissemination_has_one() {
+        for language in [Language::Id, Language::En] {
+            let policy = crate::model::policy::Policy { language, ..crate::decide::tests::policy() };
+            let mut shown = Vec::new();
+            for example in examples(&policy) {
+                let order = read_order(&example, &policy);
+                assert!(order.is_readable(), "{example}");
+                let asks_for_text =
+                    |command: &Command| matches!(command, Command::Confirm(_) | Command::Handled(_) | Command::Disseminate(_));
+                assert!(!order.commands().any(asks_for_text) || !order.text.is_empty(), "{example}");
+                shown.extend(order.commands().cloned());
+            }
+            let has = |is_meant: fn(&Command) -> bool| shown.iter().any(is_meant);
+            assert!(has(|one| matches!(one, Command::Disseminate(_))) && has(|one| matches!(one, Command::Tlp(_))), "{shown:?}");
+            assert!(has(|one| matches!(one, Command::Approve(..))) && has(|one| matches!(one, Command::Cancel(_))), "{shown:?}");
+            assert!(has(|one| matches!(one, Command::Confirm(_))) && has(|one| matches!(one, Command::Handled(_))), "{shown:?}");
+            assert!(
+                has(|one| *one == Command::Close) && has(|one| *one == Command::Reply) && has(|one| *one == Command::Clear),
+                "{shown:?}"
+            );
+        }
+    }
 }

@@ -15,6 +15,7 @@ use crate::model::letter::LetterKind;
 use crate::model::ticket::{AtReporter, Channel, Service, State, Ticket, TicketEvent, TicketNumber};
 use crate::model::{Address, Document, InboxId, Tlp};
 use command::Command;
+use jiff::Timestamp;
 use std::collections::BTreeSet;
 
 /// `word` stands in the history, `shown` in the receipt.
@@ -44,6 +45,26 @@ pub(super) fn meet(number: &TicketNumber, name: ClockName, by: &str, work: &mut 
         let clock: Clock = clock.met(work.desk.now);
         let detail = work.desk.say("clock.met", &[("clock", name.word())]);
         work.event(number, by, TicketEvent::ClockSet { clock }, detail);
+    }
+}
+
+/// The first analysis was held instead of sent: what counts is that the reporter gets it (contract 5 and 8), so its
+/// clock runs on as if it had never been met. `Some`: until when.
+pub fn analysis_held(number: &TicketNumber, by: &str, work: &mut Work<'_>) -> Option<Timestamp> {
+    let ticket = work.ticket(number).filter(|ticket| ticket.state == State::Handling)?;
+    let clock = ticket.clock(ClockName::Analysis);
+    let due = clock.due_at.filter(|_| clock.met_at.is_some())?;
+    let detail = work.desk.say("clock.resumed", &[("clock", clock.name.word())]);
+    work.event(number, by, TicketEvent::ClockSet { clock: Clock { met_at: None, ..clock } }, detail);
+    move_to(number, State::Analysing, by, work);
+    Some(due)
+}
+
+/// It was sent after all.
+pub fn analysis_sent(number: &TicketNumber, by: &str, work: &mut Work<'_>) {
+    if work.ticket(number).is_some_and(|ticket| ticket.state == State::Analysing) {
+        meet(number, ClockName::Analysis, by, work);
+        move_to(number, State::Handling, by, work);
     }
 }
 
@@ -191,12 +212,13 @@ pub(super) fn close(job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, St
     Ok(work.desk.say("done.closed", &[]))
 }
 
-pub(super) fn reopen(job: &Job<'_>, work: &mut Work<'_>) -> Result<String, String> {
+pub(super) fn reopen(job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, String> {
     let ticket = job.ticket(work)?;
     if ticket.state.is_open() {
         return Err(work.desk.say("refused.is_open", &[]));
     }
     reopen_ticket(&ticket, job.by(), work);
+    disseminate::reopen_with_ticket(&ticket.number, job, work);
     Ok(work.desk.say("done.reopened", &[("state", ticket.former_state.word())]))
 }
 

@@ -33,9 +33,12 @@ pub(super) fn protection(ticket: &Ticket, job: &Job<'_>, work: &Work<'_>) -> Res
     let mut marks = readable::marks(ticket, work);
     // The mark that this very mail sets counts too, wherever in it the command stands.
     marks.ticket = marks.ticket.max(job.mark);
-    match (candidate::key_of(ticket, work), readable::refusal(&marks, work.desk)) {
+    match (candidate::key_of(ticket, marks.ticket, work), readable::refusal(&marks, work.desk)) {
         (Some(key), _) => Ok((Protection::Sealed { recipient: key.fingerprint().clone() }, marks.ticket)),
-        (None, Some(refusal)) => Err(refusal),
+        (None, Some(refusal)) => match candidate::unused(ticket, marks.ticket, work) {
+            Some(key) => Err(format!("{refusal}; {}", work.desk.say("refused.late_key", &[("signer", &key.0)]))),
+            None => Err(refusal),
+        },
         (None, None) => Ok((Protection::Signed, marks.ticket)),
     }
 }
@@ -81,7 +84,7 @@ pub(super) fn speak_words(
         return Err(work.desk.say("refused.no_reporter", &[]));
     };
     job.sent.push(shown(&letter, work.desk));
-    let how = match (&letter.protection, candidate::key_of(ticket, work)) {
+    let how = match (&letter.protection, candidate::key_of(ticket, letter.tlp, work)) {
         (Protection::Sealed { recipient }, Some(Key::Candidate(key))) if key == *recipient => ("done.sent_to_candidate", key.0),
         (Protection::Sealed { .. }, _) => ("done.sent_encrypted", String::new()),
         _ => ("done.sent_signed", String::new()),

@@ -144,7 +144,7 @@ fn close_when_confirmed(dissemination: &mut Dissemination) {
 }
 
 /// Whether nothing is waited for from this recipient; of internal units nothing ever is.
-fn has_confirmed(recipient: &Recipient) -> bool {
+pub(super) fn has_confirmed(recipient: &Recipient) -> bool {
     recipient.kind == RecipientKind::InternalUnit || matches!(recipient.state, RecipientState::Confirmed | RecipientState::Handled)
 }
 
@@ -213,10 +213,12 @@ pub fn confirm_by_hand(
 /// Recipients who have not confirmed, each with its state, internal units aside: what keeps a ticket from closing.
 #[must_use]
 pub fn unconfirmed(ticket: &TicketNumber, work: &Work<'_>) -> Vec<String> {
-    work.disseminations_of(ticket)
-        .filter(|one| !one.state.is_over())
-        .flat_map(|one| &one.recipients)
-        .filter(|recipient| !has_confirmed(recipient))
-        .map(|recipient| format!("{} ({})", recipient.address, work.desk.say(&format!("recipient_state.{}", recipient.state), &[])))
-        .collect()
+    work.disseminations_of(ticket).filter(|one| !one.state.is_over()).flat_map(|one| silent(one, work)).collect()
+}
+
+/// Those of one dissemination.
+pub(super) fn silent(one: &Dissemination, work: &Work<'_>) -> Vec<String> {
+    let state = |recipient: &Recipient| work.desk.say(&format!("recipient_state.{}", recipient.state), &[]);
+    let silent = one.recipients.iter().filter(|recipient| !has_confirmed(recipient));
+    silent.map(|recipient| format!("{} ({})", recipient.address, state(recipient))).collect()
 }

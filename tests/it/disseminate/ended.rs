@@ -172,6 +172,67 @@ async fn what_a_closed_ticket_still_sends_is_told_and_can_be_stopped() {
     assert!(read.contains("1 surel DIS-") && read.contains(&format!("!batal {}", one.number)), "{read}");
 }
 
+/// `!buka` after such a closing: who has not confirmed is waited for again and reminded from then on; by a reporter's
+/// reply the ticket alone reopens, for what was closed was closed by a person who said why.
+#[tokio::test]
+async fn reopening_waits_again_for_those_who_had_not_confirmed() {
+    let mut hall = Hall::new("");
+    hall.stage.add("joko", Actor::without_key("Joko", "joko@kantor.example").unwrap());
+    for name in ["rina", "siti"] {
+        hall.keyed_contact(&format!("{name}@bank.example"), ContactKind::Person);
+    }
+    hall.command("ani", "!catatkan telegram joko@kantor.example\nbantuan70@bssn.test: situs bank diretas.");
+    hall.play().await;
+    let ticket = TicketNumber(format!("BANTUAN70-{}-000001", hall.year));
+    hall.command("ani", &format!("!tiket {ticket}\n!tlp AMBER\n!diseminasi rina@bank.example, siti@bank.example\nTutup port 8443."));
+    let sent = hall.play().await;
+    let siti = to(&sent, "siti@bank.example")[0].message_id.clone();
+    // Nobody answers until reminders are over; then one does.
+    for _ in 0..8 {
+        hall.stage.wait(24);
+        hall.play().await;
+    }
+    let confirm = [header("siti@bank.example", &siti, "s1@bank.example"), "\nDITERIMA.\n".to_owned()].concat();
+    hall.stage.deliver(&crlf(confirm.as_bytes())).unwrap();
+    hall.command("ani", &format!("!tiket {ticket}\n!tutup\nRina sudah ditelepon."));
+    let closed = hall.play().await;
+    assert_eq!(hall.dissemination(1).unwrap().state, DisseminationState::Closed);
+
+    let closing = to(&closed, "joko@kantor.example")[0].message_id.clone();
+    let note =
+        Note { subject: "Re: Laporan".to_owned(), text: "Situsnya rusak lagi.".to_owned(), answers: Some(closing), ..Note::default() };
+    let id = hall.stage.next_message_id("joko");
+    let center = bantuan70::model::Address::parse("bantuan70@bssn.test").unwrap();
+    let raw = hall.stage.actor("joko").unwrap().writes(&center, &note, &id, hall.now()).unwrap();
+    hall.stage.deliver(&raw).unwrap();
+    hall.play().await;
+    let view = View { time_zone: jiff::tz::TimeZone::UTC, now: hall.now(), center_address: "bantuan70@bssn.test".to_owned() };
+    assert!(hall.stage.daemon.store.ticket(&ticket, &view).unwrap().unwrap().ticket.state.is_open());
+    assert_eq!(hall.dissemination(1).unwrap().state, DisseminationState::Closed);
+    hall.command("ani", &format!("!tiket {ticket}\n!tutup"));
+    hall.play().await;
+
+    hall.command("ani", &format!("!tiket {ticket}\n!buka"));
+    let read = read_by(&hall.play().await, "ani@bssn.test");
+    let line = format!("{} dibuka kembali bersama tiketnya", hall.dissemination(1).unwrap().number);
+    assert!(read.contains(&line) && read.contains(RINA) && !read.contains("siti@"), "{read}");
+    assert_eq!(hall.dissemination(1).unwrap().state, DisseminationState::Sent);
+    hall.command("ani", &format!("!tiket {ticket}\n!tutup"));
+    let sent = hall.play().await;
+    assert!(read_by(&sent, "ani@bssn.test").contains("belum mengonfirmasi: rina@bank.example"), "{sent:?}");
+    assert!(to(&sent, RINA).is_empty(), "no reminder yet");
+    let (mut reminders, mut told) = (0, 0);
+    for _ in 0..8 {
+        hall.stage.wait(24);
+        let sent = hall.play().await;
+        assert!(to(&sent, "siti@bank.example").is_empty(), "{sent:?}");
+        reminders += to(&sent, RINA).len();
+        told += usize::from(read_by(&sent, "ani@bssn.test").contains("setelah dua kali batas waktu"));
+    }
+    assert_eq!((reminders, told), (5, 1), "as after the sending: each day until the term is twice over, and then told once");
+    assert_eq!(hall.stage.daemon.store.audit_verify().unwrap().problems, [""; 0]);
+}
+
 #[tokio::test]
 async fn a_rejected_ticket_sends_no_dissemination_that_nobody_agreed_to() {
     let mut hall = Hall::new("");

@@ -4,9 +4,12 @@
 use super::{Hall, read_by, to};
 use bantuan70::cli::demo::stage::{Actor, Note, Received};
 use bantuan70::model::Address;
+use bantuan70::model::clock::ClockName;
 use bantuan70::model::contact::ContactKind;
+use bantuan70::model::ledger::Period;
 use bantuan70::model::letter::LetterState;
-use bantuan70::store::{OutboxId, OutboxRow};
+use bantuan70::model::ticket::State;
+use bantuan70::store::{OutboxId, OutboxRow, TicketFilter};
 
 const JOKO: &str = "joko@kantor.example";
 const CANARY: &str = "canary-teks";
@@ -69,6 +72,68 @@ async fn p30_a_text_that_waits_is_held_once_its_ticket_is_marked_amber_or_above(
         is_held(&hall, &sent, "sejak itu bertanda");
         assert_eq!(hall.stage.daemon.store.audit_verify().unwrap().problems, [""; 0]);
     }
+}
+
+/// Contract 5 and 8: the analysis is given when it is sent. One that is held stops no clock, the ticket is being analysed
+/// as before, and the analyst is told until when and what to do; once it leaves, it counts from then.
+#[tokio::test]
+async fn an_analysis_that_is_held_meets_no_clock_until_it_leaves() {
+    let state = |hall: &Hall| {
+        let all = hall.stage.daemon.store.ticket_states(&TicketFilter::default()).unwrap();
+        let ticket = all.into_iter().next().unwrap();
+        (ticket.state, ticket.clock(ClockName::Analysis))
+    };
+    let kept = |hall: &Hall| {
+        let day = hall.now().to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
+        let period = Period::new(day.yesterday().unwrap(), day.tomorrow().unwrap()).unwrap();
+        let ledger = hall.stage.daemon.store.ledger(period, &jiff::tz::TimeZone::UTC).unwrap();
+        let figures = bantuan70::figures::reckon(&ledger, period, &hall.stage.daemon.bench().policy, hall.now());
+        let analysis = figures.sla.into_iter().find(|kept| kept.clock == ClockName::Analysis).unwrap();
+        (analysis.kept, analysis.running)
+    };
+    let mut hall = reported().await;
+    decided(&mut hall, 1, "!valid").await;
+    hall.stage.wait(1);
+    let (_, running) = state(&hall);
+    decided(&mut hall, 1, &format!("!analisis\n{CANARY}")).await;
+    assert_eq!(state(&hall).0, State::Handling);
+    hall.stage.wait(1);
+    decided(&mut hall, 1, "!tlp RED").await;
+    let sent = hall.play().await;
+    let id = is_held(&hall, &sent, "sejak itu bertanda TLP:RED");
+    assert_eq!(state(&hall), (State::Analysing, running.clone()), "as if nothing had been said");
+    assert_eq!(kept(&hall), (0, 1));
+    let told = read_by(&sent, "ani@bssn.test");
+    let due = running.due_at.unwrap().to_zoned_datetime(hall.stage.daemon.config.center.time_zone.clone());
+    let due = format!("tenggat analisis awal berjalan lagi ({}", due.strftime("%Y-%m-%d %H:%M"));
+    assert!(told.contains(&due) && told.contains("outbox cancel") && told.contains("\n!analisis\n"), "{told}");
+
+    // It was not RED after all; a person lets the letter go.
+    decided(&mut hall, 1, "!tlp GREEN").await;
+    hall.play().await;
+    hall.stage.daemon.store.retry(id, "test", hall.now()).unwrap();
+    let sent = hall.play().await;
+    assert!(to(&sent, JOKO).iter().any(|mail| mail.text.contains(CANARY)));
+    let (now, clock) = state(&hall);
+    assert_eq!((now, clock.met_at.is_some_and(|met| met > running.started_at.unwrap())), (State::Handling, true), "{clock:?}");
+    assert_eq!(kept(&hall), (1, 0));
+    assert_eq!(hall.stage.daemon.store.audit_verify().unwrap().problems, [""; 0]);
+}
+
+/// One mail that says something to the reporter and raises the mark by what it says below is wrong as a whole.
+#[tokio::test]
+async fn p30_a_mail_that_merges_into_a_marked_ticket_says_nothing_that_all_can_read() {
+    let mut hall = reported().await;
+    report(&mut hall, "Laporan lain: basis data pelanggan kami bocor.", None);
+    hall.play().await;
+    decided(&mut hall, 2, "!tlp AMBER").await;
+    hall.play().await;
+    let merge = format!("!analisis\n!gabung BANTUAN70-{}-000002\n{CANARY}", hall.year);
+    decided(&mut hall, 1, &merge).await;
+    let sent = hall.play().await;
+    assert!(to(&sent, JOKO).is_empty() && answers(&hall).is_empty(), "{sent:?}");
+    let read = read_by(&sent, "ani@bssn.test");
+    assert!(read.contains("bertanda TLP:AMBER") && read.contains("Tidak satu pun perintah"), "{read}");
 }
 
 /// Bytes that were made when they were free to leave, and wait for another try.

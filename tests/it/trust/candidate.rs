@@ -78,7 +78,7 @@ fn p4_p10_a_signature_round_anothers_ciphertext_brings_no_key() {
     let opened = play.stage.daemon.bench().reader.prepare(&signed, play.stage.clock.now()).opened;
     assert_eq!(opened.findings.carried_signer.as_ref().map(|signer| signer.0.as_str()), Some(key.as_str()), "{:?}", opened.damage);
     play.post(&signed);
-    assert!(play.stage.daemon.store.candidate(&play.ticket(1).number, &bantuan70::model::Fingerprint(key)).unwrap().is_none());
+    assert!(play.stage.daemon.store.candidate(&play.ticket(1).number).unwrap().is_none());
     assert_eq!(protection(&replies(&mut play), "reply"), "signed");
 }
 
@@ -146,4 +146,51 @@ fn p4_above_amber_no_later_mail_brings_a_key_even_from_a_proved_sender() {
         let letters = replies(&mut play);
         assert!(letters.iter().all(|letter| !letter.message_id.starts_with("reply.")), "{mark}: nothing is sealed to it");
     }
+}
+
+/// The rule holds when the key is used as well as when it came: a mark that rises since ends its use, for what is
+/// written then and for what waits to leave.
+#[test]
+fn p4_a_later_key_is_not_used_once_the_mark_has_risen_above_amber() {
+    let reads = |play: &Play, letters: &[Received]| {
+        let now = play.stage.clock.now();
+        let replies = letters.iter().filter(|letter| letter.message_id.starts_with("reply."));
+        replies.map(|letter| play.stage.actor("asli").unwrap().reads(&letter.raw, now).text).collect::<String>()
+    };
+    for mark in ["RED", "AMBER+STRICT"] {
+        let mut play = Play::new(TRUSTED);
+        play.bring("joko", "joko@kantor.example");
+        play.writes("joko", &report());
+        play.bring_with_key("asli", "joko@kantor.example");
+        let follow = note("Re: [BANTUAN70-2026-000001] Laporan", "Ini kunci saya.");
+        let raw = [format!("{PASSES}\r\n").into_bytes(), play.signed("asli", &follow)].concat();
+        assert!(notice(&play.post(&raw)).contains("CALON KUNCI"));
+        let letters = play.commands_of("!tlp AMBER\n!balas\nDi bawah AMBER.");
+        assert!(reads(&play, &letters).contains("Di bawah AMBER."));
+        // One is decided on, and the mark rises before it leaves.
+        play.decides("!tiket BANTUAN70-2026-000001\n!balas\nYang menunggu.");
+        let letters = play.commands_of(&format!("!tlp {mark}"));
+        assert_eq!(reads(&play, &letters), "", "{mark}");
+        assert!(notice_of(&letters, "tandanya sejak itu naik").contains("!terbuka"), "{mark}");
+        let letters = replies(&mut play);
+        assert_eq!(reads(&play, &letters), "", "{mark}");
+        let receipt = letters.iter().find(|letter| letter.message_id.starts_with("receipt.")).unwrap();
+        assert!(receipt.text.contains("ikut dalam surel susulan dan tidak dipakai"), "{}", receipt.text);
+        // The same mail that sets the mark is bound by it.
+        play.commands_of("!tlp GREEN");
+        let letters = play.commands_of(&format!("!balas\n!tlp {mark}\nSerentak."));
+        assert_eq!(reads(&play, &letters), "", "{mark}");
+    }
+    // Who wrote the report has the key that came with it, whatever the mark.
+    let mut play = Play::new(TRUSTED);
+    play.bring_with_key("asli", "joko@kantor.example");
+    play.signs("asli", &report());
+    play.commands_of("!tlp RED");
+    let letters = replies(&mut play);
+    assert!(reads(&play, &letters).contains("Kami sudah memeriksa."));
+}
+
+fn notice_of<'l>(letters: &'l [Received], what: &str) -> &'l str {
+    let is_meant = |letter: &&Received| letter.message_id.starts_with("notice.") && letter.text.contains(what);
+    letters.iter().find(is_meant).map_or_else(|| panic!("nobody was told: {what}"), |letter| &letter.text)
 }
