@@ -216,6 +216,13 @@ fn sort_of_title(text: &str) -> Option<Document> {
                 "penetration test",
                 "laporan uji tembus",
                 "laporan pentest",
+                "security assessment",
+                "penilaian keamanan",
+                "penilaian kerentanan",
+                "pengujian keamanan",
+                "hasil pemindaian",
+                "scan report",
+                "scan results",
             ][..],
         ),
         (Document::Topology, &["topologi jaringan", "network topology"][..]),
@@ -259,14 +266,27 @@ fn assign_by_words(new_text: &str, files: &[File<'_>], unnamed: &[usize], found:
     }
 }
 
-/// A table beside a text about a named vulnerability lists who is open to it.
+/// Whether a file is what a scanner wrote, or a list beside a text about holes that are open: of who has
+/// them. A list beside a text about what happened (infected hosts, false domains) is evidence.
 fn lists_vulnerable_hosts(file: Option<&File<'_>>, new_text: &str) -> bool {
+    let Some(file) = file else { return false };
+    let says = |text: &str, words: &[&str]| words.iter().filter(|word| text.contains(**word)).count();
+    if let Some(text) = file.text.filter(|_| !file.media_type.starts_with("message/")) {
+        let beginning = text.get(..text.floor_char_boundary(SCAN_BYTES)).unwrap_or_default().to_lowercase();
+        if says(&beginning, names::SCANNERS) > 0 || says(&beginning, names::SCANNED) >= SCANNED_MIN {
+            return true;
+        }
+    }
     let lower = new_text.to_lowercase();
-    let is_table = file.is_some_and(|file| is_extension(file.name, &["csv", "xlsx", "tsv", "ods"]));
-    is_table
-        && lower.contains("cve-")
-        && ["vulnerab", "affected by", "rentan", "unpatched", "exposed"].iter().any(|word| lower.contains(word))
+    is_extension(file.name, &["csv", "xlsx", "tsv", "ods", "txt", "json"])
+        && says(&lower, names::VULNERABLE) > 0
+        && says(&lower, names::HAPPENED) == 0
 }
+
+/// A scanner names itself and its columns this early.
+const SCAN_BYTES: usize = 16 * 1024;
+/// So many of a scanner's words are no chance.
+const SCANNED_MIN: usize = 3;
 
 /// Whether a file of this sort could be that document.
 fn may_be(file: &File<'_>, sort: Document) -> bool {

@@ -26,7 +26,7 @@ pub(super) const WORDS: &[(Document, &[&str])] = &[
     (Document::VulnerabilityInfo, &[
         "kerentanan", "vulnerability", "vulnerabilities", "vuln", "va report", "laporan va", "va", "pentest", "uji tembus",
         "penetration test", "nessus", "poc", "proof of concept", "cve", "idor", "sqli", "xss", "hasil pemindaian", "temuan celah",
-        "celah",
+        "celah", "nmap", "openvas", "nuclei", "security assessment", "penilaian keamanan", "vulnerable", "host rentan",
     ]),
     (Document::ImpactAnalysis, &[
         "analisis dampak", "analisa dampak", "dampak", "impact", "impact assessment", "impact analysis", "kerugian", "adr", "bia",
@@ -55,6 +55,37 @@ pub(super) const NOT_HERE: &[&str] = &[
 pub(super) const EVIDENCE: &[&str] = &[
     "tangkapan layar", "tangkapan layarnya", "screenshotnya", "buktinya", "tangkap layar", "screenshot", "screenshots", "screen shot",
     "bukti", "mutasi",
+];
+
+/// What scanners call themselves in what they write.
+#[rustfmt::skip]
+pub(super) const SCANNERS: &[&str] = &[
+    "nmap scan report", "starting nmap", "# nmap ", "nessus", "openvas", "greenbone", "nuclei-templates", "masscan", "qualys", "acunetix",
+    "burp suite", "owasp zap", "nikto v", "testssl.sh",
+];
+
+/// Words that stand together in what scanners and testers list.
+#[rustfmt::skip]
+pub(super) const SCANNED: &[&str] = &[
+    "cve-", "cvss", "severity", "vulnerab", "kerentanan", "tingkat risiko", "remediation", "rekomendasi", "remediasi", "plugin id", "cpe:",
+    "open port", "port terbuka", "firmware", "exploitab", "proof of concept", "unpatched", "rentan",
+];
+
+/// Words of a text about holes that are open.
+#[rustfmt::skip]
+pub(super) const VULNERABLE: &[&str] = &[
+    "cve-", "vulnerab", "kerentanan", "rentan", "kelemahan", "celah", "unpatched", "not patched", "end of life", "end-of-life", "exposed",
+    "without any authentication", "without authentication", "no authentication", "unauthenticated", "authentication bypass",
+    "default password", "default credential", "kata sandi bawaan", "password bawaan", "password default", "tanpa autentikasi", "tanpa sandi",
+    "misconfigur", "salah konfigurasi", "affected version", "affected release", "belum ditambal", "belum diperbarui", "belum di-update",
+    "outdated", "hasil pemindaian", "hasil scan", "scan result", "pentest", "penetration test", "uji tembus", "open resolver",
+];
+
+/// Words of a text about what has happened.
+#[rustfmt::skip]
+pub(super) const HAPPENED: &[&str] = &[
+    "infected", "terinfeksi", "sinkhole", "botnet", "c2", "failed password", "brute", "phishing", "palsu", "tiruan", "bocor", "leaked",
+    "dijual", "for sale", "defac", "flood", "ddos", "amplif", "reflect", "dibobol", "diretas",
 ];
 
 /// Words of file names that say nothing: cameras, scanners and programs write them.

@@ -3,6 +3,7 @@
 
 use super::body::TEXT_BYTES_MAX;
 use super::part::Budget;
+use super::{quote, text};
 use html2text::config;
 use html2text::render::{TaggedLine, TextDecorator};
 use std::collections::BTreeSet;
@@ -47,9 +48,61 @@ pub fn to_text(html: &str, budget: &mut Budget) -> Html {
             (strip(html), BTreeSet::new())
         }
     };
-    let mut text = tidy(&text);
+    let mut text = marked_signatures(&tidy(&text));
     text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
+    let links = without_signatures(links, &text);
     Html { text, links }
+}
+
+/// Stands alone in a line before and after what a mail program calls a signature; of the private use area.
+const SIGNATURE_BEGINS: &str = "\u{f8f0}";
+const SIGNATURE_ENDS: &str = "\u{f8f1}";
+
+/// What mail programs call a signature, where nothing but a quotation follows it, gets the mark of one; what
+/// somebody wrote in or under it is text.
+fn marked_signatures(text: &str) -> String {
+    if !text.contains([SIGNATURE_BEGINS, SIGNATURE_ENDS].map(|mark| mark.chars().next().unwrap_or_default())) {
+        return text.to_owned();
+    }
+    let lines: Vec<&str> = text.lines().collect();
+    let is_mark = |line: &str| matches!(line.trim(), SIGNATURE_BEGINS | SIGNATURE_ENDS);
+    // Of several the last counts: what follows an earlier one is text.
+    let begins = lines.iter().rposition(|line| line.trim() == SIGNATURE_BEGINS);
+    let ends = lines.iter().rposition(|line| line.trim() == SIGNATURE_ENDS).map_or(lines.len(), |at| at + 1);
+    let follows = (ends..lines.len()).find(|at| lines.get(*at).is_some_and(|line| !line.trim().is_empty() && !is_mark(line)));
+    let is_last = follows.is_none_or(|at| lines.get(at).is_some_and(|line| quote::is_quoted(line)) || quote::mark_at(&lines, at).is_some());
+    let has_text =
+        |to: usize| lines.iter().take(to).any(|line| !line.trim().is_empty() && !is_mark(line) && !quote::is_signature_mark(line));
+    let mut out = String::with_capacity(text.len());
+    for (at, line) in lines.iter().enumerate() {
+        match is_mark(line) {
+            true if Some(at) == begins && is_last && has_text(at) => out.push_str("-- \n"),
+            true => {}
+            false => {
+                out.push_str(line);
+                out.push('\n');
+            }
+        }
+    }
+    tidy(&out)
+}
+
+/// Takes away the links that the text shows in signatures and legal boilerplate alone.
+fn without_signatures(mut links: BTreeSet<String>, text: &str) -> BTreeSet<String> {
+    if links.is_empty() {
+        return links;
+    }
+    let apart = text::tell_apart(text);
+    let quoted = text::without_signatures(&apart.quoted);
+    let shown = |text: &str, into: &mut BTreeSet<String>| {
+        into.extend(text.split('<').skip(1).filter_map(|rest| Some(rest.split_once('>')?.0.to_owned())));
+    };
+    let (mut all, mut kept) = (BTreeSet::new(), BTreeSet::new());
+    shown(text, &mut all);
+    shown(&apart.new, &mut kept);
+    shown(&quoted, &mut kept);
+    links.retain(|link| kept.contains(link) || !all.contains(link));
+    links
 }
 
 /// Whether parsing would cost too much: counted over the tags, before any tree is made.
@@ -101,7 +154,10 @@ fn render(html: &str, budget: &mut Budget) -> Option<(String, BTreeSet<String>)>
     // The parser is other people's code over a stranger's bytes: a panic there is a finding.
     let outcome = std::panic::catch_unwind(|| {
         let dom = config.parse_html(html.as_bytes()).ok()?;
-        let (links, hidden) = prune(&dom.document);
+        // The trees that the marks are taken from must live as long as the one that they stand in: a tree that
+        // ends takes its nodes apart.
+        let marks = [SIGNATURE_BEGINS, SIGNATURE_ENDS].map(|mark| config.parse_html(format!("<p>{mark}</p>").as_bytes()).ok());
+        let (links, hidden) = prune(&dom.document, &marks.each_ref().map(|mark| mark.as_ref().and_then(|mark| paragraph(&mark.document))));
         let tree = config.dom_to_render_tree(&dom).ok()?;
         config.render_to_string(tree, WIDTH).ok().map(|text| (text, links, hidden))
     });
@@ -114,7 +170,8 @@ fn render(html: &str, budget: &mut Budget) -> Option<(String, BTreeSet<String>)>
 
 /// Takes hidden elements out of the tree and gathers the link targets of the rest. The tree is
 /// walked with a list, not by recursion.
-fn prune(document: &html2text::Handle) -> (BTreeSet<String>, usize) {
+/// `marks` stand before and after signatures from then on.
+fn prune(document: &html2text::Handle, marks: &[Option<html2text::Handle>; 2]) -> (BTreeSet<String>, usize) {
     let (mut links, mut hidden) = (BTreeSet::new(), 0);
     let mut open = vec![document.clone()];
     while let Some(node) = open.pop() {
@@ -137,8 +194,53 @@ fn prune(document: &html2text::Handle) -> (BTreeSet<String>, usize) {
             }
             open.push(child.clone());
         }
+        if let [Some(begins), Some(ends)] = marks
+            && let Some(first) = children.iter().position(is_signature)
+        {
+            let last = children.iter().rposition(is_signature).unwrap_or(first);
+            children.insert(last + 1, ends.clone());
+            children.insert(first, begins.clone());
+        }
     }
     (links, hidden)
+}
+
+/// The paragraph of a page that holds one.
+fn paragraph(document: &html2text::Handle) -> Option<html2text::Handle> {
+    let mut open = vec![document.clone()];
+    while let Some(node) = open.pop() {
+        if matches!(&node.data, html2text::Element { name, .. } if &*name.local == "p") {
+            return Some(node);
+        }
+        open.extend(node.children.borrow().iter().cloned());
+    }
+    None
+}
+
+/// Whether a mail program marked this element as the signature: Gmail, Thunderbird, Outlook, Apple Mail,
+/// Yahoo, Zimbra, Proton Mail, Roundcube.
+fn is_signature(node: &html2text::Handle) -> bool {
+    const NAMES: &[&str] = &[
+        "gmail_signature",
+        "moz-signature",
+        "signature",
+        "ms-outlook-mobile-signature",
+        "applemailsignature",
+        "yahoo_signature",
+        "__sig_pre__",
+        "__sig_post__",
+        "protonmail_signature_block",
+        "_rc_sig",
+    ];
+    let html2text::Element { ref attrs, .. } = node.data else { return false };
+    attrs.borrow().iter().any(|attribute| {
+        let is_name = |name: &str| {
+            let lower = name.to_ascii_lowercase();
+            // Clients put their own letters before the names of those that they quote.
+            NAMES.contains(&lower.strip_prefix("x_").unwrap_or(&lower))
+        };
+        matches!(&*attribute.name.local, "class" | "id" | "data-marker") && attribute.value.split_ascii_whitespace().take(8).any(is_name)
+    })
 }
 
 fn is_link(target: &str) -> bool {
@@ -331,6 +433,48 @@ mod tests {
         for style in ["color:#fff", "font-size:11px", "font-size:0.9em", "height:0", "left:-10px", "overflow:hidden;height:20px"] {
             let html = format!("<title>judul</title><p style=\"{style}\">Situs kami diretas.</p>");
             assert_eq!(to_text(&html, &mut Budget::default()).text.trim(), "Situs kami diretas.", "{style}");
+        }
+    }
+
+    #[test]
+    fn links_of_signatures_and_disclaimers_alone_are_left_out() {
+        let bad = "<a href='https://jahat.example/a'>ini</a>";
+        let own = "<a href='https://dinas.example/x'>kami</a>";
+        for (html, new) in [
+            (format!("<p>Palsu {bad}</p><div>-- <br>Budi<br>{own}</div>"), "Palsu ini <https://jahat.example/a>"),
+            (
+                format!("<div>Palsu {bad}</div><div class='gmail_signature' dir='ltr'>Budi<br>{own}</div>"),
+                "Palsu ini <https://jahat.example/a>",
+            ),
+            (
+                format!(
+                    "<div>Palsu {bad}</div><span class='gmail_signature_prefix'>-- </span><br><div class='gmail_signature'>Budi {own}</div>"
+                ),
+                "Palsu ini <https://jahat.example/a>",
+            ),
+            (
+                format!(
+                    "<div>Palsu {bad}</div><div id='Signature'><p>Budi</p><p>{own}</p></div><hr><div><b>From:</b> P &lt;a@b.test&gt;<br><b>Sent:</b> Rabu<br><b>To:</b> X<br><b>Subject:</b> Y</div><p>Lama</p>"
+                ),
+                "Palsu ini <https://jahat.example/a>",
+            ),
+            (
+                format!("<p>Palsu {bad}</p><hr><p>This e-mail is confidential. If you are not the intended recipient delete it. {own}</p>"),
+                "Palsu ini <https://jahat.example/a>",
+            ),
+        ] {
+            let read = to_text(&html, &mut Budget::default());
+            assert_eq!(tell_apart(&read.text).new, new, "{html}");
+            assert_eq!(read.links.iter().collect::<Vec<_>>(), ["https://jahat.example/a"], "{html}");
+        }
+        // What is written under a signature, and a mail that is nothing else, is text.
+        for html in [
+            format!("<div class='gmail_signature'>Budi {own}</div><p>Situs kami diretas.</p>"),
+            format!("<div class='moz-signature'>Situs {own} diretas.</div>"),
+        ] {
+            let read = to_text(&html, &mut Budget::default());
+            let new = tell_apart(&read.text).new;
+            assert!(new.contains("diretas") && new.contains("kami") && !new.contains('\u{f8f0}') && read.links.len() == 1, "{new}");
         }
     }
 

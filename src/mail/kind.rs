@@ -3,6 +3,7 @@
 
 use super::results::{Dmarc, dmarc};
 use super::{Mail, dsn, thread};
+use crate::extract::indicator::Collector;
 use crate::model::{Address, effect::MailKind};
 
 /// What recognition knows of the centre.
@@ -342,7 +343,7 @@ fn automatic_reply(mail: &Mail, is_about_ours: bool) -> Option<String> {
     {
         return Some("a challenge to confirm the sender".to_owned());
     }
-    if is_null_path(mail) {
+    if is_null_path(mail) && !(submitted.as_deref() == Some("auto-generated") && !is_about_ours && complains(mail)) {
         return Some("its return path is null".to_owned());
     }
     let weak = precedence(mail).is_some() || suppresses(mail) || has(mail, "X-FC-Machinegenerated") || submitted.is_some();
@@ -352,6 +353,57 @@ fn automatic_reply(mail: &Mail, is_about_ours: bool) -> Option<String> {
     // L17: words alone prove nothing, since people report about automatic mail too.
     (is_about_ours && subject_says_absence(&mail.subject))
         .then(|| "it answers a mail of ours with the subject of an automatic reply".to_owned())
+}
+
+/// Words of a complaint that a tool writes.
+const COMPLAINT_WORDS: &[&str] = &[
+    "abuse",
+    "attack",
+    "brute force",
+    "bruteforce",
+    "failed password",
+    "login attempt",
+    "banned",
+    "port scan",
+    "scanning",
+    "malware",
+    "phishing",
+    "botnet",
+    "infected",
+    "compromised",
+    "ddos",
+    "reflect",
+    "amplif",
+    "vulnerab",
+    "intrusion",
+    "unauthorized",
+    "unauthorised",
+    "blacklist",
+    "blocklist",
+    "complaint",
+    "incident",
+    "serangan",
+    "insiden",
+    "percobaan masuk",
+    "gagal masuk",
+    "terinfeksi",
+    "penyalahgunaan",
+    "diblokir",
+    "pengaduan",
+];
+
+/// Whether a tool complains of something by itself (fail2ban, a sensor): in words of a complaint, and with an
+/// address, a link or a hash as evidence. RFC 3834 §2 forbids to answer it, and says nothing against reading it.
+fn complains(mail: &Mail) -> bool {
+    if subject_says_absence(&mail.subject) || !(says(&mail.subject, COMPLAINT_WORDS) || says(&mail.text.new, COMPLAINT_WORDS)) {
+        return false;
+    }
+    let mut evidence = Collector::new(None);
+    evidence.read(&mail.subject);
+    evidence.read(&mail.text.new);
+    mail.attachments.iter().filter_map(|attachment| attachment.text.as_deref()).for_each(|text| evidence.read(text));
+    let found = &evidence.found;
+    !(found.ips.is_empty() && found.urls.is_empty() && found.hashes.is_empty())
 }
 
 /// What only an absent person's program says: anywhere in a subject that is no "Re:".

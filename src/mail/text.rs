@@ -126,7 +126,8 @@ fn fill(sorts: &mut [Sort], from: usize, to: usize, sort: Sort) -> usize {
     to
 }
 
-/// Takes legal boilerplate out: whole paragraphs, never the first one.
+/// Takes legal boilerplate out: whole paragraphs, never the first one. A line of dashes parts them as an
+/// empty one does.
 fn leave_boilerplate(lines: &[&str], sorts: &mut [Sort]) {
     let mut start = 0;
     let mut is_first = true;
@@ -135,7 +136,8 @@ fn leave_boilerplate(lines: &[&str], sorts: &mut [Sort]) {
             start += 1;
             continue;
         }
-        let end = (start..lines.len()).find(|at| lines.get(*at).is_none_or(|line| line.trim().is_empty())).unwrap_or(lines.len());
+        let ends = |at: &usize| lines.get(*at).is_none_or(|line| line.trim().is_empty() || (*at > start && quote::is_rule(line)));
+        let end = (start..lines.len()).find(ends).unwrap_or(lines.len());
         let is_new = sorts.get(start) == Some(&Sort::New);
         if is_new && !is_first && quote::is_boilerplate(lines.get(start..end).unwrap_or_default()) {
             fill(sorts, start, end, Sort::Left);
@@ -233,6 +235,11 @@ mod tests {
                 "Baru.\n\n----------\nPERHATIAN: Email ini mungkin mengandung virus. Perusahaan tidak bertanggung jawab.\n----------\n",
                 "Baru.",
             ),
+            (
+                "Baru.\n________________________________\nThis e-mail is confidential and intended solely for the addressee. https://syarat.example\n",
+                "Baru.",
+            ),
+            ("Satu.\n----\nDua.\n", "Satu.\n----\nDua."),
             ("Isi.\n\n-- \nBudi\nDinas\n", "Isi."),
             ("Isi.\n\nDikirim dari iPhone saya\n", "Isi."),
             ("Isi.\n\nSent from my Galaxy\n\nOn Mon, 1 Jan 2026 at 10:00, X <x@y.test> wrote:\n> z\n", "Isi."),

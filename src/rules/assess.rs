@@ -60,7 +60,7 @@ pub enum Unsure {
     TooClose,
     /// The mail sounds like one of an incident, and nothing in it says so.
     LikenessAlone,
-    /// It is advertising by its score, and without the advertising it tells of an incident.
+    /// It is advertising by its score, and without the advertising it tells of an incident or is a letter.
     BesideAdvertising,
 }
 

@@ -308,6 +308,23 @@ fn a_report_with_advertising_beside_it_opens_a_ticket() {
             assert!(found.category != Category::Spam && !found.is_clear_spam, "{text}: {:?}", found.scores);
         }
     }
+    // A letter that names no incident is no advertising either; what comes with it does.
+    let footers = [
+        "Jasa pembuatan toko daring mulai 400rb, garansi! Promo sampai akhir bulan, chat WA sekarang",
+        "Butuh dana tunai? Pinjaman cair cepat tanpa jaminan, bunga ringan, daftar sekarang",
+        "Dapatkan diskon 40% semua paket! Gratis ongkir, promo terbatas, pesan sekarang juga.\nKlik di sini untuk berhenti berlangganan.",
+    ];
+    for footer in footers {
+        for letter in [
+            "Yth. Bapak/Ibu,\n\nTerlampir surat kepala dinas beserta kronologinya. Mohon arahan lebih lanjut.",
+            "server klien kami semua filenya kekunci, ada catatan minta tebusan.",
+            "http://arsip.dinas-contoh.go.test/berkas/slot-gacor/",
+        ] {
+            let found = assessed("", &format!("{letter}\n\n{footer}\n"));
+            assert_ne!(found.category, Category::Spam, "{letter} {footer}: {:?}", found.scores);
+        }
+        assert!(assessed("Penawaran", footer).category == Category::Spam, "{footer}");
+    }
     let found = assessed("Laporan ransomware", &format!("{}\n\nSalam,\nPT Maju. {}", reports[0], adverts[0]));
     assert_eq!((found.category, found.unsure_because), (Category::Other, Some(Unsure::BesideAdvertising)));
     assert_eq!(found.priority, Priority::High, "what was told raises the priority all the same");

@@ -9,6 +9,7 @@ use crate::rules::compile::{NEW, SUBJECT};
 use crate::rules::condition::Facts;
 use crate::rules::facts::facts;
 use crate::rules::set::RuleSet;
+use crate::rules::words;
 use std::collections::BTreeSet;
 
 /// What likeness must add to an incident's category in such a piece, where rules speak for it by so much: advertising
@@ -22,8 +23,16 @@ const PIECES_MAX: usize = 3;
 /// … each up to here.
 const PIECE_CHARS_MAX: usize = 8_000;
 
-/// Whether a mail whose best category is spam tells of an incident where it does not advertise. `skip` are
-/// rules that are thought away.
+/// What is left of a letter beside its footer has so many words, …
+const REST_WORDS_MIN: usize = 6;
+/// … and scores no more than this as advertising: what is left of advertising still sounds like it.
+const REST_SPAM_MAX: f64 = 0.0;
+/// Where it tells of an incident and scores no more than this as advertising, likeness may take away so much.
+const REST_SPAM_TOLD_MAX: f64 = 1.0;
+const REST_LIKENESS_MIN: f64 = -1.0;
+
+/// Whether a mail whose best category is spam tells of an incident where it does not advertise, or is a
+/// letter under which somebody advertises. `skip` are rules that are thought away.
 pub(super) fn tells_of_incident(rules: &RuleSet, facts: &Facts<'_>, all: &[Holding<'_>], skip: &[&str]) -> bool {
     let adverts = || all.iter().filter(|one| one.rule.category == Some(Category::Spam) && one.tells()).flat_map(|one| &one.hits);
     let text = facts.texts.get(NEW).map_or("", |text| text);
@@ -33,7 +42,93 @@ pub(super) fn tells_of_incident(rules: &RuleSet, facts: &Facts<'_>, all: &[Holdi
         .filter(|word| !word.is_empty())
         .collect();
     let subject = if adverts().any(|hit| hit.place == SUBJECT) { "" } else { facts.mail.subject.as_str() };
-    pieces(text, &words).into_iter().any(|piece| is_incident(rules, facts, subject, piece, skip))
+    if pieces(text, &words).into_iter().any(|piece| is_incident(rules, facts, subject, piece, skip)) {
+        return true;
+    }
+    is_letter(rules, facts, subject, &rest(text, &words), skip)
+}
+
+/// The paragraphs in which none of these words stands.
+fn rest(text: &str, words: &BTreeSet<&str>) -> String {
+    let words: Vec<String> = words.iter().map(|word| word.to_ascii_lowercase()).collect();
+    let mut rest = String::new();
+    for paragraph in text.split(PARAGRAPH) {
+        let lower = paragraph.to_ascii_lowercase();
+        if !words.iter().any(|word| stands_in(&lower, word)) {
+            rest.push_str(paragraph);
+            rest.push_str(PARAGRAPH);
+        }
+    }
+    rest
+}
+
+/// Whether a word stands in a text, and not inside a longer one.
+fn stands_in(text: &str, word: &str) -> bool {
+    let is_inner = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    text.match_indices(word).any(|(at, found)| {
+        !is_inner(text.get(..at).and_then(|before| before.chars().next_back()))
+            && !is_inner(text.get(at + found.len()..).and_then(|after| after.chars().next()))
+    })
+}
+
+/// Parts the paragraphs of a text.
+const PARAGRAPH: &str = "\n\n";
+
+/// Whether what is left beside advertising is a letter of its own: it tells of an incident by a rule, or it is
+/// nothing like advertising.
+fn is_letter(rules: &RuleSet, facts_of_all: &Facts<'_>, subject: &str, rest: &str, skip: &[&str]) -> bool {
+    let words = words::prose(rest);
+    if words.list.is_empty() && words.addresses.is_empty() {
+        return false;
+    }
+    let mail = alone(facts_of_all, subject, rest);
+    let facts = facts(rules, &mail, facts_of_all.told);
+    let read = Read::new(rules, &facts, skip);
+    let is_told = is_harm(read.best) && read.lead >= rules.compiled.decision.margin && read.told >= TOLD_MIN;
+    let likeness_min = if read.spam <= REST_SPAM_TOLD_MAX { REST_LIKENESS_MIN } else { LIKENESS_MIN };
+    (read.spam <= REST_SPAM_MAX && words.list.len() >= REST_WORDS_MIN) || (is_told && read.likeness >= likeness_min)
+}
+
+/// What a text comes to by itself.
+struct Read {
+    best: Category,
+    score: f64,
+    lead: f64,
+    spam: f64,
+    /// What likeness and what rules add to the best category.
+    likeness: f64,
+    told: f64,
+}
+
+impl Read {
+    fn new(rules: &RuleSet, facts: &Facts<'_>, skip: &[&str]) -> Self {
+        let mut all = holding(rules, facts);
+        all.retain(|one| !skip.contains(&&*one.rule.id));
+        cover(&mut all);
+        let sums = scores(&all);
+        let (best, score) = sums.first().map_or((Category::Other, 0.0), |best| (best.category, best.score));
+        let (by_likeness, by_rules): (Vec<_>, Vec<_>) =
+            all.iter().filter(|one| one.counts_for(best)).partition(|one| is_likeness(&one.rule.id));
+        Self {
+            best,
+            score,
+            lead: score - sums.get(1).map_or(0.0, |sum| sum.score.max(0.0)),
+            spam: sums.iter().find(|sum| sum.category == Category::Spam).map_or(0.0, |sum| sum.score),
+            likeness: by_likeness.iter().map(|one| one.adds).sum(),
+            told: by_rules.iter().map(|one| one.adds).sum(),
+        }
+    }
+}
+
+/// The mail as if this were all of it.
+fn alone(facts_of_all: &Facts<'_>, subject: &str, text: &str) -> Mail {
+    let mut mail: Mail = facts_of_all.mail.clone();
+    let end = text.char_indices().nth(PIECE_CHARS_MAX).map_or(text.len(), |(at, _)| at);
+    mail.subject = subject.to_owned();
+    mail.text.new = text.get(..end).unwrap_or_default().to_owned();
+    mail.text.quoted.clear();
+    mail.attachments.clear();
+    mail
 }
 
 /// What stands between these words, wherever they stand, the longest first.
@@ -58,28 +153,14 @@ fn pieces<'a>(text: &'a str, words: &BTreeSet<&str>) -> Vec<&'a str> {
 
 /// Whether a mail of this text alone would be an incident's, by what it says and how it says it.
 fn is_incident(rules: &RuleSet, facts_of_all: &Facts<'_>, subject: &str, piece: &str, skip: &[&str]) -> bool {
-    let end = piece.char_indices().nth(PIECE_CHARS_MAX).map_or(piece.len(), |(at, _)| at);
-    let mut mail: Mail = facts_of_all.mail.clone();
-    mail.subject = subject.to_owned();
-    mail.text.new = piece.get(..end).unwrap_or_default().to_owned();
-    mail.text.quoted.clear();
-    mail.attachments.clear();
+    let mail = alone(facts_of_all, subject, piece);
     let facts = facts(rules, &mail, facts_of_all.told);
-    let mut all = holding(rules, &facts);
-    all.retain(|one| !skip.contains(&&*one.rule.id));
-    cover(&mut all);
-    let sums = scores(&all);
-    let Some(best) = sums.first() else { return false };
+    let read = Read::new(rules, &facts, skip);
     let decision = &rules.compiled.decision;
-    let lead = best.score - sums.get(1).map_or(0.0, |sum| sum.score.max(0.0));
-    let (by_likeness, by_rules): (Vec<_>, Vec<_>) =
-        all.iter().filter(|one| one.counts_for(best.category)).partition(|one| is_likeness(&one.rule.id));
-    let likeness: f64 = by_likeness.iter().map(|one| one.adds).sum();
-    let told: f64 = by_rules.iter().map(|one| one.adds).sum();
-    let sounds_so = likeness >= LIKENESS_ALONE_MIN || (likeness >= LIKENESS_MIN && told >= TOLD_MIN);
-    is_harm(best.category)
-        && best.score >= decision.threshold
-        && lead >= decision.margin
+    let sounds_so = read.likeness >= LIKENESS_ALONE_MIN || (read.likeness >= LIKENESS_MIN && read.told >= TOLD_MIN);
+    is_harm(read.best)
+        && read.score >= decision.threshold
+        && read.lead >= decision.margin
         && (sounds_so || !rules.compiled.likeness.is_taught())
 }
 
@@ -92,6 +173,7 @@ mod tests {
         let words = BTreeSet::from(["promo", "Diskon 50"]);
         let text = "PROMO kami terkunci diskon 50% Promo promo sejak pagi";
         assert_eq!(pieces(text, &words), ["kami terkunci", "sejak pagi", "%"]);
+        assert_eq!(rest("Lapor promosi.\n\nPromo ini.\n\nSalam", &words), "Lapor promosi.\n\nSalam\n\n");
         assert_eq!(pieces("", &words), Vec::<&str>::new());
         assert_eq!(pieces("é promo é", &words), ["é", "é"]);
     }

@@ -66,7 +66,7 @@ const ENGLISH: Words = Words {
     below: "no kind reaches the threshold",
     close: "the best two are too close to one another",
     likeness_alone: "it only sounds like such a report, and by less than is wanted of that alone",
-    beside_advertising: "advertising by its score, beside something that reads like an incident",
+    beside_advertising: "advertising by its score, beside something that reads like a report or a letter",
     attachment: ("attachment ", ", line "),
     places: &[
         ("subject", "subject"),
@@ -112,7 +112,7 @@ const INDONESIAN: Words = Words {
     below: "tidak ada jenis yang mencapai ambang",
     close: "dua jenis teratas terlalu berdekatan",
     likeness_alone: "hanya kata-katanya yang mirip laporan sejenis, dan belum mencapai batas untuk kemiripan saja",
-    beside_advertising: "skornya iklan, tetapi di sampingnya ada yang terbaca seperti laporan insiden",
+    beside_advertising: "skornya iklan, tetapi di sampingnya ada yang terbaca seperti laporan atau surat",
     attachment: ("lampiran ", " baris "),
     places: &[
         ("subject", "subjek"),
