@@ -15,7 +15,15 @@ pub type ExpressionId = usize;
 #[derive(Debug, Default)]
 pub struct Expressions {
     all: Vec<Expression>,
-    groups: Vec<regex::RegexSet>,
+    groups: Vec<Group>,
+}
+
+/// Expressions that are asked together.
+#[derive(Debug)]
+struct Group {
+    /// All as one, which says at a fraction of the cost that none fits, as in most texts.
+    any: regex::Regex,
+    each: regex::RegexSet,
 }
 
 #[derive(Debug)]
@@ -28,7 +36,7 @@ struct Expression {
 
 /// Which expressions fit somewhere in one text, as far as it was asked.
 #[derive(Debug, Default)]
-pub struct Fits(OnceCell<Vec<OnceCell<regex::SetMatches>>>);
+pub struct Fits(OnceCell<Vec<OnceCell<Option<regex::SetMatches>>>>);
 
 impl Expressions {
     /// Adds an expression; letter case does not matter to it.
@@ -36,8 +44,7 @@ impl Expressions {
     /// # Errors
     /// What is wrong with it, in one line.
     pub fn add(&mut self, written: &str) -> Result<ExpressionId, String> {
-        let regex = regex::RegexBuilder::new(written).case_insensitive(true).size_limit(BYTES_MAX).dfa_size_limit(BYTES_MAX).build();
-        let regex = regex.map_err(|error| format!("regex: {}", error.to_string().lines().last().unwrap_or_default().trim()))?;
+        let regex = build(written).map_err(|error| format!("regex: {}", error.to_string().lines().last().unwrap_or_default().trim()))?;
         self.all.push(Expression { regex, written: written.to_owned(), member: None });
         Ok(self.all.len() - 1)
     }
@@ -47,13 +54,15 @@ impl Expressions {
         let mut together: Vec<&mut Expression> = self.all.iter_mut().filter(|one| is_sociable(&one.written)).collect();
         for members in together.chunks_mut(TOGETHER_MAX) {
             let written = members.iter().map(|one| &one.written);
-            let set = regex::RegexSetBuilder::new(written).case_insensitive(true).size_limit(BYTES_MAX).dfa_size_limit(BYTES_MAX).build();
+            let each =
+                regex::RegexSetBuilder::new(written.clone()).case_insensitive(true).size_limit(BYTES_MAX).dfa_size_limit(BYTES_MAX).build();
+            let any = build(&written.map(|one| format!("(?:{one})")).collect::<Vec<_>>().join("|"));
             // What is too large together is asked one by one.
-            let Ok(set) = set else { continue };
+            let (Ok(any), Ok(each)) = (any, each) else { continue };
             for (index, one) in members.iter_mut().enumerate() {
                 one.member = Some((self.groups.len(), index));
             }
-            self.groups.push(set);
+            self.groups.push(Group { any, each });
         }
     }
 
@@ -62,8 +71,9 @@ impl Expressions {
         let Expression { regex, member, .. } = self.all.get(expression)?;
         if let Some((group, index)) = member {
             let groups = fits.0.get_or_init(|| self.groups.iter().map(|_| OnceCell::new()).collect());
-            let set = self.groups.get(*group)?;
-            if !groups.get(*group)?.get_or_init(|| set.matches(text)).matched(*index) {
+            let Group { any, each } = self.groups.get(*group)?;
+            let matches = groups.get(*group)?.get_or_init(|| any.is_match(text).then(|| each.matches(text)));
+            if !matches.as_ref()?.matched(*index) {
                 return None;
             }
         }
@@ -71,11 +81,16 @@ impl Expressions {
     }
 }
 
+fn build(written: &str) -> Result<regex::Regex, regex::Error> {
+    regex::RegexBuilder::new(written).case_insensitive(true).size_limit(BYTES_MAX).dfa_size_limit(BYTES_MAX).build()
+}
+
 /// Whether an expression gains by being asked with others: one that holds at the beginning of the text
-/// alone is done at once, and a word boundary of Unicode would make the whole group slow.
+/// alone is done at once, a word boundary of Unicode would make the whole group slow, and what may be a comment
+/// would hide what follows.
 fn is_sociable(written: &str) -> bool {
     let rest = written.replace(r"(?-u:\b)", "");
-    !written.starts_with(r"\A") && !rest.contains(r"\b") && !rest.contains(r"\B")
+    !written.starts_with(r"\A") && !written.contains('#') && !rest.contains(r"\b") && !rest.contains(r"\B")
 }
 
 #[cfg(test)]
