@@ -16,14 +16,23 @@ pub fn of(word: &str) -> Option<u128> {
 #[must_use]
 pub fn at(text: &[u8], from: usize, length: usize) -> Option<u128> {
     let bytes = text.get(from..from + BYTES)?;
-    let number = u128::from_le_bytes(bytes.try_into().ok()?);
-    match length {
-        0 => Some(0),
-        // The bytes that follow the word are the high ones.
-        1..=BYTES => Some(number & u128::MAX >> (8 * (BYTES - length))),
-        _ => None,
-    }
+    // The bytes that follow the word are the high ones.
+    Some(u128::from_le_bytes(bytes.try_into().ok()?) & MASKS.get(length)?)
 }
+
+/// The bits of a word of each length.
+static MASKS: [u128; BYTES + 1] = {
+    let mut masks = [0; BYTES + 1];
+    let mut length = 1;
+    while length <= BYTES {
+        #[expect(clippy::indexing_slicing, reason = "a constant, filled by the compiler")]
+        {
+            masks[length] = u128::MAX >> (8 * (BYTES - length));
+        }
+        length += 1;
+    }
+    masks
+};
 
 #[cfg(test)]
 mod tests {

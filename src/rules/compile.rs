@@ -9,13 +9,12 @@ use super::lexicon::{Lexicon, Reader};
 use super::likeness::{Lesson, Likeness, Prose};
 use super::scan::{Hits, scan};
 use super::syntax::{Decision, File, Negation, Parts, RulesError, Source, Test, likeness_alone};
-use super::vocabulary::{PatternId, Vocabulary};
+use super::vocabulary::{Denial, PatternId, Vocabulary};
 use super::words;
 use crate::model::effect::MailKind;
 use crate::model::nearest::nearest;
 use crate::model::ticket::Priority;
 use crate::model::{Category, Language};
-use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use toml::Spanned;
@@ -55,21 +54,6 @@ impl Places {
     pub const fn without(self, place: usize) -> Self {
         Self(self.0 & !(1 << place))
     }
-}
-
-/// What a word does to the words around it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Denial {
-    Before,
-    BeforeShort,
-    After,
-    /// "tidak ditemukan malware", "malware tidak ditemukan".
-    Both,
-    /// What denies before, and asks at a sentence's end: "ini phishing bukan".
-    BeforeOrAsks,
-    Never,
-    Doubt,
-    Ends,
 }
 
 /// A condition, ready to be tested.
@@ -176,8 +160,6 @@ pub struct Compiled {
     pub written: Vec<String>,
     /// How many sets there are.
     pub sets: usize,
-    /// What a pattern denies.
-    denial_of: Vec<Option<Denial>>,
     pub rules: Vec<Rule>,
     /// The rules that one of a set's words may make fire, by set.
     pub rules_of: Vec<Vec<usize>>,
@@ -236,7 +218,7 @@ impl Compiled {
             .get("brands")
             .map(|(_, brands)| brands.iter().map(|brand| words::folded(brand.get_ref())).collect())
             .unwrap_or_default();
-        let Compiler { vocabulary, sets, written, denial_of, mut expressions, .. } = compiler;
+        let Compiler { vocabulary, sets, written, mut expressions, .. } = compiler;
         expressions.group();
         let set_count = sets.len();
         let mut sets_of = vec![Vec::new(); vocabulary.patterns()];
@@ -247,7 +229,6 @@ impl Compiled {
                 }
             }
         }
-        let denial_of = (0..).take(vocabulary.patterns()).map(|pattern| denial_of.get(&pattern).copied()).collect();
         let likeness = Likeness::default();
         let lexicon = Lexicon::new(&vocabulary, &likeness, std::iter::empty());
         let mut new = Self {
@@ -256,7 +237,6 @@ impl Compiled {
             sets_of,
             written,
             sets: set_count,
-            denial_of,
             rules,
             rules_of,
             wordless,
@@ -292,11 +272,6 @@ impl Compiled {
         }
         self.likeness = Likeness::learn(&lessons, &self.vocabulary, self.decision.likeness);
         self.lexicon = Lexicon::new(&self.vocabulary, &self.likeness, lessons.iter().flat_map(Lesson::words));
-    }
-
-    /// What a pattern does to the words around it.
-    pub fn denial(&self, pattern: PatternId) -> Option<Denial> {
-        self.denial_of.get(pattern as usize).copied().flatten()
     }
 }
 
@@ -353,7 +328,6 @@ struct Compiler<'a> {
     lists: BTreeMap<&'a str, (usize, &'a Vec<Spanned<String>>)>,
     sets: HashMap<Vec<PatternId>, SetId>,
     written: Vec<String>,
-    denial_of: FxHashMap<PatternId, Denial>,
     expressions: Expressions,
 }
 
@@ -412,7 +386,6 @@ impl<'a> Compiler<'a> {
             lists: BTreeMap::new(),
             sets: HashMap::new(),
             written: Vec::new(),
-            denial_of: FxHashMap::default(),
             expressions: Expressions::default(),
         };
         new.spellings()?;
@@ -488,13 +461,13 @@ impl<'a> Compiler<'a> {
         ] {
             for word in words {
                 let pattern = self.vocabulary.pattern(word, true)?;
-                let denial = match (self.denial_of.get(&pattern), denial) {
+                let denial = match (self.vocabulary.denial(pattern), denial) {
                     (Some(Denial::Before), Denial::After) => Denial::Both,
                     (Some(Denial::Before), Denial::BeforeOrAsks) => Denial::BeforeOrAsks,
                     (_, Denial::BeforeOrAsks) => Denial::Never,
                     _ => denial,
                 };
-                self.denial_of.insert(pattern, denial);
+                self.vocabulary.deny(pattern, denial);
             }
         }
         Ok(())

@@ -21,15 +21,19 @@ pub type WordId = u32;
 
 /// What one word stands for.
 #[derive(Debug, Clone, Copy)]
-struct Meaning {
+pub struct Meaning {
     /// Where its beginnings and its terms stand in the lists of its [`Words`].
     begins: (u32, u32),
     terms: (u32, u32),
     /// Its number among the words of the examples, or [`UNLIKE`].
-    likeness: u32,
+    pub likeness: u32,
+    /// Whether a phrase that it alone is denies.
+    pub denies: bool,
+    /// What all phrases that it begins want next.
+    pub wants: u64,
 }
 
-const MEANS_NOTHING: Meaning = Meaning { begins: (0, 0), terms: (0, 0), likeness: UNLIKE };
+const MEANS_NOTHING: Meaning = Meaning { begins: (0, 0), terms: (0, 0), likeness: UNLIKE, denies: false, wants: 0 };
 
 /// A phrase that begins with the word.
 #[derive(Debug, Clone, Copy)]
@@ -75,7 +79,10 @@ impl Words {
                 self.terms.push(*term);
             }
         }
+        let own = self.begins.get(begins..).unwrap_or_default();
         let meaning = Meaning {
+            denies: own.iter().any(|begin| begin.pattern.is_some_and(|pattern| vocabulary.denial(pattern).is_some())),
+            wants: own.iter().fold(0, |all, begin| all | begin.wants),
             begins: (as_u32(begins), as_u32(self.begins.len())),
             terms: (as_u32(terms), as_u32(self.terms.len())),
             likeness: likeness.number(vocabulary, word).unwrap_or(UNLIKE),
@@ -155,9 +162,17 @@ impl<'a> Reader<'a> {
         if at < known { (self.known, at) } else { (&self.own, at - known) }
     }
 
-    fn meaning(&self, word: WordId) -> (&Words, &Meaning) {
+    /// How many words stand for something; each has a lower number.
+    pub fn meanings(&self) -> usize {
+        self.known.meanings.len() + self.own.meanings.len()
+    }
+
+    /// What a word stands for, and the phrases that it begins.
+    pub fn meaning(&self, word: WordId) -> (&Meaning, &[Begin]) {
         let (words, at) = self.place(word);
-        (words, words.meanings.get(at).unwrap_or(&MEANS_NOTHING))
+        let meaning = words.meanings.get(at).unwrap_or(&MEANS_NOTHING);
+        let (from, to) = meaning.begins;
+        (meaning, words.begins.get(from as usize..to as usize).unwrap_or_default())
     }
 
     /// The terms with which a word goes on in phrases, as one mask.
@@ -166,21 +181,17 @@ impl<'a> Reader<'a> {
         words.masks.get(at).copied().unwrap_or_default()
     }
 
-    /// The phrases that a word begins.
-    pub fn begins(&self, word: WordId) -> &[Begin] {
-        let (words, Meaning { begins: (from, to), .. }) = self.meaning(word);
-        words.begins.get(*from as usize..*to as usize).unwrap_or_default()
-    }
-
     /// The terms with which a word goes on in a phrase.
     pub fn terms(&self, word: WordId) -> &[TermId] {
-        let (words, Meaning { terms: (from, to), .. }) = self.meaning(word);
-        words.terms.get(*from as usize..*to as usize).unwrap_or_default()
+        let (words, at) = self.place(word);
+        let (from, to) = words.meanings.get(at).map_or((0, 0), |meaning| meaning.terms);
+        words.terms.get(from as usize..to as usize).unwrap_or_default()
     }
 
     /// The number of a word among those of the examples, or [`UNLIKE`].
     pub fn likeness(&self, word: WordId) -> u32 {
-        self.meaning(word).1.likeness
+        let (words, at) = self.place(word);
+        words.meanings.get(at).map_or(UNLIKE, |meaning| meaning.likeness)
     }
 }
 

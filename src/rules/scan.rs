@@ -1,14 +1,14 @@
 //! One pass over the texts of a mail: which words of the rule set stand where, and which of them
 //! are denied ("bukan phishing", "tidak ada data yang bocor", "not a DDoS").
 
-use super::compile::{Compiled, Denial, SetId};
+use super::compile::{Compiled, SetId};
 use super::lexicon::{NOTHING, Reader, WordId};
-use super::vocabulary::{PatternId, mask};
+use super::vocabulary::{Denial, PatternId, mask};
 use super::words::Tokens;
 use std::cell::OnceCell;
 
 /// Hits of one word or phrase kept for a place: what stands there a hundred times says no more than that.
-const HITS_MAX: u32 = 100;
+const HITS_MAX: u8 = 100;
 /// How far a denial reaches, in words: "tidak ada satu pun berkas kami yang terkunci".
 const REACH: usize = 7;
 /// How far "tidak bisa" reaches: what cannot be done is the next word.
@@ -66,7 +66,7 @@ pub struct Hits {
 struct PatternHits {
     /// The last place with a hit, and how many it has.
     place: usize,
-    count: u32,
+    count: u8,
     /// The first and the last hit of each chain.
     chains: [(u32, u32); 2],
     /// Where the last of the firsts stands, and which there are: one bit for denied, one for not.
@@ -148,7 +148,7 @@ impl Hits {
             return true;
         };
         let Some(hits) = self.patterns.get_mut(known as usize) else { return false };
-        hits.count = if hits.place == place { hits.count + 1 } else { 1 };
+        hits.count = if hits.place == place { hits.count.saturating_add(1) } else { 1 };
         hits.place = place;
         hits.count <= HITS_MAX
     }
@@ -216,20 +216,34 @@ pub fn scan(
     into: &mut Hits,
 ) -> Vec<bool> {
     let mut walk = Walk { compiled, place, words, reader, hits: into, seen: Vec::with_capacity(words.len()), denials: Vec::new() };
+    // A text of fewer words has none of them so often.
+    let mut times = vec![0_u8; if words.len() > usize::from(HITS_MAX) { reader.meanings() } else { 0 }];
     for (start, word) in words.iter().enumerate() {
         if *word == NOTHING {
             continue;
         }
-        let begins = reader.begins(*word);
+        let (meaning, begins) = reader.meaning(*word);
         if begins.is_empty() {
             continue;
         }
         let next = words.get(start + 1).map_or(0, |next| reader.mask(*next));
+        // Of what stands often enough in a text only longer phrases and denials are looked for.
+        let is_known = times.get_mut(*word as usize).is_some_and(|times| {
+            let is_known = *times == HITS_MAX && !meaning.denies;
+            *times = HITS_MAX.min(*times + 1);
+            is_known
+        });
+        if is_known && meaning.wants & next == 0 {
+            continue;
+        }
         for begin in begins {
-            if let Some(pattern) = begin.pattern {
+            if let Some(pattern) = begin.pattern.filter(|_| !is_known) {
                 walk.see(start, start + 1, pattern);
             }
-            walk.go_on(start, start + 1, begin.node, begin.wants & next);
+            let wanted = begin.wants & next;
+            if wanted > 0 {
+                walk.go_on(start, start + 1, begin.node, wanted);
+            }
         }
     }
     let Walk { seen, denials, .. } = walk;
@@ -260,7 +274,7 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn see(&mut self, start: usize, end: usize, pattern: PatternId) {
         let seen = Seen { start: as_u32(start), end: as_u32(end), pattern };
-        self.denials.extend(self.compiled.denial(pattern).map(|denial| (seen, denial)));
+        self.denials.extend(self.compiled.vocabulary.denial(pattern).map(|denial| (seen, denial)));
         if self.hits.count(self.compiled, self.place, pattern) {
             self.seen.push(seen);
         }
@@ -269,18 +283,15 @@ impl Walk<'_> {
     /// Follows the tree from one token on, by those of its terms that are wanted there. A token has few
     /// terms and a phrase few words, so that the work at each token is bounded.
     fn go_on(&mut self, start: usize, at: usize, node: u32, wanted: u64) {
-        if wanted == 0 {
-            return;
-        }
         let Some(word) = self.words.get(at) else { return };
         for term in self.reader.terms(*word).iter().filter(|term| wanted & mask(**term) > 0) {
             if let Some((next, node)) = self.compiled.vocabulary.step(node, *term) {
                 if let Some(pattern) = node.ends {
                     self.see(start, at + 1, pattern);
                 }
-                if node.wants > 0 {
-                    let following = self.words.get(at + 1).map_or(0, |word| self.reader.mask(*word));
-                    self.go_on(start, at + 1, next, node.wants & following);
+                let wanted = node.wants & self.words.get(at + 1).map_or(0, |word| self.reader.mask(*word));
+                if wanted > 0 {
+                    self.go_on(start, at + 1, next, wanted);
                 }
             }
         }
@@ -314,8 +325,8 @@ fn denied(tokens: &Tokens, denials: &[(Seen, Denial)]) -> Vec<bool> {
             ends.iter_mut().take(*end).skip(*start).for_each(|token| *token = true);
         }
     }
-    let asks = questions(tokens);
-    let is_asked = |index: usize| asks.get(index).copied().unwrap_or(false);
+    let questions = questions(tokens);
+    let is_asked = |index: usize| sentence(tokens, index).is_some_and(|sentence| questions.binary_search(&sentence).is_ok());
     for (start, end, denial) in &marks {
         let (start, end) = (*start, *end);
         match denial {
@@ -355,19 +366,17 @@ fn is_together(tokens: &Tokens, start: usize, end: usize) -> bool {
     })
 }
 
-/// Whether the sentence of each token ends in a question mark.
-fn questions(tokens: &Tokens) -> Vec<bool> {
-    let mut asks = vec![false; tokens.list.len()];
-    let mut is_asked = false;
-    for index in (0..asks.len()).rev() {
-        if is_last(tokens, index + 1) || index + 1 == tokens.list.len() {
-            is_asked = tokens.gap(index).contains('?');
-        }
-        if let Some(slot) = asks.get_mut(index) {
-            *slot = is_asked;
+/// The numbers of the sentences that end in a question mark.
+fn questions(tokens: &Tokens) -> Vec<u32> {
+    let mut questions = Vec::new();
+    for mark in tokens.question_marks() {
+        let next = tokens.list.partition_point(|token| (token.start as usize) < mark);
+        if next == tokens.list.len() || is_last(tokens, next) {
+            questions.extend(next.checked_sub(1).and_then(|last| sentence(tokens, last)));
         }
     }
-    asks
+    questions.dedup();
+    questions
 }
 
 /// Whether a sentence is over before this token: "kebocoran data tidak ada."

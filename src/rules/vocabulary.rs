@@ -1,7 +1,7 @@
 //! The words of a rule set as numbers, so that a text is gone through once for all rules: a token
 //! becomes the terms that it can stand for, a sequence of terms is a pattern in one tree.
 
-use super::affix::{self, Pieces};
+use super::affix::{self, Beginnings};
 use super::words;
 use rustc_hash::FxHashMap;
 
@@ -16,6 +16,21 @@ const PHRASE_WORDS_MAX: usize = 8;
 pub const ROOT: u32 = 0;
 /// Shortest beginning that `*` may stand after.
 const PREFIX_MIN: usize = 3;
+
+/// What a word does to the words around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denial {
+    Before,
+    BeforeShort,
+    After,
+    /// "tidak ditemukan malware", "malware tidak ditemukan".
+    Both,
+    /// What denies before, and asks at a sentence's end: "ini phishing bukan".
+    BeforeOrAsks,
+    Never,
+    Doubt,
+    Ends,
+}
 
 /// A node of the tree of phrases.
 #[derive(Debug, Clone, Copy, Default)]
@@ -47,9 +62,10 @@ struct Stem {
 #[derive(Debug, Default)]
 pub struct Vocabulary {
     stems: FxHashMap<Box<str>, Stem>,
-    pieces: Pieces,
+    stem_beginnings: Beginnings,
     exact: FxHashMap<Box<str>, TermId>,
     prefixes: FxHashMap<Box<str>, TermId>,
+    prefix_beginnings: Beginnings,
     /// Which lengths the prefixes have, so that only those are cut off and looked up.
     prefix_lengths: Vec<usize>,
     spelling: FxHashMap<Box<str>, Box<str>>,
@@ -62,8 +78,8 @@ pub struct Vocabulary {
     nodes: Vec<Node>,
     /// Which terms stand anywhere but at the beginning of a phrase, by term.
     inner: Vec<bool>,
-    /// Each pattern as its author wrote it.
-    written: Vec<String>,
+    /// What each pattern denies.
+    denials: Vec<Option<Denial>>,
 }
 
 impl Vocabulary {
@@ -113,18 +129,30 @@ impl Vocabulary {
         if count > PHRASE_WORDS_MAX {
             return Err(format!("'{phrase}' is longer than {PHRASE_WORDS_MAX} words"));
         }
-        let next = PatternId::try_from(self.written.len()).unwrap_or(PatternId::MAX);
+        let next = PatternId::try_from(self.denials.len()).unwrap_or(PatternId::MAX);
         let node = self.nodes.get_mut(node as usize).ok_or("the tree of words is broken")?;
         if node.ends.is_none() {
             node.ends = Some(next);
-            self.written.push(phrase.to_owned());
+            self.denials.push(None);
         }
         node.ends.ok_or_else(|| "the tree of words is broken".to_owned())
     }
 
     /// How many patterns there are.
     pub fn patterns(&self) -> usize {
-        self.written.len()
+        self.denials.len()
+    }
+
+    /// Makes a pattern deny the words around it.
+    pub fn deny(&mut self, pattern: PatternId, denial: Denial) {
+        if let Some(slot) = self.denials.get_mut(pattern as usize) {
+            *slot = Some(denial);
+        }
+    }
+
+    /// What a pattern does to the words around it.
+    pub fn denial(&self, pattern: PatternId) -> Option<Denial> {
+        self.denials.get(pattern as usize).copied().flatten()
     }
 
     fn next_term(&mut self) -> TermId {
@@ -149,10 +177,10 @@ impl Vocabulary {
 
     fn add_root(&mut self, word: Box<str>, term: TermId) {
         for other in self.others.get(&word).into_iter().flatten() {
-            self.pieces.add(other);
+            self.stem_beginnings.add(other);
             self.stems.entry(other.clone()).or_default().of_usual = Some(term);
         }
-        self.pieces.add(&word);
+        self.stem_beginnings.add(&word);
         self.stems.entry(word).or_default().own = Some(term);
     }
 
@@ -167,6 +195,7 @@ impl Vocabulary {
         }
         let term = self.next_term();
         self.prefixes.insert(part.into(), term);
+        self.prefix_beginnings.add(part);
         if !self.prefix_lengths.contains(&part.len()) {
             self.prefix_lengths.push(part.len());
         }
@@ -224,28 +253,20 @@ impl Vocabulary {
         into.clear();
         let usual = self.usual(token);
         into.extend(self.exact.get(usual));
-        for length in &self.prefix_lengths {
-            if let Some(term) = token.get(..*length).and_then(|beginning| self.prefixes.get(beginning)) {
-                into.push(*term);
-            }
+        if self.prefix_beginnings.may_begin(None, token.as_bytes()) {
+            let beginnings = self.prefix_lengths.iter().filter_map(|length| token.get(..*length));
+            into.extend(beginnings.filter_map(|beginning| self.prefixes.get(beginning)));
         }
         if usual != token {
             into.extend(self.root(usual));
         }
         let mut hit = |stem: &str| {
-            if !self.pieces.may_be(stem) {
-                return;
-            }
             let Some(known) = self.stems.get(stem) else { return };
             into.extend(known.own);
             // "dihek": under the affix stands another spelling of "hack". Two letters are no stem.
             into.extend(known.of_usual.filter(|_| stem.len() > 2));
         };
-        if self.pieces.may_be_in(token) {
-            affix::stems(token, &mut hit);
-        } else {
-            hit(token);
-        }
+        affix::stems(token, &self.stem_beginnings, &mut hit);
         into.sort_unstable();
         into.dedup();
     }

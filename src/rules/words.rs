@@ -56,6 +56,11 @@ impl Tokens {
         self.folded.get(token.end as usize..end as usize).unwrap_or_default()
     }
 
+    /// Where question marks stand, in bytes of the text.
+    pub fn question_marks(&self) -> impl Iterator<Item = usize> {
+        memchr::memchr_iter(b'?', self.folded.as_bytes().get(..self.text_bytes as usize).unwrap_or_default())
+    }
+
     /// The folded form as a number; none for a long word.
     #[must_use]
     pub fn short(&self, token: &Token) -> Option<u128> {
@@ -103,32 +108,6 @@ fn is_address(chunk: &str) -> bool {
     inner && host.contains('.') && has_known_suffix(host)
 }
 
-/// What a byte is to the cutter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Class {
-    Space,
-    Plain,
-    Odd,
-}
-
-/// The class of each byte: a look into a table costs less than the comparisons.
-static CLASSES: [Class; 256] = {
-    let mut classes = [Class::Odd; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        #[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "a constant of 256 places, filled by the compiler")]
-        {
-            if byte <= b' ' as usize {
-                classes[byte] = Class::Space;
-            } else if (byte as u8).is_ascii_alphanumeric() {
-                classes[byte] = Class::Plain;
-            }
-        }
-        byte += 1;
-    }
-    classes
-};
-
 fn cut(text: &str, addresses: Addresses) -> Tokens {
     let text = capped(text);
     let mut folded = String::with_capacity(text.len() + text.len() / 16 + 2 * short::BYTES);
@@ -137,24 +116,28 @@ fn cut(text: &str, addresses: Addresses) -> Tokens {
     let tokens = Tokens { list: Vec::with_capacity(text.len() / 6), addresses: Vec::new(), folded, text_bytes: as_u32(text.len()) };
     let mut cutter = Cutter { tokens, addresses, position: 0, sentence: 0, after_comma: false, newlines: 0 };
     let bytes = text.as_bytes();
-    let class = |at: usize| bytes.get(at).and_then(|byte| CLASSES.get(usize::from(*byte))).copied().unwrap_or(Class::Space);
+    let is_space = |at: usize| bytes.get(at).is_none_or(|byte| *byte <= b' ');
     let mut at = 0;
     while at < bytes.len() {
-        if class(at) == Class::Space {
+        if is_space(at) {
             cutter.newlines += usize::from(bytes.get(at) == Some(&b'\n'));
             at += 1;
             continue;
         }
         let from = at;
-        while class(at) == Class::Plain {
-            at += 1;
+        loop {
+            let letters = letters(bytes, at);
+            at += letters;
+            if letters < WIDTH {
+                break;
+            }
         }
-        if class(at) == Class::Space {
+        if is_space(at) {
             cutter.plain(from, at);
             continue;
         }
         let word_end = at;
-        while class(at) != Class::Space {
+        while !is_space(at) {
             at += 1;
         }
         let mark = bytes.get(word_end).copied().unwrap_or_default();
@@ -166,6 +149,29 @@ fn cut(text: &str, addresses: Addresses) -> Tokens {
     }
     cutter.tokens.folded.push_str(&" ".repeat(short::BYTES));
     cutter.tokens
+}
+
+/// Bytes that are looked at together.
+const WIDTH: usize = size_of::<u64>();
+
+/// How many of the next [`WIDTH`] bytes are ASCII letters and digits before the first other one. All are compared at
+/// once: most words end among them, and to guess where is what costs a processor most.
+fn letters(bytes: &[u8], at: usize) -> usize {
+    const fn each(byte: u8) -> u64 {
+        u64::from_le_bytes([byte; WIDTH])
+    }
+    const HIGH: u64 = each(0x80);
+    let Some(eight) = bytes.get(at..at + WIDTH).and_then(|eight| eight.try_into().ok()) else {
+        return bytes.get(at..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+    };
+    let all = u64::from_le_bytes(eight);
+    // The high bit of each byte of a sum says that the byte was not below a bound; none carries into the next.
+    let ascii = all & !HIGH;
+    let letter = ascii | each(0x20);
+    let is_letter = (letter + each(0x80 - b'a')) & !(letter + each(0x7f - b'z'));
+    let is_digit = (ascii + each(0x80 - b'0')) & !(ascii + each(0x7f - b'9'));
+    let is_plain = (is_letter | is_digit) & !all & HIGH;
+    (!is_plain & HIGH).trailing_zeros() as usize / 8
 }
 
 fn opens_item(chunk: &str) -> bool {
@@ -425,6 +431,19 @@ pub fn folded(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_letters_and_digits_before_any_other_byte_are_counted() {
+        for byte in 0..=u8::MAX {
+            for count in 0..=WIDTH {
+                let mut text = [b'z', b'0', b'A', b'9', b'a', b'Z', b'5', b'm', b'?', b'?'];
+                text[count] = byte;
+                let plain = text.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+                assert_eq!(super::letters(&text, 0), plain.min(WIDTH), "{text:?}");
+                assert_eq!(super::letters(&text[..count + 1], 0), plain.min(WIDTH).min(count + 1), "{text:?}");
+            }
+        }
+    }
 
     #[test]
     fn words_keep_their_place_and_sentences_stand_apart() {
