@@ -63,7 +63,7 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
         Verb::Test => test(common, &set, &house(&config)),
         Verb::List => list(common, &set),
         Verb::Replay { since } => replay::replay(common, set, since),
-        Verb::ExportCorrections => replay::export(common),
+        Verb::ExportCorrections => replay::export(common, set),
         Verb::Explain { files, html, language } => {
             let language = Language::parse(&language).unwrap_or(Language::En);
             let templates = templates::load(common)?;

@@ -306,7 +306,7 @@ struct Laid {
     question: Question,
     /// The mail that !angkat names, read in the same way before the transaction.
     promoted: Option<(InboxId, Prepared)>,
-    /// The mail that opened the ticket which `!status` asks about.
+    /// The mail that opened the ticket which `!status` asks about, or whose category `!kategori` sets.
     opening: Option<(InboxId, Prepared)>,
     now: Timestamp,
 }
@@ -319,7 +319,7 @@ impl Laid {
             Some(id) => store.raw(id)?.map(|raw| (id, bench.reader.prepare(&raw, now))),
             None => None,
         };
-        let opening = match &question.timeline {
+        let opening = match &question.opening {
             Some(number) => store.opening_mail(number)?.map(|(id, raw)| (id, bench.reader.prepare(&raw, now))),
             None => None,
         };

@@ -345,10 +345,7 @@ fn one(command: &Command, job: &mut Job<'_>, work: &mut Work<'_>) -> Result<Stri
         Command::Request(documents) => speech::request(documents, job, work),
         Command::Reject => speech::reject(job, work),
         Command::Analysis => speech::analysis(job, work),
-        Command::Category(to) => {
-            let shown = work.desk.word("category", to.word());
-            change::set(job, work, TicketEvent::CategorySet { to: *to }, to.word(), &shown)
-        }
+        Command::Category(to) => change::category(*to, job, work),
         Command::Priority(to) => {
             let shown = work.desk.word("priority", to.word());
             change::set(job, work, TicketEvent::PrioritySet { to: *to }, to.word(), &shown)

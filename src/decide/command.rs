@@ -401,6 +401,8 @@ pub fn ask(signed: &SignedText, policy: &Policy, question: &mut Question) {
     match bind(signed, &order, policy) {
         Binding::One(number) => {
             question.timeline = order.commands().any(|command| *command == Command::Status).then(|| number.clone());
+            let asks_opening = |command: &Command| matches!(command, Command::Status | Command::Category(_));
+            question.opening = order.commands().any(asks_opening).then(|| number.clone());
             question.tickets.push(number);
         }
         Binding::None | Binding::Many(_) => {}

@@ -108,7 +108,7 @@ pub struct Arrived<'a> {
     pub header_only: Option<u64>,
     /// The mail that `!angkat` names, read in the same way.
     pub promoted: Option<&'a Arrived<'a>>,
-    /// The mail that opened the ticket which `!status` asks about, read in the same way.
+    /// The mail that opened the ticket which `!status` asks about or `!kategori` is about, read in the same way.
     pub opening: Option<&'a Arrived<'a>>,
 }
 

@@ -96,6 +96,14 @@ impl<'a> Work<'a> {
         self.effect(Effect::Event { ticket: number.clone(), by: by.to_owned(), event, detail: detail.into() });
     }
 
+    /// Who set the priority of a ticket, among the effects so far.
+    pub fn priority_by(&self, number: &TicketNumber) -> Option<&str> {
+        self.decision.effects.iter().rev().find_map(|effect| match effect {
+            Effect::Event { ticket, by, event: TicketEvent::PrioritySet { .. }, .. } if ticket == number => Some(by.as_str()),
+            _ => None,
+        })
+    }
+
     /// The dissemination is from now on as given, and the ticket's timeline says what happened.
     pub fn set_dissemination(&mut self, dissemination: Dissemination, by: &str, what: impl Into<String>) {
         let what = what.into();

@@ -49,6 +49,8 @@ pub struct Question {
     pub asks_crowd: bool,
     /// The ticket whose history `!status` shows.
     pub timeline: Option<TicketNumber>,
+    /// The ticket whose first mail is read again: for `!status`, and for what `!kategori` makes of the priority.
+    pub opening: Option<TicketNumber>,
 }
 
 /// A letter of ours that a mail refers to.
@@ -180,6 +182,8 @@ pub struct Snapshot {
     pub mail: Option<FiledMail>,
     /// The last 50 events of the ticket that the question names, oldest first.
     pub timeline: Vec<TimelineLine>,
+    /// Who last set the priority of the ticket whose first mail is read again; none where it is as it was opened.
+    pub priority_by: Option<String>,
     /// The last messages of that ticket's conversation, oldest first.
     pub conversation: Vec<Spoken>,
     /// A line for each file that stays with that ticket.
@@ -224,6 +228,7 @@ impl Snapshot {
             awaited_of_sender: Vec::new(),
             mail: None,
             timeline: Vec::new(),
+            priority_by: None,
             open_tickets: Vec::new(),
             conversation: Vec::new(),
             attachments: Vec::new(),

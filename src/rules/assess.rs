@@ -43,11 +43,22 @@ pub struct Assessment {
     /// RSIT `class:type`.
     pub rsit: String,
     pub priority: Priority,
+    /// The priority that the mail would have if a person said that it is of this category.
+    #[serde(skip)]
+    pub priorities: Vec<(Category, Priority)>,
     /// Words that rules attach for searching and statistics.
     pub tags: BTreeSet<String>,
     pub fired: Vec<Fired>,
     /// The version (hash) of the rule set.
     pub rules_version: String,
+}
+
+impl Assessment {
+    /// The priority that the mail would have if a person said that it is of this category.
+    #[must_use]
+    pub fn priority_as(&self, category: Category) -> Priority {
+        self.priorities.iter().find(|(of, _)| *of == category).map_or(self.priority, |(_, priority)| *priority)
+    }
 }
 
 /// Why a result is not sure.
@@ -125,6 +136,11 @@ impl Holding<'_> {
     /// Whether it adds to this category, or takes away from it.
     fn counts_for(&self, category: Category) -> bool {
         !self.is_covered && self.rule.category == Some(category)
+    }
+
+    /// Whether its priority counts where the mail is of this category.
+    fn raises(&self, category: Category) -> bool {
+        self.may_raise && !self.is_covered && self.rule.category.is_none_or(|of| of == category)
     }
 
     /// Whether it says of itself what the mail is about: neither likeness nor a list of weak words does.
@@ -283,6 +299,16 @@ const fn is_harm(category: Category) -> bool {
     !matches!(category, Category::Other | Category::Spam)
 }
 
+const fn usual_priority(category: Category, unsure: Option<Unsure>) -> Priority {
+    if is_harm(category) || unsure.is_some() { Priority::Medium } else { Priority::Low }
+}
+
+/// The priority of a mail of this category: the highest that a rule of it, or of none, names.
+fn priority_of(holding: &[Holding<'_>], category: Category, unsure: Option<Unsure>) -> Priority {
+    let raised = holding.iter().filter(|one| one.raises(category)).filter_map(|one| one.rule.priority).max();
+    raised.filter(|_| is_harm(category) || unsure.is_some()).unwrap_or(usual_priority(category, unsure))
+}
+
 pub(super) fn conclude(rules: &RuleSet, facts: &Facts<'_>, holding: &[Holding<'_>]) -> Assessment {
     let sums = scores(holding);
     let Verdict { category, unsure, score, margin, is_automatic, is_clear_spam } = verdict(rules, facts, holding, &sums, &[]);
@@ -307,10 +333,9 @@ pub(super) fn conclude(rules: &RuleSet, facts: &Facts<'_>, holding: &[Holding<'_
         .max_by(|one, other| one.adds.total_cmp(&other.adds))
         .and_then(|one| one.rule.rsit.clone())
         .unwrap_or_else(|| if is_unsure { "other:undetermined".to_owned() } else { category.rsit().to_owned() });
-    let usual = if is_harm(category) || is_unsure { Priority::Medium } else { Priority::Low };
-    let raises = |one: &Holding<'_>| one.may_raise && !one.is_covered && one.rule.category.is_none_or(|of| of == category);
-    let raised = holding.iter().filter(|one| raises(one)).filter_map(|one| one.rule.priority).max();
-    let priority = raised.filter(|_| is_harm(category) || is_unsure).unwrap_or(usual);
+    let usual = usual_priority(category, unsure);
+    let priority = priority_of(holding, category, unsure);
+    let raises = |one: &Holding<'_>| one.raises(category);
     let mut fired = fired(facts, holding, category);
     for one in holding.iter().filter(|one| priority != usual && raises(one) && one.rule.priority == Some(priority)) {
         fired.iter_mut().filter(|fired| fired.rule == one.rule.id).for_each(|fired| fired.raises = Some(priority));
@@ -327,6 +352,7 @@ pub(super) fn conclude(rules: &RuleSet, facts: &Facts<'_>, holding: &[Holding<'_
         secondary,
         rsit,
         priority,
+        priorities: Category::ALL.iter().map(|of| (*of, priority_of(holding, *of, None))).collect(),
         tags: counted()
             .filter(|one| one.rule.category.is_none_or(|of| of == category))
             .flat_map(|one| one.rule.tags.iter().cloned())

@@ -15,6 +15,7 @@ mod scan;
 pub mod selftest;
 pub mod set;
 pub mod syntax;
+pub mod taught;
 mod vocabulary;
 mod words;
 

@@ -1,7 +1,7 @@
 //! The tests inside rule files: each example must make its rule fire, no counter-example may, and
 //! each whole test must be filed as it says.
 
-use super::assess::{self, assess};
+use super::assess::{self, Unsure, assess};
 use super::compile::Rule;
 use super::facts::facts;
 use super::lacking::lacking;
@@ -134,8 +134,10 @@ fn wrong(rules: &RuleSet, house: &House, test: &Test) -> Option<String> {
     if found.category != wanted {
         let best: Vec<String> = found.scores.iter().take(3).map(|(category, score)| format!("{category} {score:.2}")).collect();
         let best = if best.is_empty() { "no rule fires".to_owned() } else { best.join(", ") };
-        let first = found.fired.first().map(|fired| format!("; most by {} ({:+.2}) on {}", fired.rule, fired.adds, fired.saw.join(", ")));
-        let first = first.unwrap_or_default();
+        let strongest = found.fired.iter().filter(|fired| fired.adds > 0.0).max_by(|one, other| one.adds.total_cmp(&other.adds));
+        let most = strongest.map(|fired| format!("; most by {} ({:+.2}) on {}", fired.rule, fired.adds, fired.saw.join(", ")));
+        let unsure = found.unsure_because.map(|why| format!("; unsure: {}", because(why))).unwrap_or_default();
+        let first = format!("{unsure}{}", most.unwrap_or_default());
         return Some(format!("category {wanted} wanted, {} given ({best}{first}): {}", found.category, beginning(&parts)));
     }
     if let Some(priority) = test.priority.as_deref().and_then(Priority::parse)
@@ -152,6 +154,15 @@ fn wrong(rules: &RuleSet, house: &House, test: &Test) -> Option<String> {
         return Some(format!("clear_spam {} given: {}", found.is_clear_spam, beginning(&parts)));
     }
     None
+}
+
+const fn because(why: Unsure) -> &'static str {
+    match why {
+        Unsure::BelowThreshold => "no category reaches the threshold",
+        Unsure::TooClose => "the best two are too close to one another",
+        Unsure::LikenessAlone => "it sounds like an incident, and no rule says so",
+        Unsure::BesideAdvertising => "it is advertising, and without the advertising it would be an incident",
+    }
 }
 
 fn beginning(parts: &Parts) -> String {

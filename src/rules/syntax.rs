@@ -250,6 +250,9 @@ pub struct SampleAttachment {
 pub struct Test {
     /// What is special about it.
     pub name: Option<String>,
+    /// The ticket of the report that it was made of: `rules replay` measures that report apart, since the rules have
+    /// learned from it.
+    pub report: Option<String>,
     pub category: String,
     pub priority: Option<String>,
     pub unsure: Option<bool>,

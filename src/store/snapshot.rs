@@ -138,6 +138,9 @@ pub(super) fn take(
         world.files = files(db, number)?;
         world.indicators = indicators(db, number)?;
     }
+    if let Some(number) = &question.opening {
+        world.priority_by = priority_by(db, number)?;
+    }
     if question.asks_crowd {
         world.crowd = crowd(db)?;
     }
@@ -462,6 +465,14 @@ fn crowd(db: &Connection) -> anyhow::Result<Vec<(Timestamp, String)>> {
     )?;
     let rows = statement.query_map([CROWD_LINES_MAX], |row| Ok((row.get::<_, At>(0)?.0, row.get(1)?)))?;
     rows.collect::<Result<_, _>>().context("read the lines of new tickets")
+}
+
+/// Who set the priority of a ticket last.
+fn priority_by(db: &Connection, number: &TicketNumber) -> anyhow::Result<Option<String>> {
+    db.prepare_cached("SELECT by FROM event WHERE ticket = ?1 AND event = 'priority_set' ORDER BY n DESC LIMIT 1")?
+        .query_row([&number.0], |row| row.get(0))
+        .optional()
+        .with_context(|| format!("read who set the priority of {number}"))
 }
 
 /// The last events of a ticket, oldest first.

@@ -402,14 +402,17 @@ fn corrected_center() -> (tempfile::TempDir, String) {
     std::fs::write(
         &config,
         format!(
-            "[center]\nname = \"Pusat\"\naddress = \"bantuan70@bssn.test\"\nticket_prefix = \"BANTUAN70\"\ndata_dir = \"{}\"\n",
+            "[center]\nname = \"Pusat\"\naddress = \"bantuan70@bssn.test\"\nticket_prefix = \"BANTUAN70\"\ndata_dir = \"{}\"\n[intake]\nauthserv_id = \"mx.bssn.test\"\n",
             data.display()
         ),
     )
     .unwrap();
     let store = Store::open(&data.join("bantuan70.db")).unwrap();
     let now = time("2026-11-24T06:00:00Z");
-    let raw = "From: Budi <budi@dinas.go.test>\r\nTo: bantuan70@bssn.test\r\nSubject: lapor \"berkas\"\r\n\r\nSemua berkas server terkunci dan diminta tebusan.\r\n\u{1b}[2J\r\n";
+    let raw = "From: Budi <budi@dinas.go.test>\r\nTo: bantuan70@bssn.test\r\nSubject: lapor \"berkas\"\r\nPrecedence: normal\r\n\
+        List-Unsubscribe: <https://dinas.go.test/u>\r\n\
+        Authentication-Results: mx.bssn.test; dmarc=fail\r\nContent-Type: text/html\r\n\r\n\
+        <a href='https://bpjs-go.example/a'>lihat</a> Semua berkas server terkunci dan diminta tebusan.\r\n\u{1b}[2J\r\n";
     let id = store.insert_mail(&[arrival(1, raw)], now).unwrap()[0];
     store
         .decide(id, &Question::default(), &place(), now, |world| {
@@ -434,12 +437,14 @@ fn replay_shows_what_would_be_filed_otherwise_and_measures_by_the_analysts_corre
     let (code, out, err) = run(&["--config", &config, "rules", "replay"]);
     assert_eq!(code, 0, "{err}");
     assert!(out.contains("phishing") && out.contains("malware") && out.contains("1 reports, 1 of them"), "{out}");
-    assert!(out.contains("of 1 that analysts corrected, 0 were filed right (0 %), now 1 (100 %)"), "{out}");
+    let measured = "analysts corrected 1 of them, and these alone are measured; nobody said whether the others are right:\n  \
+        of 1 that these rules have not seen, 0 were filed right (0 %), now 1 (100 %)\n";
+    assert!(out.ends_with(measured), "{out}");
     let (_, out, _) = run(&["--config", &config, "rules", "replay", "--json"]);
     let lines: Vec<serde_json::Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!((&lines[0]["filed"], &lines[0]["now"], &lines[0]["corrected"]), (&"phishing".into(), &"malware".into(), &"malware".into()));
     assert_eq!(lines[0]["rules_version"], "0123456789abcdef");
-    assert_eq!(lines[1]["right_now"], 1);
+    assert_eq!((&lines[1]["unseen"]["right_now"], &lines[1]["examples"]["corrected"]), (&1.into(), &0.into()));
     assert_eq!(run(&["--config", &config, "rules", "replay", "--since", "2026-12-01"]).0, 1, "no report is as young as that");
 }
 
@@ -460,6 +465,24 @@ fn corrections_are_exported_as_tests_that_rule_files_take() {
     let test = selftest::whole_tests(&set).find(|test| test.name.as_ref().is_some_and(|name| name.contains("ani@bssn.test"))).unwrap();
     assert_eq!((test.category.as_str(), test.subject.as_str()), ("malware", "lapor \"berkas\""));
     assert!(test.text.contains("diminta tebusan"), "{}", test.text);
+    assert_eq!((test.from.as_str(), test.dmarc.as_deref()), ("Budi <budi@dinas.go.test>", Some("fail")));
+    assert_eq!(test.links, ["https://bpjs-go.example/a"]);
+    assert_eq!(test.headers.keys().collect::<Vec<_>>(), ["List-Unsubscribe", "Precedence"]);
+    assert_eq!(test.report.as_deref(), Some("BANTUAN70-2026-000001"));
+    assert!(!out.contains("CAUTION: a test"), "{out}");
+
+    // From now on the rules know that report, and what they make of it says nothing of new mail.
+    let dir = dir.to_str().unwrap();
+    let apart = "  none that these rules have not seen: how they file new mail is not measured here\n  \
+        of 1 that stand in them as examples or tests and that they have learned from, 0 were filed right (0 %), now 1 (100 %)\n";
+    let (_, told, err) = run(&["--config", &config, "rules", "replay", "--rules", dir]);
+    assert!(told.ends_with(apart) && told.contains("malware (example)"), "{told}{err}");
+    // By its words alone too, with a name taken out and no ticket named.
+    let masked = out.replace("report = \"BANTUAN70-2026-000001\"\n", "").replace("berkas", "XXX");
+    assert_ne!(masked, out);
+    std::fs::write(folder.path().join("rules/koreksi.toml"), masked).unwrap();
+    let (_, told, err) = run(&["--config", &config, "rules", "replay", "--rules", dir]);
+    assert!(told.ends_with(apart), "{told}{err}");
 }
 
 #[test]

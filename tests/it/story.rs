@@ -54,6 +54,7 @@ stories! {
     a_telephone_call_is_registered,
     tickets_are_merged_and_linked,
     a_robot_is_promoted,
+    a_promoted_mail_gets_its_priority,
     a_recipient_cannot_open_it,
     a_report_is_merged_into_a_closed_one,
     a_dissemination_is_cancelled,

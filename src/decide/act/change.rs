@@ -5,7 +5,7 @@ use super::answer::local;
 use super::speech::{keep_enclosures, release_acknowledgement};
 use crate::decide::letters::{self, lines::About};
 use crate::decide::report::{self, Origin, start_clock};
-use crate::decide::work::Work;
+use crate::decide::work::{DAEMON, Work};
 use crate::decide::{command, disseminate, reply};
 use crate::mail::template::TemplateName;
 use crate::model::calendar;
@@ -13,7 +13,7 @@ use crate::model::clock::{Clock, ClockName};
 use crate::model::effect::Effect;
 use crate::model::letter::LetterKind;
 use crate::model::ticket::{AtReporter, Channel, Service, State, Ticket, TicketEvent, TicketNumber};
-use crate::model::{Address, Document, InboxId, Tlp};
+use crate::model::{Address, Category, Document, InboxId, Tlp};
 use command::Command;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -23,6 +23,33 @@ pub(super) fn set(job: &Job<'_>, work: &mut Work<'_>, event: TicketEvent, word: 
     let number = job.number(work)?;
     work.event(&number, job.by(), event, word);
     Ok(work.desk.say("done.set", &[("value", shown)]))
+}
+
+/// The category; and the priority that the report would have had from the start if it had been filed so, unless
+/// a person has said how urgent it is.
+pub(super) fn category(to: Category, job: &Job<'_>, work: &mut Work<'_>) -> Result<String, String> {
+    let number = job.number(work)?;
+    let before = work.ticket(&number).map(|ticket| (ticket.category, ticket.priority));
+    let shown = work.desk.word("category", to.word());
+    let said = set(job, work, TicketEvent::CategorySet { to }, to.word(), &shown)?;
+    let opened_here = number == work.world.next_ticket;
+    let first = if opened_here { job.arrived.promoted } else { job.arrived.opening };
+    let Some((first, (category, priority))) = first.zip(before) else { return Ok(said) };
+    let wanted = first.found.priority_as(to);
+    if category == to || priority == wanted || is_priority_a_persons(&number, work) {
+        return Ok(said);
+    }
+    let urgency = work.desk.word("priority", wanted.word());
+    let detail = work.desk.say("done.priority_follows", &[("priority", &urgency), ("category", &shown)]);
+    work.event(&number, DAEMON, TicketEvent::PrioritySet { to: wanted }, &detail);
+    Ok(format!("{said}; {detail}"))
+}
+
+/// Whether a person set the priority: before this mail, or by a command above in it.
+fn is_priority_a_persons(number: &TicketNumber, work: &Work<'_>) -> bool {
+    let opened_here = *number == work.world.next_ticket;
+    let before = work.world.priority_by.as_deref().filter(|_| !opened_here);
+    work.priority_by(number).or(before).is_some_and(|by| by != DAEMON)
 }
 
 pub(super) fn tlp(mark: Tlp, job: &Job<'_>, work: &mut Work<'_>) -> Result<String, String> {

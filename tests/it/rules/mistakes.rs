@@ -532,6 +532,10 @@ fn a_test_that_does_not_come_out_is_told_with_the_rule_that_spoke_loudest() {
     let failures: Vec<String> = report.failures.iter().map(ToString::to_string).collect();
     let wanted = "rules/x.toml:9: satu: category phishing wanted, malware given (malware 2.50; most by x (+2.50) on new 1: \"virus\"): \"hp kena virus …\"";
     assert_eq!(failures, [wanted]);
+    let text = format!("{RULE}[[test]]\ncategory = \"phishing\"\ntext = \"halo\"\n");
+    let report = selftest::run(&load(&[("x.toml", &text)]).unwrap(), &house(&Config::defaults()));
+    let wanted = "rules/x.toml:9: test: category phishing wanted, other given (no rule fires; unsure: no category reaches the threshold): \"halo …\"";
+    assert_eq!(report.failures[0].to_string(), wanted);
     let text = format!("{RULE}[[test]]\ncategory = \"malware\"\npriority = \"high\"\ntext = \"hp kena virus\"\n");
     let report = selftest::run(&load(&[("x.toml", &text)]).unwrap(), &house(&Config::defaults()));
     assert_eq!(
@@ -579,4 +583,20 @@ fn what_is_amiss_with_the_folder_is_told_and_what_editors_leave_in_it_is_passed_
     let (code, _, err) = run(&["rules", "check", "--rules", dir]);
     assert_eq!(code, 2);
     assert!(err.contains("y.toml:2: is not UTF-8; save it as UTF-8"), "{err}");
+}
+
+#[test]
+fn the_first_rule_of_the_page_for_analysts_does_what_the_page_says() {
+    let page = include_str!("../../../rules/README.md");
+    let rule = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    assert!(rule.starts_with("[[rule]]\nid = \"malware-tax-courier\""), "{rule}");
+    let mut sources: Vec<Source> =
+        RuleSet::embedded_files().iter().map(|(name, text)| Source { name: (*name).to_owned(), text: (*text).to_owned() }).collect();
+    sources.iter_mut().find(|source| source.name == "malware.toml").unwrap().text.push_str(&format!("\n{rule}"));
+    let rules = RuleSet::from_sources(sources).unwrap();
+    let listed = rules.list().find(|listed| listed.id == "malware-tax-courier").unwrap();
+    assert_eq!((listed.examples, listed.counterexamples), (2, 1));
+    let report = selftest::run(&rules, &house(&Config::defaults()));
+    let own: Vec<_> = report.failures.iter().filter(|failure| failure.of.contains("malware-tax-courier")).collect();
+    assert!(own.is_empty(), "{own:?}");
 }
