@@ -45,6 +45,10 @@ pub fn draft(targets: &[String], job: &mut Job<'_>, work: &mut Work<'_>) -> Resu
     if target.is_none() && !names_center(job.signed, desk.policy) {
         wrong.push(desk.say("refused.names_no_center", &[("address", desk.policy.center_address.as_str())]));
     }
+    // Nobody would ask for the confirmations of one that is drafted on a ticket that is over (contract 5).
+    if let Some(over) = target.as_ref().filter(|ticket| !ticket.state.is_open()) {
+        wrong.push(desk.say("refused.not_open", &[("state", over.state.word())]));
+    }
     let mark = job.mark.or_else(|| target.as_ref().and_then(|ticket| ticket.tlp));
     let Some(mark) = mark else {
         wrong.push(desk.say("refused.no_mark", &[]));
@@ -365,6 +369,9 @@ pub fn reopen_with_ticket(ticket: &TicketNumber, job: &mut Job<'_>, work: &mut W
         let arguments: Vec<(&str, &str)> = arguments.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let what = work.desk.say("dissemination.reopened", &arguments);
         job.next.push(what.clone());
+        if one.recipients.iter().any(|recipient| recipient.state == RecipientState::Held) {
+            job.next.push(work.desk.say("receipt.held_at_reopening", &[("number", &one.number.0)]));
+        }
         work.set_dissemination(one, job.person.address.as_str(), what);
     }
 }

@@ -179,8 +179,7 @@ impl Dissemination {
     /// now on, and reminded anew.
     pub fn reopen(&mut self, now: Timestamp) {
         let waits = self.recipients.iter().any(|one| one.state == RecipientState::Queued);
-        let is_over = self.recipients.iter().any(|one| one.sent_at.is_some() || one.state == RecipientState::Bounced);
-        self.state = if is_over && !waits { DisseminationState::Sent } else { DisseminationState::Sending };
+        self.state = if waits { DisseminationState::Sending } else { DisseminationState::Sent };
         for recipient in self.recipients.iter_mut().filter(|one| one.state == RecipientState::Sent) {
             recipient.at = now;
             recipient.reminders = 0;

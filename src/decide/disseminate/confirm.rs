@@ -206,8 +206,8 @@ pub fn confirm_by_hand(
         work.set_addressed(one, person.address.as_str(), one_line(&what));
     }
     let was_over = before == DisseminationState::Closed;
-    let all = all_confirmed(&dissemination, work).filter(|_| !was_over).map(|all| format!("; {all}"));
-    Ok(what + &all.unwrap_or_default())
+    let all = all_confirmed(&dissemination, work).filter(|_| !was_over);
+    Ok(all.map_or_else(|| what.clone(), |all| format!("{}; {all}", what.trim_end_matches('.'))))
 }
 
 /// Recipients who have not confirmed, each with its state, internal units aside: what keeps a ticket from closing.

@@ -215,6 +215,7 @@ async fn reopening_waits_again_for_those_who_had_not_confirmed() {
     hall.command("ani", &format!("!tiket {ticket}\n!buka"));
     let read = read_by(&hall.play().await, "ani@bssn.test");
     let line = format!("{} dibuka kembali bersama tiketnya", hall.dissemination(1).unwrap().number);
+    assert!(!read.contains("yang ditahan"), "nobody is held: {read}");
     assert!(read.contains(&line) && read.contains(RINA) && !read.contains("siti@"), "{read}");
     assert_eq!(hall.dissemination(1).unwrap().state, DisseminationState::Sent);
     hall.command("ani", &format!("!tiket {ticket}\n!tutup"));
@@ -231,6 +232,34 @@ async fn reopening_waits_again_for_those_who_had_not_confirmed() {
     }
     assert_eq!((reminders, told), (5, 1), "as after the sending: each day until the term is twice over, and then told once");
     assert_eq!(hall.stage.daemon.store.audit_verify().unwrap().problems, [""; 0]);
+}
+
+/// A recipient who was held all along, and whose ticket is closed and reopened: nothing waits to leave by itself, and
+/// the analyst hears it. On a ticket that is over nothing is drafted, for nobody would ask whether it arrived.
+#[tokio::test]
+async fn on_a_closed_ticket_nothing_is_drafted_and_who_was_held_stays_held() {
+    let mut hall = Hall::new("");
+    hall.contact("it@rsud.example", ContactKind::Role, None, true);
+    hall.keyed_contact(RINA, ContactKind::Person);
+    hall.command("ani", "!tlp AMBER\n!diseminasi it@rsud.example\nUntuk bantuan70@bssn.test: tutup port 8443.");
+    hall.play().await;
+    let ticket = hall.dissemination(1).unwrap().ticket;
+    hall.command("ani", &format!("!tiket {ticket}\n!tutup\nSudah ditelepon."));
+    hall.play().await;
+    hall.command("ani", &format!("!tiket {ticket}\n!tlp AMBER\n!diseminasi {RINA}\nTutup juga port 9443."));
+    let sent = hall.play().await;
+    assert!(to(&sent, RINA).is_empty() && hall.dissemination(2).is_none(), "{sent:?}");
+    assert!(read_by(&sent, "ani@bssn.test").contains("buka dahulu dengan !buka"), "{sent:?}");
+
+    hall.command("ani", &format!("!tiket {ticket}\n!buka"));
+    let read = read_by(&hall.play().await, "ani@bssn.test");
+    assert!(read.contains("it@rsud.example (ditahan)") && read.contains("yang ditahan tidak dikirim dengan sendirinya"), "{read}");
+    let one = hall.dissemination(1).unwrap();
+    assert_eq!((one.state, one.recipients[0].state), (DisseminationState::Sent, RecipientState::Held));
+    hall.command("ani", &format!("!tiket {ticket}\n!konfirmasi it@rsud.example\nDitelepon."));
+    let read = read_by(&hall.play().await, "ani@bssn.test");
+    assert!(read.contains("Ditelepon; semua penerima"), "{read}");
+    assert_eq!(hall.dissemination(1).unwrap().state, DisseminationState::Closed);
 }
 
 #[tokio::test]
