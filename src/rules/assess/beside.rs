@@ -18,6 +18,9 @@ const LIKENESS_MIN: f64 = 1.0;
 const TOLD_MIN: f64 = 0.8;
 /// What likeness must add without them; the least that set reports apart from all advertising it was measured with.
 const LIKENESS_ALONE_MIN: f64 = 2.0;
+/// What such a piece scores as advertising, of its own score, at most: who offers data for sale lists them as a report of
+/// it would.
+const SPAM_SHARE_MAX: f64 = 0.5;
 /// The longest pieces between the advertising are read, …
 const PIECES_MAX: usize = 3;
 /// … each up to here.
@@ -85,8 +88,9 @@ fn is_letter(rules: &RuleSet, facts_of_all: &Facts<'_>, subject: &str, rest: &st
     let facts = facts(rules, &mail, facts_of_all.told);
     let read = Read::new(rules, &facts, skip);
     let is_told = is_harm(read.best) && read.lead >= rules.compiled.decision.margin && read.told >= TOLD_MIN;
-    let likeness_min = if read.spam <= REST_SPAM_TOLD_MAX { REST_LIKENESS_MIN } else { LIKENESS_MIN };
-    (read.spam <= REST_SPAM_MAX && words.list.len() >= REST_WORDS_MIN) || (is_told && read.likeness >= likeness_min)
+    let sounds_so = (read.spam <= REST_SPAM_TOLD_MAX && read.likeness >= REST_LIKENESS_MIN)
+        || (read.spam <= read.score * SPAM_SHARE_MAX && read.likeness >= LIKENESS_MIN);
+    (read.spam <= REST_SPAM_MAX && words.list.len() >= REST_WORDS_MIN) || (is_told && sounds_so)
 }
 
 /// What a text comes to by itself.
@@ -161,6 +165,7 @@ fn is_incident(rules: &RuleSet, facts_of_all: &Facts<'_>, subject: &str, piece: 
     is_harm(read.best)
         && read.score >= decision.threshold
         && read.lead >= decision.margin
+        && read.spam <= read.score * SPAM_SHARE_MAX
         && (sounds_so || !rules.compiled.likeness.is_taught())
 }
 
