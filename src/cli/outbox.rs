@@ -1,9 +1,11 @@
 //! `bantuan70 outbox`: mail that waits, failed or is uncertain. What is changed here a running
 //! daemon sees within 5 s.
 
-use super::listing::{cell, open, print_rows, row_id, who};
+use super::listing::{Desk, cell, open, print_rows, row_id, who};
 use super::ticket::words;
 use super::{Common, Exit, Failure, Outcome, print};
+use crate::daemon;
+use crate::decide::retry;
 use crate::model::letter::LetterState;
 use crate::store::{OutboxId, OutboxRow, Store};
 use clap::{Args, Subcommand};
@@ -29,12 +31,16 @@ enum Verb {
         all: bool,
     },
     /// Send a letter now: one that waits, failed, is held or uncertain
+    ///
+    /// Why it was held is asked again: while the cause stands it is held again, and the analysts are told again.
     Retry {
         /// ID of `outbox list`
         #[arg(value_parser = row_id)]
         id: i64,
     },
     /// Never send a letter
+    ///
+    /// The history of its ticket says so; a recipient of a dissemination counts as held from then on.
     Cancel {
         /// ID of `outbox list`
         #[arg(value_parser = row_id)]
@@ -74,7 +80,7 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
             Ok(exit)
         }
         Verb::Retry { id } => change(&desk.store, id, "is due now", |store, id| store.retry(id, &who(), desk.view.now)),
-        Verb::Cancel { id } => change(&desk.store, id, "is cancelled", |store, id| store.cancel(id, &who(), desk.view.now)),
+        Verb::Cancel { id } => cancel(&desk, OutboxId(id)),
     }
 }
 
@@ -88,6 +94,26 @@ fn progress(store: &Store) -> Result<(), Failure> {
         print(format_args!("{number}: {sent} of {all} sent{others}"))?;
     }
     Ok(())
+}
+
+/// With what follows from it: whoever waits for the letter no longer does, and where a dissemination ends by it, its
+/// author is told. Of one that cannot be read nothing follows.
+fn cancel(desk: &Desk, id: OutboxId) -> Outcome {
+    let (store, by, now) = (&desk.store, who(), desk.view.now);
+    let alone = || change(store, id.0, "is cancelled", |store, id| store.cancel(id, &by, now));
+    let Ok(queued) = store.letter(id) else { return alone() };
+    let bench = match daemon::bench(&desk.config, Some(store), now) {
+        Ok(bench) => bench,
+        // Nobody is told of it, so that a configuration in disorder keeps nobody from stopping it.
+        Err(_) if queued.letter.dissemination.is_none() => return alone(),
+        Err(error) => return Err(Failure::usage(error.to_string())),
+    };
+    let key = store.token_key()?;
+    let question = retry::ask(&queued.letter);
+    change(store, id.0, "is cancelled", |store, id| {
+        let consequences = |world: &_| retry::cancelled(&queued.letter, queued.state, &by, world, bench.desk(&key, now));
+        store.cancel_with(id, &by, &bench.place(), &question, now, consequences)
+    })
 }
 
 fn change(store: &Store, id: i64, done: &str, f: impl FnOnce(&Store, OutboxId) -> anyhow::Result<()>) -> Outcome {

@@ -1,6 +1,9 @@
 //! Sending what the outbox holds: seal, commit the attempt, give it to the server, settle
 //! (DESIGN 4, O1 to O6). One connection for many letters; a server that is unwell is left alone for a while.
 
+#[cfg(test)]
+mod tests;
+
 use super::alarm::Cause;
 use super::metrics::Counters;
 use super::{Daemon, wait};
@@ -8,13 +11,13 @@ use crate::config::{Login as ConfigLogin, Target};
 use crate::decide::candidate::is_too_late;
 use crate::decide::disseminate::{self, Agreed};
 use crate::decide::retry::{self, Tried};
-use crate::decide::{readable, unsealed};
+use crate::decide::unsealed;
 use crate::mail::write::Center;
 use crate::model::dissemination::DisseminationState;
 use crate::model::letter::{LetterState, Protection};
 use crate::model::outcome::{Fault, SendOutcome, Settled};
 use crate::openpgp::{Held, Keyring, SealedMail, recheck, seal};
-use crate::store::{OutboxId, QueuedLetter, is_busy, is_full};
+use crate::store::{Claim, OutboxId, QueuedLetter, is_busy, is_full};
 use crate::wire::maildir::Maildir;
 use crate::wire::smtp::Connection;
 use crate::wire::{Timeouts, WireError};
@@ -129,13 +132,19 @@ impl Sender {
             Ready::Gone => return Ok(false),
         };
         let now = daemon.clock.now();
-        let claim = move |daemon: &Daemon| match bytes {
-            Bytes::Fresh(bytes) => daemon.store.claim_sealed(id, &bytes, now),
-            Bytes::Stored => daemon.store.claim(id, now),
+        let claim = move |daemon: &Daemon| {
+            let fresh = match &bytes {
+                Bytes::Fresh(bytes) => Some(bytes.as_slice()),
+                Bytes::Stored => None,
+            };
+            Ok((daemon.store.claim(&queued, fresh, now)?, queued))
         };
-        let claimed = daemon.blocking(claim).await.map_err(SendError::Store)?;
-        if !claimed {
-            return Ok(false);
+        let (claim, queued) = daemon.blocking(claim).await.map_err(SendError::Store)?;
+        match claim {
+            Claim::Taken => {}
+            Claim::Gone => return Ok(false),
+            // It is due still: the round takes it up again, and asks all anew.
+            Claim::Changed => return Ok(true),
         }
         let outcome = match &mut self.way {
             Some(Way::Smtp(connection)) => connection.send(&sealed).await,
@@ -298,7 +307,7 @@ fn ready(daemon: &Daemon, id: OutboxId, agreed: &mut Option<Arc<Agreed>>) -> any
     let now = daemon.clock.now();
     // What was uncertain, failed or under way when its dissemination was cancelled does not leave after all.
     if let Some(number) = &queued.letter.dissemination {
-        if daemon.store.dissemination_status(number)? == Some(DisseminationState::Cancelled) {
+        if queued.ground.dissemination == Some(DisseminationState::Cancelled) {
             daemon.store.cancel(id, "bantuan70", now)?;
             return Ok(Ready::Held);
         }
@@ -306,14 +315,8 @@ fn ready(daemon: &Daemon, id: OutboxId, agreed: &mut Option<Arc<Agreed>>) -> any
             *agreed = daemon.store.dissemination_state(number)?.and_then(Agreed::new).map(Arc::new);
         }
     }
-    let contact = daemon.store.contact(&queued.letter.to)?;
     let desk = bench.desk(&daemon.key, now);
-    // As they stand now, and not as they stood when it was queued (contract 9).
-    let mark = match queued.letter.ticket.as_ref().filter(|_| readable::is_asked(&queued.letter)) {
-        Some(ticket) => daemon.store.ticket_mark(ticket)?,
-        None => None,
-    };
-    let letter = match disseminate::leaving(&queued.letter, agreed.as_deref(), contact.as_ref(), mark, desk) {
+    let letter = match disseminate::leaving(&queued.letter, &queued.ground, agreed.as_deref(), desk) {
         Ok(letter) => letter,
         Err(because) => {
             hold(daemon, id, &queued, &because)?;
@@ -361,7 +364,7 @@ fn keyring_for<'k>(daemon: &Daemon, queued: &QueuedLetter, known: &'k Keyring) -
     };
     let candidate = daemon.store.candidate(ticket)?.filter(|(candidate, _)| candidate.fingerprint == *recipient);
     let Some((candidate, bytes)) = candidate else { return Ok(Some(Cow::Borrowed(known))) };
-    if is_too_late(candidate.moment, daemon.store.ticket_mark(ticket)?) {
+    if is_too_late(candidate.moment, queued.ground.mark.as_ref().map(|(_, mark)| *mark)) {
         return Ok(None);
     }
     let mut keyring = known.clone();
@@ -404,7 +407,7 @@ pub(super) fn tell_uncertain(daemon: &Daemon, id: OutboxId) -> anyhow::Result<()
         counts_attempt: true,
     };
     let (bench, now, question) = (daemon.bench(), daemon.clock.now(), retry::ask(&queued.letter));
-    let consequences = |world: &_| retry::consequences(&queued.letter, &settled, world, bench.desk(&daemon.key, now));
+    let consequences = |world: &_| retry::consequences(id, &queued.letter, &settled, world, bench.desk(&daemon.key, now));
     daemon.store.act(&format!("letter {id}"), &question, &bench.place(), now, consequences)?;
     Ok(())
 }
@@ -415,7 +418,7 @@ fn commit(daemon: &Daemon, id: OutboxId, queued: &QueuedLetter, settled: &Settle
     let now = daemon.clock.now();
     let question = retry::ask(&queued.letter);
     let desk = bench.desk(&daemon.key, now);
-    let consequences = |world: &_| retry::consequences(&queued.letter, settled, world, desk);
+    let consequences = |world: &_| retry::consequences(id, &queued.letter, settled, world, desk);
     daemon.store.settle(id, settled, &bench.place(), &question, now, consequences).with_context(|| format!("settle letter {id}"))?;
     Ok(())
 }

@@ -17,7 +17,7 @@ fn start() -> Timestamp {
     START.parse().unwrap()
 }
 
-fn stage() -> (TempDir, Stage) {
+pub(super) fn stage() -> (TempDir, Stage) {
     let folder = tempfile::tempdir().unwrap();
     let mut stage = Stage::set_up(&folder.path().join("centre"), start(), &Setting { people: PEOPLE, ..Setting::default() }).unwrap();
     stage.add("siti", Actor::without_key("siti", "siti@warga.example").unwrap());
@@ -28,14 +28,14 @@ fn database(folder: &TempDir) -> std::path::PathBuf {
     folder.path().join("centre/data").join(FILE_NAME)
 }
 
-fn report(stage: &mut Stage) {
+pub(super) fn report(stage: &mut Stage) {
     let note = Note { subject: "Situs diretas".to_owned(), text: "Halaman depan situs kami diganti orang.".to_owned(), ..Note::default() };
     let id = stage.next_message_id("siti");
     let raw = stage.actor("siti").unwrap().writes(&stage.daemon.config.center.address, &note, &id, stage.clock.now()).unwrap();
     stage.deliver(&raw).unwrap();
 }
 
-fn view(stage: &Stage) -> View {
+pub(super) fn view(stage: &Stage) -> View {
     View { time_zone: jiff::tz::TimeZone::UTC, now: stage.clock.now(), center_address: String::new() }
 }
 

@@ -403,6 +403,8 @@ pub fn ask(signed: &SignedText, policy: &Policy, question: &mut Question) {
             question.timeline = order.commands().any(|command| *command == Command::Status).then(|| number.clone());
             let asks_opening = |command: &Command| matches!(command, Command::Status | Command::Category(_));
             question.opening = order.commands().any(asks_opening).then(|| number.clone());
+            let ends = |command: &Command| matches!(command, Command::Close | Command::Reject | Command::Confirm(_) | Command::Handled(_));
+            question.held_of = order.commands().any(ends).then(|| number.clone());
             question.tickets.push(number);
         }
         Binding::None | Binding::Many(_) => {}

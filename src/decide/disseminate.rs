@@ -10,6 +10,7 @@ use super::act::{Job, local};
 use super::command::names_center;
 use super::letters::lines::About;
 use super::report::{self, one_line};
+use super::retry;
 use super::work::Work;
 use crate::mail::template::TemplateName;
 use crate::model::contact::{Contact, ContactKind};
@@ -18,11 +19,15 @@ use crate::model::dissemination::{
 };
 use crate::model::effect::Effect;
 use crate::model::letter::LetterKind;
+use crate::model::snapshot::HeldLetter;
 use crate::model::ticket::{AtReporter, Service, State, Ticket, TicketEvent, TicketNumber};
 use crate::model::{Address, Tlp};
 use leave::{Directory, obstacle, release};
 use preview::{held_words, request_approval};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Cancelled letters that one receipt names.
+const DROPPED_NAMED_MAX: usize = 20;
 
 pub use confirm::{Word, answered, confirm_by_hand, unconfirmed};
 pub use leave::{Agreed, leaving, reminder};
@@ -93,7 +98,8 @@ pub fn draft(targets: &[String], job: &mut Job<'_>, work: &mut Work<'_>) -> Resu
     if is_agreed(&dissemination, work) {
         let what = desk.say("dissemination.drafted", &[("number", &number), ("mark", &mark.label())]);
         work.set_dissemination(dissemination.clone(), job.person.address.as_str(), what);
-        let dissemination = release(dissemination, job.person.address.as_str(), &directory, work);
+        let (dissemination, unreached) = release(dissemination, job.person.address.as_str(), &directory, work);
+        job.next.extend(unreached);
         preview::show(&dissemination, &directory, &warnings, job, work);
         let held = held_words(&dissemination, work).concat();
         return Ok(format!("{}{held}", desk.say("done.dissemination_sending", &[("number", &number)])));
@@ -269,17 +275,18 @@ pub fn approve(number: &DisseminationNumber, code: &str, job: &mut Job<'_>, work
     }
     let author = dissemination.author.clone();
     let directory = work.world.recipients.clone();
-    let dissemination = release(dissemination, by, &directory, work);
+    let (dissemination, unreached) = release(dissemination, by, &directory, work);
     let held = held_words(&dissemination, work);
     if author != job.person.address
         && let Some(person) = desk.policy.person(&author)
     {
         let what = desk.say("notice.agreed", &[("number", &number.0), ("by", by)]);
-        let facts = held.iter().map(|line| line.trim_start_matches("; ").to_owned()).collect();
+        let facts = held.iter().map(|line| line.trim_start_matches("; ").to_owned()).chain(unreached.iter().cloned()).collect();
         let fields = work.event_fields(&ticket, About::Dissemination, what, facts, "");
         let letter = work.to_person(person, Some(&ticket), LetterKind::Notice, TemplateName::NoticeEvent, &fields);
         work.queue(letter, AtReporter::No);
     }
+    job.next.extend(unreached);
     Ok(format!("{}{}", desk.say("done.dissemination_sending", &[("number", &number.0)]), held.concat()))
 }
 
@@ -346,15 +353,37 @@ pub fn close_with_ticket(ticket: &TicketNumber, job: &mut Job<'_>, work: &mut Wo
     withdraw_drafts(ticket, job, work);
     let open: Vec<Dissemination> = work.disseminations_of(ticket).filter(|one| !one.state.is_over()).cloned().collect();
     for mut one in open {
-        let (number, waiting) = (one.number.0.clone(), waiting(&one));
+        let number = one.number.0.clone();
+        // What is held is cancelled with the rest of the ticket's letters that are.
+        let queued = one.recipients.iter().filter(|recipient| recipient.state == RecipientState::Queued).count();
         one.state = DisseminationState::Closed;
         let by = job.person.address.as_str();
         let what = work.desk.say("dissemination.closed", &[("number", &number), ("by", by)]);
         work.set_dissemination(one, by, what);
-        if waiting > 0 {
-            job.next.push(work.desk.say("receipt.still_leaves", &[("number", &number), ("count", &waiting.to_string())]));
+        if queued > 0 {
+            job.next.push(work.desk.say("receipt.still_leaves", &[("number", &number), ("count", &queued.to_string())]));
         }
     }
+}
+
+/// Letters that are held and have lost their reason are cancelled, and the receipt names them: a person who tried
+/// them again would send what nobody waits for, and their words would never be erased.
+pub fn drop_held(is_meant: impl Fn(&HeldLetter) -> bool, ticket: &TicketNumber, work: &mut Work<'_>) -> Option<String> {
+    let dropped: Vec<HeldLetter> = work.world.held.iter().filter(|letter| is_meant(letter)).cloned().collect();
+    for letter in &dropped {
+        retry::drop_letter(&letter.message_id, letter.kind, &letter.to, Some(ticket), work);
+    }
+    let named = |letter: &HeldLetter| work.desk.say("receipt.letter", &[("kind", letter.kind.word()), ("to", letter.to.as_str())]);
+    let more = dropped.len().saturating_sub(DROPPED_NAMED_MAX);
+    let more = (more > 0).then(|| work.desk.say("receipt.more_letters", &[("count", &more.to_string())]));
+    let letters: Vec<String> = dropped.iter().take(DROPPED_NAMED_MAX).map(named).chain(more).collect();
+    (!letters.is_empty()).then(|| work.desk.say("receipt.held_cancelled", &[("letters", &letters.join(", "))]))
+}
+
+/// As [`drop_held`], all of the ticket and of what it answers for.
+pub fn drop_held_of(ticket: &TicketNumber, work: &mut Work<'_>) -> Option<String> {
+    let numbers: BTreeSet<DisseminationNumber> = work.disseminations_of(ticket).map(|one| one.number.clone()).collect();
+    drop_held(|letter| letter.dissemination.as_ref().is_none_or(|number| numbers.contains(number)), ticket, work)
 }
 
 /// `!buka`: what was closed over recipients who have not confirmed goes on with its ticket. They count again, and the

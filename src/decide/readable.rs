@@ -5,7 +5,8 @@ use super::Desk;
 use super::work::Work;
 use crate::model::Tlp;
 use crate::model::dissemination::DisseminationNumber;
-use crate::model::letter::{Letter, Protection, Words};
+use crate::model::letter::{Letter, LetterKind, Protection, Words};
+use crate::model::snapshot::Ground;
 use crate::model::ticket::Ticket;
 
 /// What a ticket is marked with as it stands, together with the one that took it up.
@@ -40,13 +41,21 @@ pub(super) fn refusal(marks: &Marks, desk: Desk<'_>) -> Option<String> {
 /// Whether the marks have a say in how this letter leaves: words of a person that are not encrypted.
 #[must_use]
 pub fn is_asked(letter: &Letter) -> bool {
-    letter.words == Words::Written && !matches!(letter.protection, Protection::Sealed { .. })
+    let is_written = match letter.words {
+        Words::Fixed | Words::DeclaredFree => false,
+        Words::Written => true,
+        // A request may have had a text, and nobody can tell whether it was declared free.
+        Words::Unsaid => {
+            !matches!(letter.kind, LetterKind::Acknowledgement | LetterKind::Reminder | LetterKind::Closing | LetterKind::Survey)
+        }
+    };
+    is_written && letter.dissemination.is_none() && !matches!(letter.protection, Protection::Sealed { .. })
 }
 
-/// Why a letter may not leave as it was queued, and the way out, in words for the analyst. `mark`: of the ticket as it
-/// stands. A dissemination that was drafted since marks itself, and not what was written before it.
+/// Why a letter may not leave as it was queued, in words for the analyst. A dissemination that was drafted since marks
+/// itself, and not what was written before it.
 #[must_use]
-pub(super) fn obstacle(letter: &Letter, mark: Option<Tlp>, desk: Desk<'_>) -> Option<String> {
-    let mark = mark.filter(|mark| mark.must_be_encrypted() && is_asked(letter))?;
-    Some(desk.say("held.marked_since", &[("mark", &mark.label())]))
+pub(super) fn obstacle(letter: &Letter, ground: &Ground, desk: Desk<'_>) -> Option<String> {
+    let (ticket, mark) = ground.mark.as_ref().filter(|(_, mark)| mark.must_be_encrypted() && is_asked(letter))?;
+    Some(desk.say("held.marked_since", &[("number", &ticket.0), ("mark", &mark.label())]))
 }

@@ -3,14 +3,14 @@
 
 use super::letters::lines::About;
 use super::work::{DAEMON, Work};
-use super::{Desk, act, bounce, disseminate};
-use crate::model::Address;
+use super::{Desk, act, bounce, disseminate, readable};
 use crate::model::dissemination::{DisseminationNumber, RecipientState};
-use crate::model::effect::Decision;
-use crate::model::letter::{Letter, LetterKind, LetterState};
+use crate::model::effect::{Decision, Effect};
+use crate::model::letter::{Letter, LetterKind, LetterState, OutboxId};
 use crate::model::outcome::{Fault, SendOutcome, Settled};
 use crate::model::snapshot::{OurLetter, Question, Snapshot};
-use crate::model::ticket::TicketEvent;
+use crate::model::ticket::{State, TicketEvent, TicketNumber};
+use crate::model::{Address, Tlp};
 use jiff::{SignedDuration, Timestamp};
 
 /// Minutes until the next try after the first, second, … failure (F44); afterwards every 6 h.
@@ -88,19 +88,14 @@ pub fn ask(letter: &Letter) -> Question {
 /// What else changes with the letter's new state: the recipient of a dissemination, and the
 /// analysts, where a letter that somebody waits for did not leave.
 #[must_use]
-pub fn consequences(letter: &Letter, settled: &Settled, world: &Snapshot, desk: Desk<'_>) -> Decision {
+pub fn consequences(id: OutboxId, letter: &Letter, settled: &Settled, world: &Snapshot, desk: Desk<'_>) -> Decision {
     // With the time: one that is held, tried again by a person and held again is told again.
     let mut work = Work::new(desk, world, format!("settle\0{}\0{}\0{}", letter.message_id, settled.state, desk.now));
     match settled.state {
         LetterState::Sent => sent(letter, &mut work),
-        LetterState::Failed | LetterState::Held => {
-            let reason = settled.error.clone().unwrap_or_default();
-            let key = if settled.state == LetterState::Held { "letter.held" } else { "letter.failed" };
-            let arguments = [("kind", letter.kind.word()), ("to", letter.to.as_str()), ("reason", reason.as_str())];
-            let what = work.desk.say(key, &arguments);
-            not_sent(letter, settled.state, &what, &mut work);
-        }
-        LetterState::Uncertain => uncertain(letter, settled, &mut work),
+        LetterState::Failed => failed(letter, &settled.error.clone().unwrap_or_default(), &mut work),
+        LetterState::Held => held(id, letter, &settled.error.clone().unwrap_or_default(), &mut work),
+        LetterState::Uncertain => uncertain(id, letter, settled, &mut work),
         LetterState::Queued | LetterState::Sending | LetterState::Cancelled => {}
     }
     work.finish()
@@ -108,19 +103,21 @@ pub fn consequences(letter: &Letter, settled: &Settled, world: &Snapshot, desk: 
 
 /// The timeline says that the recipient may get it twice (F41). After the second uncertain end nobody
 /// sends it again by itself: the analysts hear that a person decides.
-fn uncertain(letter: &Letter, settled: &Settled, work: &mut Work<'_>) {
+fn uncertain(id: OutboxId, letter: &Letter, settled: &Settled, work: &mut Work<'_>) {
     let ticket = work.ticket_of(letter.ticket.as_ref(), letter.dissemination.as_ref());
     let Some(ticket) = ticket.as_ref().filter(|ticket| work.ticket(ticket).is_some()) else { return };
     let reason = settled.error.clone().unwrap_or_default();
     let key = if settled.next_at.is_some() { "letter.uncertain" } else { "letter.uncertain_again" };
     let arguments = [("kind", letter.kind.word()), ("to", letter.to.as_str()), ("reason", reason.as_str())];
     let what = work.desk.say(key, &arguments);
-    work.event(ticket, DAEMON, TicketEvent::Noted { text: what.clone() }, what.clone());
-    let is_told = !matches!(letter.kind, LetterKind::Notice | LetterKind::Receipt | LetterKind::Report);
-    if settled.next_at.is_none() && is_told {
+    if settled.next_at.is_some() || !waits_no_more(letter, &what, work) {
+        work.event(ticket, DAEMON, TicketEvent::Noted { text: what.clone() }, what.clone());
+    }
+    if settled.next_at.is_none() && is_awaited(letter) {
         let to = [letter.to.clone()];
         let about = if letter.dissemination.is_some() { About::Silent(&to) } else { About::LostReporter };
-        work.notify_about(ticket, about, what, Vec::new(), "");
+        let ways_out = work.desk.say("letter.again_uncertain", &[("id", &id.to_string())]);
+        work.notify_about(ticket, about, what, vec![ways_out], "");
     }
 }
 
@@ -152,45 +149,111 @@ pub fn sent_to(number: &DisseminationNumber, to: &Address, sent_at: Timestamp, w
     work.set_addressed(one, DAEMON, what);
 }
 
-fn not_sent(letter: &Letter, state: LetterState, what: &str, work: &mut Work<'_>) {
-    if state == LetterState::Held
-        && let Some(mut one) = letter.dissemination.as_ref().and_then(|number| work.addressed(number, &letter.to))
+/// The recipient of a dissemination whose mail leaves by a person's hand alone, if at all: it waits for nothing any
+/// more. `false` where the letter is none.
+fn waits_no_more(letter: &Letter, what: &str, work: &mut Work<'_>) -> bool {
+    let number = letter.dissemination.as_ref().filter(|_| letter.kind == LetterKind::Dissemination);
+    let Some(mut one) = number.and_then(|number| work.addressed(number, &letter.to)) else { return false };
+    if matches!(one.recipient.state, RecipientState::Queued | RecipientState::Held) {
+        one.recipient.state = RecipientState::Held;
+        one.recipient.at = work.desk.now;
+        what.clone_into(&mut one.recipient.because);
+    }
+    disseminate::set_unsent(one, what, work);
+    true
+}
+
+/// Whether somebody outside waits for it: a notice about a notice that could not be sent would itself not be sent.
+const fn is_awaited(letter: &Letter) -> bool {
+    !matches!(letter.kind, LetterKind::Notice | LetterKind::Receipt | LetterKind::Report)
+}
+
+/// A person decides whether it leaves, and hears why, and how to let it go or stop it.
+fn held(id: OutboxId, letter: &Letter, reason: &str, work: &mut Work<'_>) {
+    let named = [("kind", letter.kind.word()), ("to", letter.to.as_str()), ("reason", reason)];
+    let what = work.desk.say("letter.held", &named);
+    if has_lost_its_reason(letter, work) {
+        let ticket = work.ticket_of(letter.ticket.as_ref(), letter.dissemination.as_ref());
+        return drop_letter(&letter.message_id, letter.kind, &letter.to, ticket.as_ref(), work);
+    }
+    let is_of_dissemination = waits_no_more(letter, &what, work);
+    let ticket = work.ticket_of(letter.ticket.as_ref(), letter.dissemination.as_ref());
+    let Some(ticket) = ticket.filter(|_| is_awaited(letter)) else { return };
+    let due = Some(&ticket).filter(|_| letter.kind == LetterKind::Analysis).and_then(|ticket| act::analysis_held(ticket, DAEMON, work));
+    if !is_of_dissemination && work.ticket(&ticket).is_some() {
+        work.event(&ticket, DAEMON, TicketEvent::Noted { text: what.clone() }, what);
+    }
+    // What is refused on the ticket as it stands now is no way out.
+    let is_awaited_analysis =
+        work.ticket(&ticket).is_some_and(|ticket| ticket.state == State::Analysing) && letter.kind == LetterKind::Analysis;
+    let command = if is_awaited_analysis { "!analisis" } else { "!balas" };
+    let marks = work.ticket(&ticket).map(|ticket| readable::marks(ticket, work).ticket);
+    let is_readable = marks.flatten().is_some_and(Tlp::must_be_encrypted) && readable::is_asked(letter);
+    let (to, free) = ([letter.to.clone()], format!("{command}\n!terbuka"));
+    let (about, ways_out): (About<'_>, &[&str]) = if letter.dissemination.is_some() {
+        (About::Silent(&to), &["letter.again_or_never"])
+    } else if is_readable {
+        (About::Unsent(&free), &["letter.write_free", "letter.write_sealed", "letter.after_lowering"])
+    } else {
+        (if is_awaited_analysis { About::Unsent(command) } else { About::Ticket }, &["letter.again_or_never"])
+    };
+    let (id, due) = (id.to_string(), due.map(|due| work.desk.say("letter.analysis_held", &[("due", &work.desk.local(due))])));
+    let ways_out = ways_out.iter().map(|key| work.desk.say(key, &[("id", &id), ("command", command)]));
+    let facts = std::iter::once(reason.to_owned()).chain(due).chain(ways_out).collect();
+    let subject = work.desk.say("letter.is_held", &named);
+    work.notify_about(&ticket, about, subject, facts, "");
+}
+
+/// Its recipient has confirmed, by whatever way: nobody has to decide on it.
+fn has_lost_its_reason(letter: &Letter, work: &Work<'_>) -> bool {
+    let one = letter.dissemination.as_ref().and_then(|number| work.addressed(number, &letter.to));
+    one.is_some_and(|one| matches!(one.recipient.state, RecipientState::Confirmed | RecipientState::Handled))
+}
+
+/// A letter that nobody has let go is cancelled, and the history says so.
+pub(super) fn drop_letter(message_id: &str, kind: LetterKind, to: &Address, ticket: Option<&TicketNumber>, work: &mut Work<'_>) {
+    let because = work.desk.say("letter.lost_reason", &[]);
+    work.effect(Effect::SetLetterState { message_id: message_id.to_owned(), state: LetterState::Cancelled, because });
+    if let Some(ticket) = ticket.filter(|ticket| work.ticket(ticket).is_some()) {
+        let what = work.desk.say("letter.dropped", &[("kind", kind.word()), ("to", to.as_str())]);
+        work.event(ticket, DAEMON, TicketEvent::Noted { text: what.clone() }, what);
+    }
+}
+
+/// A person at the command line stopped it for good: the history says so, and nobody waits for it any more. What the
+/// analysts take for sent (`was`: how it stood) they hear of.
+#[must_use]
+pub fn cancelled(letter: &Letter, was: LetterState, by: &str, world: &Snapshot, desk: Desk<'_>) -> Decision {
+    let mut work = Work::new(desk, world, format!("cancel\0{}\0{}", letter.message_id, desk.now));
+    let what = desk.say("letter.cancelled", &[("kind", letter.kind.word()), ("to", letter.to.as_str()), ("by", by)]);
+    if !waits_no_more(letter, &what, &mut work)
+        && let Some(ticket) = letter.ticket.as_ref().filter(|ticket| is_awaited(letter) && work.ticket(ticket).is_some())
     {
-        if one.recipient.state == RecipientState::Queued {
-            one.recipient.state = RecipientState::Held;
-            one.recipient.at = work.desk.now;
-            what.clone_into(&mut one.recipient.because);
+        work.event(ticket, by, TicketEvent::Noted { text: what.clone() }, what.clone());
+        if matches!(was, LetterState::Queued | LetterState::Uncertain) && letter.dissemination.is_none() {
+            let is_analysis = letter.kind == LetterKind::Analysis && was == LetterState::Queued;
+            let due = Some(ticket).filter(|_| is_analysis).and_then(|ticket| act::analysis_held(ticket, DAEMON, &mut work));
+            let due = due.map(|due| work.desk.say("letter.analysis_held", &[("due", &work.desk.local(due))]));
+            work.notify_about(ticket, About::Ticket, what, due.into_iter().collect(), "");
         }
-        disseminate::set_unsent(one, what, work);
     }
-    // A notice about a notice that could not be sent would itself not be sent.
-    if matches!(letter.kind, LetterKind::Notice | LetterKind::Receipt | LetterKind::Report) {
-        return;
-    }
-    let Some(ticket) = work.ticket_of(letter.ticket.as_ref(), letter.dissemination.as_ref()) else { return };
-    if state == LetterState::Held {
-        let to = [letter.to.clone()];
-        let about = match (&letter.dissemination, letter.kind) {
-            (Some(_), _) => About::Silent(&to),
-            (None, LetterKind::Analysis) => About::HeldAnalysis,
-            (None, _) => About::Ticket,
-        };
-        let due = Some(&ticket).filter(|_| letter.kind == LetterKind::Analysis).and_then(|ticket| act::analysis_held(ticket, DAEMON, work));
-        let facts = due.map(|due| work.desk.say("letter.analysis_held", &[("due", &work.desk.local(due))]));
-        if letter.dissemination.is_none() && work.ticket(&ticket).is_some() {
-            work.event(&ticket, DAEMON, TicketEvent::Noted { text: what.to_owned() }, what);
-        }
-        work.notify_about(&ticket, about, what.to_owned(), facts.into_iter().collect(), "");
+    work.finish()
+}
+
+fn failed(letter: &Letter, reason: &str, work: &mut Work<'_>) {
+    let what = work.desk.say("letter.failed", &[("kind", letter.kind.word()), ("to", letter.to.as_str()), ("reason", reason)]);
+    let ticket = work.ticket_of(letter.ticket.as_ref(), letter.dissemination.as_ref()).filter(|_| is_awaited(letter));
+    if ticket.is_none() {
         return;
     }
     let ours = OurLetter {
         message_id: letter.message_id.clone(),
         kind: letter.kind,
-        ticket: Some(ticket),
+        ticket,
         dissemination: letter.dissemination.clone(),
         to: letter.to.clone(),
-        state,
+        state: LetterState::Failed,
         sent_at: None,
     };
-    bounce::tell(&ours, what, work);
+    bounce::tell(&ours, &what, work);
 }

@@ -138,19 +138,16 @@ pub struct Addressed {
     pub others_wait: bool,
     /// The mail of another recipient has left.
     pub others_left: bool,
-    /// The mail of another recipient failed or came back.
-    pub others_failed: bool,
 }
 
 impl Addressed {
-    /// Where nothing waits any more, the sending is over: what could be sent is sent. `true`: it ended just now
-    /// and nothing has left, so that a person has to act. Where all that is left is held, it goes on: who is
-    /// told of a held mail can let it go.
+    /// Where nothing waits any more, the sending is over: what could be sent is sent, and what is held or failed
+    /// leaves by a person's hand alone. `true`: it ended just now and nothing is known to have left, so that a
+    /// person has to act.
     pub fn note_progress(&mut self) -> bool {
         let waits = self.others_wait || self.recipient.state == RecipientState::Queued;
         let left = self.others_left || self.recipient.sent_at.is_some();
-        let failed = self.others_failed || self.recipient.state == RecipientState::Bounced;
-        let is_over = self.state == DisseminationState::Sending && !waits && (left || failed);
+        let is_over = self.state == DisseminationState::Sending && !waits;
         if is_over {
             self.state = DisseminationState::Sent;
         }
@@ -171,7 +168,6 @@ impl Dissemination {
             recipient: self.recipients.iter().find(|recipient| recipient.address == *to)?.clone(),
             others_wait: others().any(|other| other.state == RecipientState::Queued),
             others_left: others().any(|other| other.sent_at.is_some()),
-            others_failed: others().any(|other| other.state == RecipientState::Bounced),
         })
     }
 

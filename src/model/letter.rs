@@ -70,13 +70,23 @@ words! {
         Written = "written",
         /// A person wrote them and declared them free to read (`!terbuka`).
         DeclaredFree = "declared_free",
+        /// It was queued by a version that did not write this down, and a queued letter never changes.
+        Unsaid = "unsaid",
     }
 }
 
-impl Default for Words {
-    /// Of a letter that says nothing of it: the one that may least.
-    fn default() -> Self {
-        Self::Written
+/// Of a letter whose row does not say it.
+const fn unsaid() -> Words {
+    Words::Unsaid
+}
+
+/// The number of a row in the outbox: the ID of `outbox retry`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct OutboxId(pub i64);
+
+impl std::fmt::Display for OutboxId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)
     }
 }
 
@@ -123,7 +133,7 @@ pub struct Letter {
     /// The mark of what the letter tells; AMBER and above never leave unsealed.
     pub tlp: Option<Tlp>,
     /// Whose words it holds.
-    #[serde(default)]
+    #[serde(default = "unsaid")]
     pub words: Words,
     pub language: Language,
     /// The keyed token of the envelope sender and `Reply-To`, where `plus_addresses` is on.

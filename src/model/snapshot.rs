@@ -1,12 +1,12 @@
 //! What a decision may know of the database. The core asks, the store answers, inside one transaction.
 
 use super::contact::Contact;
-use super::dissemination::{Addressed, Dissemination, DisseminationNumber};
+use super::dissemination::{Addressed, Dissemination, DisseminationNumber, DisseminationState};
 use super::effect::Filing;
 use super::ledger::{Ledger, Wanted};
 use super::letter::{Enclosure, LetterKind, LetterState};
 use super::ticket::{Ticket, TicketNumber};
-use super::{Address, Fingerprint, InboxId, Sha256};
+use super::{Address, Fingerprint, InboxId, Sha256, Tlp};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -51,6 +51,8 @@ pub struct Question {
     pub timeline: Option<TicketNumber>,
     /// The ticket whose first mail is read again: for `!status`, and for what `!kategori` makes of the priority.
     pub opening: Option<TicketNumber>,
+    /// The ticket whose letters may lose their reason: it ends, or a recipient confirms.
+    pub held_of: Option<TicketNumber>,
 }
 
 /// A letter of ours that a mail refers to.
@@ -63,6 +65,27 @@ pub struct OurLetter {
     pub to: Address,
     pub state: LetterState,
     pub sent_at: Option<Timestamp>,
+}
+
+/// A letter that nobody has let go: it is held, or it is a reminder that waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldLetter {
+    pub message_id: String,
+    pub kind: LetterKind,
+    pub to: Address,
+    pub dissemination: Option<DisseminationNumber>,
+}
+
+/// What may keep a letter from leaving and can change while it waits: read when it is made ready, and again in the
+/// transaction of its attempt, where it must be the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ground {
+    /// Of a letter of a ticket: the highest mark of that ticket and the ones that took it up, and which of them bears it.
+    pub mark: Option<(TicketNumber, Tlp)>,
+    /// Of a letter of a dissemination: how that stands.
+    pub dissemination: Option<DisseminationState>,
+    /// And its recipient, as the directory has it.
+    pub contact: Option<Contact>,
 }
 
 /// Where a decrypted text was seen first.
@@ -164,6 +187,8 @@ pub struct Snapshot {
     pub counters: Counters,
     /// The newest ticket of the last 24 h that the sender's mail opened.
     pub newest_of_sender: Option<TicketNumber>,
+    /// Letters of the ticket that the question names, and of what the sender has to confirm, that nobody has let go.
+    pub held: Vec<HeldLetter>,
     /// Those of the question's signatures that were used before: in which mail, and when.
     pub seen_signatures: BTreeMap<Sha256, (InboxId, Timestamp)>,
     /// Those of the question's decrypted texts that came before.
@@ -218,6 +243,7 @@ impl Snapshot {
             addressed: None,
             counters: Counters::default(),
             newest_of_sender: None,
+            held: Vec::new(),
             seen_signatures: BTreeMap::new(),
             seen_plaintexts: BTreeMap::new(),
             targets: BTreeMap::new(),

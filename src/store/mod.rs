@@ -23,6 +23,7 @@ mod standing;
 #[cfg(test)]
 mod tests;
 
+pub use crate::model::letter::OutboxId;
 pub use audit::{AuditHead, AuditReport};
 pub use decision::{Deciding, WaitingMail};
 pub use directory::{CertificateRow, ChangedContact, ContactRow, NewContact};
@@ -33,7 +34,7 @@ pub use listing::{
     ApprovalRow, AttachmentRow, ClockRow, DisseminationRow, MailFilter, MailPage, MailRow, MessageRow, OutboxRow, QuarantineRow,
     RecipientRow, TicketFilter, TicketPage, TicketRow, TimelineRow, View,
 };
-pub use outbox::{OutboxId, QueuedLetter};
+pub use outbox::{Claim, QueuedLetter};
 pub use retention::{DueErasure, Erasure, RetentionTerms};
 pub use standing::{Alarm, Figures, SYNC, Standing, UNACCOUNTED};
 

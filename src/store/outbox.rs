@@ -4,12 +4,12 @@
 use super::audit::{self, Entry};
 use super::row::{At, Word};
 use super::{Changed, Place, Store, apply, at, snapshot};
+use crate::model::Sha256;
 use crate::model::effect::Decision;
-use crate::model::letter::{Letter, LetterState};
+use crate::model::letter::{Letter, LetterState, OutboxId};
 use crate::model::outcome::Settled;
-use crate::model::snapshot::{Question, Snapshot};
+use crate::model::snapshot::{Ground, Question, Snapshot};
 use crate::model::ticket::TicketNumber;
-use crate::model::{Sha256, Tlp};
 use anyhow::{Context as _, bail, ensure};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension as _, Transaction, named_params};
@@ -27,22 +27,14 @@ const SENT_BYTES_MAX: i64 = 64 * 1024;
 /// and there may be thousands of them too.
 const TURNS: [(i64, bool); 6] = [(0, false), (0, true), (1, false), (1, true), (2, false), (2, true)];
 
-/// The number of a row in the outbox: the ID of `outbox retry`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-pub struct OutboxId(pub i64);
-
-impl std::fmt::Display for OutboxId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)
-    }
-}
-
 /// A letter with what is known of its sending.
 #[derive(Debug, Clone)]
 pub struct QueuedLetter {
     pub id: OutboxId,
     /// With the content of its enclosures.
     pub letter: Letter,
+    /// What it may leave on, as it stood when it was read.
+    pub ground: Ground,
     /// The exact bytes to send, from rung O2 on; of a large letter of a dissemination until it is sent.
     pub sealed: Option<Vec<u8>>,
     pub state: LetterState,
@@ -52,6 +44,17 @@ pub struct QueuedLetter {
     pub queued_at: Timestamp,
     pub next_at: Option<Timestamp>,
     pub last_error: Option<String>,
+}
+
+/// What came of the wish to send a letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// The attempt is committed: it may be sent.
+    Taken,
+    /// It is not due any more (sent, cancelled, held meanwhile), or not sealed.
+    Gone,
+    /// What it may leave on is no longer what it was made ready by: ask again.
+    Changed,
 }
 
 impl Store {
@@ -137,6 +140,7 @@ impl Store {
                         Ok::<_, rusqlite::Error>(QueuedLetter {
                             id,
                             letter,
+                            ground: Ground::default(),
                             sealed: row.get(1)?,
                             state: row.get::<_, Word<_>>(2)?.0,
                             attempts: row.get(3)?,
@@ -151,6 +155,7 @@ impl Store {
                 .with_context(|| format!("read letter {id}"))?;
             let Some(found) = found else { bail!("there is no letter {id}") };
             let mut queued = found.with_context(|| format!("read letter {id}"))?.with_context(|| format!("read letter {id}"))?;
+            queued.ground = snapshot::ground(db, &queued.letter)?;
             for enclosure in &mut queued.letter.enclosures {
                 let content: Vec<u8> = db
                     .prepare_cached("SELECT content FROM blob WHERE sha256 = ?1")?
@@ -163,14 +168,6 @@ impl Store {
             }
             Ok(queued)
         })
-    }
-
-    /// The highest mark of a ticket as it stands and of the ones that took it up.
-    ///
-    /// # Errors
-    /// Where the database cannot be read.
-    pub fn ticket_mark(&self, ticket: &TicketNumber) -> anyhow::Result<Option<Tlp>> {
-        self.read(|db| snapshot::mark(db, ticket))
     }
 
     /// The SHA-256 of the bytes that were last sealed for each letter of a ticket, whether or not they are kept still.
@@ -223,21 +220,15 @@ impl Store {
         self.write(|tx| keep_sealed(tx, id, bytes, now))
     }
 
-    /// Rung O3: commits the attempt before anything connects. `false` where the letter is not due any
-    /// more (cancelled, sent, held meanwhile) or not sealed.
+    /// Rung O3: commits the attempt before the letter is given to anybody. `fresh`: bytes that were sealed while a
+    /// connection stood ready, kept in the same commit (O2); without them those that are stored go out. What the letter
+    /// was made ready by is asked again in this transaction: a mark that has risen since, a contact that was changed, a
+    /// dissemination that was cancelled is not missed.
     ///
     /// # Errors
     /// Where it cannot be committed: then nothing may be sent.
-    pub fn claim(&self, id: OutboxId, now: Timestamp) -> anyhow::Result<bool> {
-        self.write_if(|tx| attempt(tx, id, now))
-    }
-
-    /// Rungs O2 and O3 in one commit, for a letter that is sealed while a connection stands ready.
-    /// `false` where the letter is not due any more; its bytes are not kept then.
-    ///
-    /// # Errors
-    /// Where it cannot be committed: then nothing may be sent.
-    pub fn claim_sealed(&self, id: OutboxId, bytes: &[u8], now: Timestamp) -> anyhow::Result<bool> {
+    pub fn claim(&self, queued: &QueuedLetter, fresh: Option<&[u8]>, now: Timestamp) -> anyhow::Result<Claim> {
+        let id = queued.id;
         self.write_if(|tx| {
             let is_due: bool = tx
                 .prepare_cached(
@@ -246,9 +237,14 @@ impl Store {
                 .query_row((id.0, at(now)), |row| row.get(0))
                 .with_context(|| format!("read letter {id}"))?;
             if !is_due {
-                return Ok((false, Changed::No));
+                return Ok((Claim::Gone, Changed::No));
             }
-            keep_sealed(tx, id, bytes, now)?;
+            if snapshot::ground(tx, &queued.letter)? != queued.ground {
+                return Ok((Claim::Changed, Changed::No));
+            }
+            if let Some(bytes) = fresh {
+                keep_sealed(tx, id, bytes, now)?;
+            }
             attempt(tx, id, now)
         })
     }
@@ -313,41 +309,68 @@ impl Store {
     /// # Errors
     /// Where the letter is sent, cancelled, under way or not there, or it cannot be committed.
     pub fn retry(&self, id: OutboxId, by: &str, now: Timestamp) -> anyhow::Result<()> {
-        self.by_hand(
-            id,
-            by,
-            "retry",
-            "UPDATE outbox SET state = CASE state WHEN 'uncertain' THEN 'uncertain' ELSE 'queued' END, next_at = ?2, resends = 0
+        self.write(|tx| {
+            by_hand(
+                tx,
+                id,
+                by,
+                "retry",
+                "UPDATE outbox SET state = CASE state WHEN 'uncertain' THEN 'uncertain' ELSE 'queued' END, next_at = ?2, resends = 0
              WHERE id = ?1 AND state IN ('queued', 'uncertain', 'held', 'failed') AND ?2 IS NOT NULL",
-            now,
-        )
+                now,
+            )
+        })
     }
 
-    /// `outbox cancel`: it never leaves.
+    /// It never leaves, and nothing else follows from that.
     ///
     /// # Errors
     /// Where the letter is sent, cancelled, under way or not there, or it cannot be committed.
     pub fn cancel(&self, id: OutboxId, by: &str, now: Timestamp) -> anyhow::Result<()> {
-        self.by_hand(
-            id,
-            by,
-            "cancelled",
-            "UPDATE outbox SET state = 'cancelled', next_at = NULL
-             WHERE id = ?1 AND state IN ('queued', 'uncertain', 'held', 'failed') AND ?2 IS NOT NULL",
-            now,
-        )
+        self.write(|tx| never(tx, id, by, now))
     }
 
-    fn by_hand(&self, id: OutboxId, by: &str, what: &str, sql: &str, now: Timestamp) -> anyhow::Result<()> {
+    /// `outbox cancel`: it never leaves, and in the same transaction what follows from it (`f`: a recipient's state, a
+    /// ticket's timeline, a notice).
+    ///
+    /// # Errors
+    /// Where the letter is sent, cancelled, under way or not there, or it cannot be committed.
+    pub fn cancel_with(
+        &self,
+        id: OutboxId,
+        by: &str,
+        place: &Place,
+        question: &Question,
+        now: Timestamp,
+        f: impl FnOnce(&Snapshot) -> Decision,
+    ) -> anyhow::Result<()> {
         self.write(|tx| {
-            let state: Option<Word<LetterState>> =
-                tx.query_row("SELECT state FROM outbox WHERE id = ?1", [id.0], |row| row.get(0)).optional()?;
-            let Some(Word(state)) = state else { bail!("there is no letter {id}") };
-            let changed = tx.execute(sql, (id.0, at(now))).with_context(|| format!("change letter {id}"))?;
-            ensure!(changed == 1, "letter {id} is {state}");
-            note(tx, now, id, by, what, &format!("was {state}"), "command line")
+            never(tx, id, by, now)?;
+            let decision = f(&snapshot::take(tx, question, None, place, now)?);
+            let cause = format!("letter {id}");
+            apply::all(tx, &apply::Cause { text: &cause, inbox: None, content: None }, &decision, place, now)
         })
     }
+}
+
+fn never(tx: &Transaction<'_>, id: OutboxId, by: &str, now: Timestamp) -> anyhow::Result<()> {
+    by_hand(
+        tx,
+        id,
+        by,
+        "cancelled",
+        "UPDATE outbox SET state = 'cancelled', next_at = NULL
+         WHERE id = ?1 AND state IN ('queued', 'uncertain', 'held', 'failed') AND ?2 IS NOT NULL",
+        now,
+    )
+}
+
+fn by_hand(tx: &Transaction<'_>, id: OutboxId, by: &str, what: &str, sql: &str, now: Timestamp) -> anyhow::Result<()> {
+    let state: Option<Word<LetterState>> = tx.query_row("SELECT state FROM outbox WHERE id = ?1", [id.0], |row| row.get(0)).optional()?;
+    let Some(Word(state)) = state else { bail!("there is no letter {id}") };
+    let changed = tx.execute(sql, (id.0, at(now))).with_context(|| format!("change letter {id}"))?;
+    ensure!(changed == 1, "letter {id} is {state}");
+    note(tx, now, id, by, what, &format!("was {state}"), "command line")
 }
 
 fn keep_sealed(tx: &Transaction<'_>, id: OutboxId, bytes: &[u8], now: Timestamp) -> anyhow::Result<()> {
@@ -362,7 +385,7 @@ fn keep_sealed(tx: &Transaction<'_>, id: OutboxId, bytes: &[u8], now: Timestamp)
     audit::append(tx, now, &entry)
 }
 
-fn attempt(tx: &Transaction<'_>, id: OutboxId, now: Timestamp) -> anyhow::Result<(bool, Changed)> {
+fn attempt(tx: &Transaction<'_>, id: OutboxId, now: Timestamp) -> anyhow::Result<(Claim, Changed)> {
     let changed = tx
         .prepare_cached(
             "UPDATE outbox SET resends = resends + (state = 'uncertain'), state = 'sending', attempts = attempts + 1, attempted_at = ?2
@@ -371,10 +394,10 @@ fn attempt(tx: &Transaction<'_>, id: OutboxId, now: Timestamp) -> anyhow::Result
         .execute((id.0, at(now)))
         .with_context(|| format!("claim letter {id}"))?;
     if changed == 0 {
-        return Ok((false, Changed::No));
+        return Ok((Claim::Gone, Changed::No));
     }
     note(tx, now, id, apply::SELF, LetterState::Sending.word(), "", "outbox")?;
-    Ok((true, Changed::Yes))
+    Ok((Claim::Taken, Changed::Yes))
 }
 
 /// The time of the one sending again, `None` where that was done before.

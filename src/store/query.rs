@@ -7,7 +7,7 @@ use super::listing::{
 use super::retention::ERASED;
 use super::row::{At, Word, local};
 use super::{Store, at, snapshot};
-use crate::model::dissemination::{Dissemination, DisseminationNumber, DisseminationState};
+use crate::model::dissemination::{Dissemination, DisseminationNumber};
 use crate::model::letter::{Letter, LetterKind, LetterState};
 use crate::model::ticket::{Direction, Ticket, TicketNumber};
 use crate::model::{Address, InboxId, Sha256};
@@ -47,19 +47,6 @@ impl Store {
     /// Where the database cannot be read.
     pub fn dissemination_state(&self, number: &DisseminationNumber) -> anyhow::Result<Option<Dissemination>> {
         self.read(|db| snapshot::dissemination(db, number))
-    }
-
-    /// The state of a dissemination, without its recipients.
-    ///
-    /// # Errors
-    /// Where the database cannot be read.
-    pub fn dissemination_status(&self, number: &DisseminationNumber) -> anyhow::Result<Option<DisseminationState>> {
-        self.read(|db| {
-            db.prepare_cached("SELECT state FROM dissemination WHERE number = ?1")?
-                .query_row([&number.0], |row| row.get::<_, Word<_>>(0).map(|word| word.0))
-                .optional()
-                .with_context(|| format!("read the state of {number}"))
-        })
     }
 
     /// Tickets that time can still do something to: open, or closed with the survey not sent.

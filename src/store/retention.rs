@@ -121,7 +121,7 @@ fn due(db: &Connection, terms: RetentionTerms, view: &View, limit: i64) -> anyho
 }
 
 /// Tickets that have been closed for the term and of which something is left to erase. Letters that
-/// have not left yet stay until they have.
+/// wait to leave stay until they have; those that nobody has let go in all that time do not.
 fn tickets(db: &Connection, erases: Erasure, before: Timestamp, view: &View, limit: i64) -> anyhow::Result<Vec<DueErasure>> {
     let mut statement = db.prepare_cached(&format!(
         "SELECT * FROM (
@@ -129,10 +129,11 @@ fn tickets(db: &Connection, erases: Erasure, before: Timestamp, view: &View, lim
                  CASE WHEN :messages THEN (SELECT count(*) FROM inbox WHERE ticket = number AND state = 'decided' AND erased_at IS NULL) ELSE 0 END AS mails,
                  (SELECT count(*) FROM attachment WHERE ticket = number AND erased_at IS NULL AND (:messages OR document = 'identity')) AS files,
                  CASE WHEN :messages THEN (SELECT count(*) FROM outbox WHERE ticket = number AND erased_at IS NULL
-                     AND state IN ('sent', 'failed', 'cancelled'))
-                     + (SELECT count(*) FROM dissemination WHERE dissemination.ticket = ticket.number AND {HAS_WORDS}) ELSE 0 END AS letters
+                     AND {LEAVES_NO_MORE})
+                     + (SELECT count(*) FROM dissemination WHERE dissemination.ticket = ticket.number AND {}) ELSE 0 END AS letters
              FROM ticket WHERE closed_at <= :before AND state IN ('closed', 'rejected', 'merged'))
          WHERE mails + files + letters > 0 ORDER BY closed_at, number LIMIT :limit",
+        has_words()
     ))?;
     let rows =
         statement.query_map(named_params! { ":messages": erases == Erasure::Messages, ":before": at(before), ":limit": limit }, |row| {
@@ -178,19 +179,19 @@ impl Erasing<'_> {
     /// reporter sent: the document stands in them too. Their words stay until the other term ends.
     fn identity_documents(&self, ticket: &str) -> anyhow::Result<()> {
         let files = self.files(ticket, Some(Document::Identity))?;
-        files.iter().try_for_each(|sha256| self.bytes(sha256, ticket))?;
         for id in
             self.ids("SELECT id FROM inbox WHERE ticket = ?1 AND state = 'decided' AND kind <> 'analyst' AND erased_at IS NULL", ticket)?
         {
             self.raw(id)?;
         }
-        for id in self.ids(LETTERS_DONE, ticket)? {
+        for id in self.ids(&letters_over(), ticket)? {
             let letter = self.letter_of(id)?;
             if letter.enclosures.iter().any(|enclosure| files.contains(&enclosure.sha256)) {
+                self.end(id)?;
                 self.tx.prepare_cached("UPDATE outbox SET sealed = NULL WHERE id = ?1")?.execute([id]).context("erase a sent letter")?;
             }
         }
-        Ok(())
+        files.iter().try_for_each(|sha256| self.bytes(sha256, ticket))
     }
 
     fn messages(&self, ticket: &str) -> anyhow::Result<()> {
@@ -198,7 +199,8 @@ impl Erasing<'_> {
             self.mail(id)?;
         }
         let mut enclosed = BTreeSet::new();
-        for id in self.ids(LETTERS_DONE, ticket)? {
+        for id in self.ids(&letters_over(), ticket)? {
+            self.end(id)?;
             enclosed.extend(self.letter(id)?);
         }
         enclosed.extend(self.disseminations(ticket)?);
@@ -254,6 +256,22 @@ impl Erasing<'_> {
         self.audit("mail", &id.to_string(), &Sha256::of(tombstone.as_bytes()))
     }
 
+    /// What nobody has let go until its term ended never leaves: it would leave without its words.
+    fn end(&self, id: i64) -> anyhow::Result<()> {
+        let ended = self
+            .tx
+            .prepare_cached("UPDATE outbox SET state = 'cancelled', next_at = NULL WHERE id = ?1 AND state IN ('held', 'uncertain')")?
+            .execute([id])
+            .context("cancel a letter that was held")?;
+        if ended == 0 {
+            return Ok(());
+        }
+        let thing_id = id.to_string();
+        let (detail, cause) = (self.why.word(), "retention");
+        let entry = Entry { by: self.by, what: "cancelled", thing: "letter", thing_id: &thing_id, detail, cause, digest: "" };
+        audit::append(self.tx, self.now, &entry)
+    }
+
     /// The words and sealed bytes of one letter; to whom, when and why stay. Gives the files that it carried.
     fn letter(&self, id: i64) -> anyhow::Result<Vec<Sha256>> {
         let mut letter = self.letter_of(id)?;
@@ -275,7 +293,7 @@ impl Erasing<'_> {
     /// The words of the ticket's disseminations and the names of their recipients; who agreed, to which code, whose
     /// address was sent what and when stay. Gives the files that they carried.
     fn disseminations(&self, ticket: &str) -> anyhow::Result<Vec<Sha256>> {
-        let sql = format!("SELECT number, body FROM dissemination WHERE ticket = ?1 AND {HAS_WORDS}");
+        let sql = format!("SELECT number, body FROM dissemination WHERE ticket = ?1 AND {}", has_words());
         let mut statement = self.tx.prepare_cached(&sql)?;
         let rows = statement.query_map([ticket], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let rows: Vec<(String, String)> = rows.collect::<Result<_, _>>().context("list disseminations")?;
@@ -345,9 +363,18 @@ impl Erasing<'_> {
     }
 }
 
-/// Letters that nothing more happens to.
-const LETTERS_DONE: &str = "SELECT id FROM outbox WHERE ticket = ?1 AND erased_at IS NULL AND state IN ('sent', 'failed', 'cancelled')";
+/// Letters to which nothing more happens by itself.
+const LEAVES_NO_MORE: &str =
+    "(outbox.state IN ('sent', 'failed', 'cancelled', 'held') OR (outbox.state = 'uncertain' AND outbox.next_at IS NULL))";
+
+fn letters_over() -> String {
+    format!("SELECT id FROM outbox WHERE ticket = ?1 AND erased_at IS NULL AND {LEAVES_NO_MORE}")
+}
 
 /// A dissemination that has words left, and of which nothing waits to be sent.
-const HAS_WORDS: &str = "json_extract(dissemination.body, '$.text') <> '' AND NOT EXISTS (SELECT 1 FROM outbox
-    WHERE outbox.dissemination = dissemination.number AND outbox.state NOT IN ('sent', 'failed', 'cancelled'))";
+fn has_words() -> String {
+    format!(
+        "json_extract(dissemination.body, '$.text') <> '' AND NOT EXISTS (SELECT 1 FROM outbox
+             WHERE outbox.dissemination = dissemination.number AND NOT {LEAVES_NO_MORE})"
+    )
+}

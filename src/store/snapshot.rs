@@ -6,13 +6,15 @@ use super::row::{At, Word};
 use super::{Place, at, directory, ledger, query};
 use crate::model::dissemination::{Addressed, Dissemination, DisseminationNumber, DisseminationState};
 use crate::model::effect::Filing;
-use crate::model::letter::{ENCLOSURES_BYTES_MAX, ENCLOSURES_MAX, Enclosure};
-use crate::model::snapshot::{Candidate, Counters, FiledMail, Moment, OurLetter, Question, SeenPlaintext, Snapshot, Spoken, TimelineLine};
+use crate::model::letter::{ENCLOSURES_BYTES_MAX, ENCLOSURES_MAX, Enclosure, Letter};
+use crate::model::snapshot::{
+    Candidate, Counters, FiledMail, Ground, HeldLetter, Moment, OurLetter, Question, SeenPlaintext, Snapshot, Spoken, TimelineLine,
+};
 use crate::model::ticket::{State, Ticket, TicketNumber};
 use crate::model::{Address, Fingerprint, InboxId, Sha256, Tlp};
 use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Connection, OptionalExtension as _, Row};
+use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 use std::collections::BTreeSet;
 
 /// More references than this are not looked up (a mail brings at most 60).
@@ -127,9 +129,19 @@ pub(super) fn take(
     if let Some(sender) = &question.sender {
         world.contact = directory::by_address(db, sender)?;
         world.awaited_of_sender = awaited_of(db, sender)?;
+        for number in &world.awaited_of_sender {
+            world.held.extend(held(db, "dissemination = ?1 AND to_address = ?2", (&number.0, sender.as_str()))?);
+        }
     }
     if let Some(id) = question.mail {
         world.mail = filed(db, id)?;
+    }
+    if let Some(number) = &question.held_of {
+        world.held.extend(held(db, "ticket = ?1 AND dissemination IS NULL", [&number.0])?);
+        // Those of tickets that it took up as well: they were loaded with it.
+        for dissemination in world.disseminations.keys() {
+            world.held.extend(held(db, "dissemination = ?1", [&dissemination.0])?);
+        }
     }
     if let Some(number) = &question.timeline {
         world.timeline = timeline(db, number)?;
@@ -226,6 +238,25 @@ fn awaited_of(db: &Connection, sender: &Address) -> anyhow::Result<Vec<Dissemina
     let rows = statement.query_map([sender.as_str()], |row| row.get::<_, String>(0))?;
     let numbers: Vec<String> = rows.collect::<Result<_, _>>().context("look for what the sender has to confirm")?;
     Ok(numbers.into_iter().map(DisseminationNumber).collect())
+}
+
+/// Letters that nobody has let go, and reminders that wait. Those to the house say what happened, and an
+/// acknowledgement waits for a command of its own (contract 2): they are none of these.
+fn held(db: &Connection, which: &str, parameters: impl Params) -> anyhow::Result<Vec<HeldLetter>> {
+    let mut statement = db.prepare_cached(&format!(
+        "SELECT message_id, kind, to_address, dissemination FROM outbox
+         WHERE {which} AND kind NOT IN ('acknowledgement', 'notice', 'receipt', 'report')
+             AND (state = 'held' OR (state = 'queued' AND kind = 'reminder')) ORDER BY id"
+    ))?;
+    let rows = statement.query_map(parameters, |row| {
+        Ok(HeldLetter {
+            message_id: row.get(0)?,
+            kind: row.get::<_, Word<_>>(1)?.0,
+            to: row.get::<_, Word<Address>>(2)?.0,
+            dissemination: row.get::<_, Option<String>>(3)?.map(DisseminationNumber),
+        })
+    })?;
+    rows.collect::<Result<_, _>>().context("look for letters that are held")
 }
 
 fn newest_of_sender(db: &Connection, question: &Question, now: Timestamp) -> anyhow::Result<Option<TicketNumber>> {
@@ -369,30 +400,43 @@ fn addressed(db: &Connection, number: &DisseminationNumber, to: &Address) -> any
         .query_row((&number.0, to.as_str()), |row| row.get(0))
         .context("look for recipients that wait")?;
     // Asked only of the last one: it reads them all.
-    let (others_left, others_failed) = if others_wait {
-        (false, false)
-    } else {
-        db.prepare_cached(
-            "SELECT coalesce(max(json_extract(body, '$.sent_at') IS NOT NULL), 0), coalesce(max(state = 'bounced'), 0)
-             FROM recipient WHERE dissemination = ?1 AND address <> ?2",
-        )?
-        .query_row((&number.0, to.as_str()), |row| Ok((row.get(0)?, row.get(1)?)))
-        .context("look for recipients that were reached or not")?
-    };
+    let others_left: bool = !others_wait
+        && db
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM recipient WHERE dissemination = ?1 AND address <> ?2 AND json_extract(body, '$.sent_at') IS NOT NULL)",
+            )?
+            .query_row((&number.0, to.as_str()), |row| row.get(0))
+            .context("look for recipients that were reached")?;
     let recipient = serde_json::from_str(&body).with_context(|| format!("read a recipient of {number}"))?;
     let author = Address::parse(&author).with_context(|| format!("the author of {number} is no address"))?;
     let (number, ticket) = (number.clone(), TicketNumber(ticket));
-    Ok(Some(Addressed { number, ticket, author, state, recipient, others_wait, others_left, others_failed }))
+    Ok(Some(Addressed { number, ticket, author, state, recipient, others_wait, others_left }))
 }
 
-/// The highest mark of a ticket and those that took it up.
-pub(super) fn mark(db: &Connection, number: &TicketNumber) -> anyhow::Result<Option<Tlp>> {
-    let (mut mark, mut next) = (None, Some(number.clone()));
+/// What a letter may leave on, as it stands now.
+pub(super) fn ground(db: &Connection, letter: &Letter) -> anyhow::Result<Ground> {
+    let Some(number) = &letter.dissemination else {
+        let mark = letter.ticket.as_ref().map(|ticket| mark(db, ticket)).transpose()?.flatten();
+        return Ok(Ground { mark, ..Ground::default() });
+    };
+    let state: Option<Word<DisseminationState>> = db
+        .prepare_cached("SELECT state FROM dissemination WHERE number = ?1")?
+        .query_row([&number.0], |row| row.get(0))
+        .optional()
+        .with_context(|| format!("read the state of {number}"))?;
+    Ok(Ground { mark: None, dissemination: state.map(|word| word.0), contact: directory::by_address(db, &letter.to)? })
+}
+
+/// The highest mark of a ticket and those that took it up, and which of them bears it.
+fn mark(db: &Connection, number: &TicketNumber) -> anyhow::Result<Option<(TicketNumber, Tlp)>> {
+    let (mut mark, mut next): (Option<(TicketNumber, Tlp)>, _) = (None, Some(number.clone()));
     // Merging refuses merged targets, so a chain is short; the bound keeps a damaged one from going round.
     for _ in 0..TICKETS_MAX {
         let Some(number) = next.take() else { break };
         let Some(ticket) = ticket(db, &number)? else { break };
-        mark = mark.max(ticket.tlp);
+        if let Some(higher) = ticket.tlp.filter(|tlp| mark.as_ref().is_none_or(|(_, mark)| tlp > mark)) {
+            mark = Some((ticket.number, higher));
+        }
         next = ticket.merged_into;
     }
     Ok(mark)

@@ -4,7 +4,7 @@ use bantuan70::cli::demo::stage::{Actor, Note, Setting, Stage};
 use bantuan70::model::contact::ContactKind;
 use bantuan70::model::letter::LetterState;
 use bantuan70::model::{Address, Language};
-use bantuan70::store::{NewContact, View};
+use bantuan70::store::{Claim, NewContact, View};
 
 #[tokio::test]
 async fn what_was_uncertain_when_its_dissemination_was_cancelled_does_not_leave_later() {
@@ -37,7 +37,7 @@ async fn what_was_uncertain_when_its_dissemination_was_cancelled_does_not_leave_
     assert_eq!(letter.1, LetterState::Queued);
     // The process dies while the letter is under way, and finds it uncertain when it starts again.
     let (store, now) = (&stage.daemon.store, stage.clock.now());
-    assert!(store.claim_sealed(letter.0, b"sealed\r\n", now).unwrap());
+    assert_eq!(store.claim(&store.letter(letter.0).unwrap(), Some(b"sealed\r\n"), now).unwrap(), Claim::Taken);
     store.recover_outbox(now).unwrap();
     assert_eq!(state_to(&stage, "csirt@bank.example").1, LetterState::Uncertain);
 

@@ -14,6 +14,7 @@ mod laws;
 mod log;
 mod queue;
 mod risen;
+mod stopped;
 mod table;
 mod tampered;
 mod told;

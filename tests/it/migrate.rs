@@ -2,10 +2,11 @@
 //! that version left them, is climbed from here.
 
 use crate::store::{later, place, view};
-use bantuan70::model::letter::LetterState;
+use bantuan70::decide::readable;
+use bantuan70::model::letter::{Letter, LetterKind, LetterState, Words};
 use bantuan70::model::snapshot::Question;
 use bantuan70::model::{Address, Sha256};
-use bantuan70::store::{Store, TicketFilter, Unfit};
+use bantuan70::store::{OutboxId, Store, TicketFilter, Unfit};
 use std::path::Path;
 
 /// A landed step: its file, the hash that it will have for ever, and rows of its version.
@@ -72,6 +73,14 @@ fn each_old_version_climbs_with_all_that_it_holds() {
         let contact = store.contact(&Address::parse("sari@bank.test").unwrap()).unwrap().unwrap();
         assert_eq!((contact.sectors.len(), contact.verified_how.as_deref()), (1, Some("call-back")));
         assert_eq!(store.certificates().unwrap().len(), 1);
+        // An acknowledgement holds nothing of the report, whatever its ticket is marked, also where it does not say so;
+        // of what a person may have written nobody can tell.
+        let old = store.letter(OutboxId(1)).unwrap().letter;
+        assert_eq!((old.kind, old.words), (LetterKind::Acknowledgement, Words::Unsaid), "version {version}");
+        let is_asked = |kind| readable::is_asked(&Letter { kind, ..old.clone() });
+        let (fixed, written): (Vec<LetterKind>, Vec<LetterKind>) = LetterKind::ALL.iter().partition(|kind| !is_asked(**kind));
+        assert_eq!(fixed, [LetterKind::Acknowledgement, LetterKind::Closing, LetterKind::Survey, LetterKind::Reminder]);
+        assert!(written.contains(&LetterKind::Request) && written.contains(&LetterKind::Reply));
         // What was under way and what waited goes on.
         assert_eq!(store.recover_outbox(later(2)).unwrap().len(), 1);
         let row = &store.outbox(&[], &view(later(3))).unwrap()[0];

@@ -1,12 +1,12 @@
 //! What may not be kept any longer is gone from the disk, and what must stay still proves itself.
 
-use crate::store::{arrival, event, filing, letter, open_store, opens, place, settled, start, view};
+use crate::store::{arrival, claim, event, filing, letter, open_store, opens, place, settled, start, view};
 use bantuan70::model::effect::{Decision, Effect, Indicators, Kept, MailKind};
 use bantuan70::model::letter::{Enclosure, LetterKind, LetterState};
 use bantuan70::model::snapshot::Question;
 use bantuan70::model::ticket::{State, TicketEvent, TicketNumber};
 use bantuan70::model::{Document, InboxId, Sha256};
-use bantuan70::store::{Erasure, RetentionTerms, Store};
+use bantuan70::store::{Erasure, OutboxId, RetentionTerms, Store};
 use jiff::{SignedDuration, Timestamp};
 use std::path::Path;
 use std::sync::Arc;
@@ -64,7 +64,7 @@ fn report(store: &Store, uid: u32) -> (InboxId, TicketNumber) {
     for letter in store.due_letters(start(), 10).unwrap() {
         let enclosed = store.letter(letter).unwrap().letter.enclosures.iter().flat_map(|file| file.content.to_vec()).collect();
         store.store_sealed(letter, &[b"sealed ".to_vec(), enclosed].concat(), start()).unwrap();
-        assert!(store.claim(letter, start()).unwrap());
+        assert!(claim(store, letter, start()));
         let sent = settled(LetterState::Sent);
         store
             .settle(letter, &sent, &place(), &Question::default(), start(), |_| Decision { effects: Vec::new(), because: Vec::new() })
@@ -204,4 +204,37 @@ fn a_reporters_key_goes_with_the_messages_and_a_replay_is_known_for_ever() {
         })
         .unwrap();
     assert!(seen);
+}
+
+#[test]
+fn what_nobody_let_go_until_the_term_ended_is_erased_and_never_leaves() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let (_, number) = report(&store, 1);
+    let [held, uncertain, waits] = ["ditahan", "tak-pasti", "menunggu"].map(|words| {
+        let mut one = letter(LetterKind::Notice, Some(&number), &format!("{words}@bssn.test"));
+        one.text = format!("canary-{words}");
+        if words == "ditahan" {
+            one.enclosures = vec![file("KTP.png", CARD)];
+            one.held_because = Some("no certificate".to_owned());
+        }
+        act(&store, vec![Effect::Queue(Box::new(one))], after(1));
+        OutboxId(store.outbox(LetterState::ALL, &view(after(1))).unwrap().iter().map(|row| row.id).max().unwrap())
+    });
+    let shell = rusqlite::Connection::open(store.path()).unwrap();
+    shell.execute("UPDATE outbox SET state = 'uncertain', next_at = NULL WHERE id = ?1", [uncertain.0]).unwrap();
+    drop(shell);
+    close(&store, &number, after(10));
+    assert_eq!(erase(&store, after(100)), [Erasure::IdentityDocuments]);
+    assert!(!is_on_disk(folder.path(), CARD), "a letter that is held keeps no identity card");
+    let state = |id| store.letter(id).unwrap().state;
+    assert_eq!([held, uncertain, waits].map(state), [LetterState::Cancelled, LetterState::Uncertain, LetterState::Queued]);
+    assert!(is_on_disk(folder.path(), b"canary-ditahan"));
+
+    assert_eq!(erase(&store, after(10 + 5 * 365)), [Erasure::Messages]);
+    assert!(!is_on_disk(folder.path(), b"canary-ditahan") && !is_on_disk(folder.path(), b"canary-tak-pasti"));
+    assert!(is_on_disk(folder.path(), b"canary-menunggu"), "what waits to leave leaves whole");
+    assert_eq!([held, uncertain, waits].map(state), [LetterState::Cancelled, LetterState::Cancelled, LetterState::Queued]);
+    assert!(store.retry(held, "test", after(9_000)).is_err() && store.retry(uncertain, "test", after(9_000)).is_err());
+    assert_eq!(store.audit_verify().unwrap().problems, [""; 0]);
 }

@@ -1,6 +1,6 @@
 //! What a decision sees of the database, and what each effect leaves in it.
 
-use crate::store::{arrival, new_ticket, opens, place};
+use crate::store::{arrival, claim, new_ticket, opens, place};
 use crate::store::{event, filing, just, later, letter, open_store, start, view, with_ticket};
 use bantuan70::model::contact::ContactKind;
 use bantuan70::model::dissemination::{
@@ -12,7 +12,7 @@ use bantuan70::model::outcome::Settled;
 use bantuan70::model::snapshot::{Question, Snapshot};
 use bantuan70::model::ticket::{State, TicketEvent, TicketNumber};
 use bantuan70::model::{Address, Document, Fingerprint, InboxId, Language, Sha256, Tlp};
-use bantuan70::store::{ChangedContact, Deciding, MailFilter, NewContact, Place, Released, Store, TicketFilter};
+use bantuan70::store::{ChangedContact, Claim, Deciding, MailFilter, NewContact, Place, QueuedLetter, Released, Store, TicketFilter};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -298,7 +298,7 @@ fn a_dissemination_is_kept_changed_and_its_waiting_letters_cancelled() {
     assert_eq!(&*store.letter(sari).unwrap().letter.enclosures[0].content, b"dokumen");
 
     store.store_sealed(sari, b"sealed", later(12)).unwrap();
-    assert!(store.claim(sari, later(12)).unwrap());
+    assert!(claim(&store, sari, later(12)));
     let sent = Settled { state: LetterState::Sent, next_at: None, error: None, reply: None, counts_attempt: true };
     let question = Question { disseminations: vec![draft.number.clone()], ..Question::default() };
     store
@@ -542,9 +542,49 @@ fn a_letter_is_sealed_and_claimed_in_one_commit() {
     let store = open_store(folder.path());
     with_ticket(&store);
     let id = store.due_letters(later(1), 1).unwrap()[0];
-    assert!(store.claim_sealed(id, b"sealed", later(1)).unwrap());
+    let due = store.letter(id).unwrap();
+    assert_eq!(store.claim(&due, Some(b"sealed"), later(1)).unwrap(), Claim::Taken);
     let queued = store.letter(id).unwrap();
     assert_eq!((queued.state, queued.sealed.as_deref(), queued.attempts), (LetterState::Sending, Some(b"sealed".as_slice()), 1));
-    assert!(!store.claim_sealed(id, b"other", later(2)).unwrap());
+    assert_eq!(store.claim(&due, Some(b"other"), later(2)).unwrap(), Claim::Gone);
     assert_eq!(store.letter(id).unwrap().sealed.as_deref(), Some(b"sealed".as_slice()), "what is under way keeps its bytes");
+}
+
+#[test]
+fn c13_what_changes_between_making_a_letter_ready_and_its_attempt_is_not_missed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let (_, number) = with_ticket(&store);
+    let sari = address("sari@bank.test");
+    store.add_contact(&contact("Sari", "sari@bank.test", &[], &[]), "test", start()).unwrap();
+    let mut to_sari = letter(LetterKind::Dissemination, Some(&number), "dis.sari@bssn.test");
+    (to_sari.to, to_sari.dissemination) = (sari.clone(), Some(DisseminationNumber::new(2026, 1)));
+    let released = dissemination(&number, DisseminationState::Sending);
+    act(&store, vec![Effect::SetDissemination(Box::new(released.clone())), Effect::Queue(Box::new(to_sari))], 1).unwrap();
+    let due = |kind: LetterKind| {
+        let of_kind = |id| Some(store.letter(id).unwrap()).filter(|queued| queued.letter.kind == kind);
+        store.due_letters(later(9), 10).unwrap().into_iter().find_map(of_kind).unwrap()
+    };
+    let is_changed = |ready: &QueuedLetter| {
+        let claim = store.claim(ready, Some(b"sealed"), later(9)).unwrap();
+        let now = store.letter(ready.id).unwrap();
+        claim == Claim::Changed && now.state == LetterState::Queued && now.sealed.is_none() && now.attempts == 0
+    };
+    // The mark of the ticket, for words that nobody encrypted.
+    let ready = due(LetterKind::Acknowledgement);
+    act(&store, vec![event(&number, TicketEvent::TlpSet { to: Tlp::Red })], 2).unwrap();
+    assert!(is_changed(&ready));
+    assert_eq!(store.claim(&due(LetterKind::Acknowledgement), Some(b"sealed"), later(9)).unwrap(), Claim::Taken);
+    // The recipient, as the directory has it.
+    let ready = due(LetterKind::Dissemination);
+    store.verify_contact(&sari, "call-back", "test", later(3)).unwrap();
+    assert!(is_changed(&ready));
+    let ready = due(LetterKind::Dissemination);
+    store.remove_contact(&sari, "test", later(4)).unwrap();
+    assert!(is_changed(&ready));
+    // And the dissemination: a letter of uncertain fate is not among those that its cancelling cancels.
+    let ready = due(LetterKind::Dissemination);
+    act(&store, vec![Effect::SetDissemination(Box::new(Dissemination { state: DisseminationState::Cancelled, ..released }))], 5).unwrap();
+    assert!(is_changed(&ready));
+    assert_eq!(store.audit_verify().unwrap().problems, [""; 0]);
 }

@@ -16,7 +16,7 @@ use bantuan70::model::letter::{Letter, LetterKind, LetterState};
 use bantuan70::model::outcome::Settled;
 use bantuan70::model::ticket::{State, Ticket, TicketEvent};
 use bantuan70::model::{Address, Language, ticket::TicketNumber};
-use bantuan70::store::{NewContact, TicketFilter, View};
+use bantuan70::store::{NewContact, OutboxId, TicketFilter, View};
 use jiff::{SignedDuration, Timestamp};
 
 /// A centre with the analyst ani; whoever else is brought writes to it.
@@ -298,8 +298,9 @@ fn f41_what_may_have_arrived_twice_is_said_and_a_second_uncertain_end_is_told() 
         reply: None,
         counts_attempt: true,
     };
-    let consequences =
-        |kind, next_at| retry::consequences(&letter(kind), &settled(next_at), &world, bench.desk(&property::KEY, property::now()));
+    let consequences = |kind, next_at| {
+        retry::consequences(OutboxId(7), &letter(kind), &settled(next_at), &world, bench.desk(&property::KEY, property::now()))
+    };
     let timeline = |effects: &[Effect]| {
         effects.iter().filter(|effect| matches!(effect, Effect::Event { event: TicketEvent::Noted { .. }, detail, .. } if detail.contains("kemungkinan ganda"))).count()
     };

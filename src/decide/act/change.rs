@@ -225,6 +225,7 @@ pub(super) fn close(job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, St
         work.event(&ticket.number, job.by(), TicketEvent::Noted { text: reason.clone() }, report::one_line(&reason));
     }
     disseminate::close_with_ticket(&ticket.number, job, work);
+    job.next.extend(disseminate::drop_held_of(&ticket.number, work));
     end(&ticket.number, State::Closed, job.by(), work);
     if ticket.service == Service::Complaint && letters::may_write(&ticket) {
         let fields = work.fields(Some(&ticket.number));

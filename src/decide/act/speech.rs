@@ -131,6 +131,7 @@ pub(super) fn reject(job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, S
     };
     meet(&ticket.number, ClockName::Verification, job.by(), work);
     disseminate::withdraw_drafts(&ticket.number, job, work);
+    job.next.extend(disseminate::drop_held(|letter| letter.dissemination.is_none(), &ticket.number, work));
     end(&ticket.number, State::Rejected, job.by(), work);
     Ok(result)
 }

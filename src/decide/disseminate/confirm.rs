@@ -1,5 +1,6 @@
 //! What recipients answer, and what counts as their confirmation (contract 9).
 
+use super::drop_held;
 use crate::decide::letters::lines::About;
 use crate::decide::report::{self, note_message, one_line};
 use crate::decide::work::Work;
@@ -10,7 +11,7 @@ use crate::model::dissemination::{Dissemination, DisseminationNumber, Disseminat
 use crate::model::effect::{Decision, Effect};
 use crate::model::letter::{LetterKind, LetterState};
 use crate::model::policy::Person;
-use crate::model::snapshot::OurLetter;
+use crate::model::snapshot::{HeldLetter, OurLetter};
 use crate::model::ticket::{Ticket, TicketNumber};
 use crate::openpgp::open::SignedText;
 
@@ -58,6 +59,7 @@ pub fn answered(arrived: &Arrived<'_>, number: &DisseminationNumber, mut work: W
     if let Some(one) = dissemination.addressed(&from) {
         work.set_addressed(one, from.as_str(), what.clone());
     }
+    drop_held(|letter| is_to(letter, number, &from), &ticket, &mut work);
     if let Some(all) = all_confirmed(&dissemination, &work) {
         work.notify_about(&ticket, About::AllConfirmed, all, vec![what.clone()], "");
     }
@@ -205,9 +207,16 @@ pub fn confirm_by_hand(
     if let Some(one) = dissemination.addressed(address) {
         work.set_addressed(one, person.address.as_str(), one_line(&what));
     }
+    let dropped = drop_held(|letter| is_to(letter, &dissemination.number, address), &ticket.number, work);
     let was_over = before == DisseminationState::Closed;
     let all = all_confirmed(&dissemination, work).filter(|_| !was_over);
-    Ok(all.map_or_else(|| what.clone(), |all| format!("{}; {all}", what.trim_end_matches('.'))))
+    let more: Vec<String> = dropped.into_iter().chain(all).collect();
+    Ok(if more.is_empty() { what } else { format!("{}; {}", what.trim_end_matches('.'), more.join("; ")) })
+}
+
+/// A mail or reminder of the dissemination that was not let go, to one who has it by now.
+fn is_to(letter: &HeldLetter, number: &DisseminationNumber, address: &Address) -> bool {
+    letter.dissemination.as_ref() == Some(number) && letter.to == *address
 }
 
 /// Recipients who have not confirmed, each with its state, internal units aside: what keeps a ticket from closing.

@@ -1,6 +1,7 @@
 //! What leaves: one letter a recipient, and the last question before it goes. What stands in the
 //! directory now counts, not what stood there when the dissemination was drafted.
 
+use super::progress::{reached_nobody, ways_out};
 use crate::decide::Desk;
 use crate::decide::letters::text;
 use crate::decide::readable;
@@ -10,6 +11,7 @@ use crate::mail::template::TemplateName;
 use crate::model::contact::{Contact, ContactKind};
 use crate::model::dissemination::{Dissemination, DisseminationNumber, DisseminationState, Recipient, RecipientKind, RecipientState};
 use crate::model::letter::{AutoSubmitted, Enclosure, Letter, LetterKind, Protection, Words};
+use crate::model::snapshot::Ground;
 use crate::model::ticket::AtReporter;
 use crate::model::unfit::Unfit;
 use crate::model::{Address, Sha256, Tlp};
@@ -20,8 +22,14 @@ use std::collections::BTreeMap;
 pub(super) type Directory = BTreeMap<Address, Contact>;
 
 /// Queues one letter a recipient, exactly as the manifest says. Who cannot be reached safely is held;
-/// where a person can mend that, the letter waits in the outbox as held.
-pub(super) fn release(mut dissemination: Dissemination, by: &str, directory: &Directory, work: &mut Work<'_>) -> Dissemination {
+/// where a person can mend that, the letter waits in the outbox as held. Where nobody can be reached, the sending is
+/// over before it began: gives the words for whoever hears of it now.
+pub(super) fn release(
+    mut dissemination: Dissemination,
+    by: &str,
+    directory: &Directory,
+    work: &mut Work<'_>,
+) -> (Dissemination, Vec<String>) {
     dissemination.state = DisseminationState::Sending;
     dissemination.sent_at = Some(work.desk.now);
     dissemination.released = Some(dissemination.code());
@@ -42,11 +50,19 @@ pub(super) fn release(mut dissemination: Dissemination, by: &str, directory: &Di
     dissemination.recipients = recipients;
     let held = dissemination.recipients.iter().filter(|recipient| recipient.state == RecipientState::Held).count();
     let queued = dissemination.recipients.len() - held;
+    if queued == 0 {
+        dissemination.state = DisseminationState::Sent;
+    }
     let counts = [("number", dissemination.number.0.clone()), ("queued", queued.to_string()), ("held", held.to_string())];
     let arguments: Vec<(&str, &str)> = counts.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let what = work.desk.say("dissemination.released", &arguments);
     work.set_dissemination(dissemination.clone(), by, what);
-    dissemination
+    let mut unreached = Vec::new();
+    if queued == 0 {
+        unreached.push(reached_nobody(&dissemination.number, &dissemination.ticket, work));
+        unreached.extend(ways_out(work));
+    }
+    (dissemination, unreached)
 }
 
 /// Without a certificate AMBER and above never leave, and no mail to an internal unit does: there is
@@ -117,20 +133,13 @@ impl Agreed {
 /// The letter as it leaves. One of a dissemination is made anew of what was agreed to, whatever stands
 /// in its row; it leaves only where its row asks for exactly that, and nothing stands in its way now
 /// (contract 9). Any other letter leaves as it was decided, unless the mark of its ticket has risen above what
-/// it may be read under. `contact` is the recipient as the directory has it now, `mark` that of the
-/// ticket now.
+/// it may be read under.
 ///
 /// # Errors
 /// Why it is held, in words for the analyst.
-pub fn leaving<'q>(
-    queued: &'q Letter,
-    agreed: Option<&Agreed>,
-    contact: Option<&Contact>,
-    mark: Option<Tlp>,
-    desk: Desk<'_>,
-) -> Result<Cow<'q, Letter>, String> {
+pub fn leaving<'q>(queued: &'q Letter, ground: &Ground, agreed: Option<&Agreed>, desk: Desk<'_>) -> Result<Cow<'q, Letter>, String> {
     if queued.dissemination.is_none() && !matches!(queued.kind, LetterKind::Dissemination) {
-        return readable::obstacle(queued, mark, desk).map_or(Ok(Cow::Borrowed(queued)), Err);
+        return readable::obstacle(queued, ground, desk).map_or(Ok(Cow::Borrowed(queued)), Err);
     }
     let differs = || desk.say("held.not_as_agreed", &[("address", queued.to.as_str())]);
     let dissemination = &agreed.filter(|one| Some(one.number()) == queued.dissemination.as_ref()).ok_or_else(differs)?.0;
@@ -149,7 +158,7 @@ pub fn leaving<'q>(
     if !is_as_agreed {
         return Err(differs());
     }
-    if let Some(why) = obstacle(recipient, dissemination.tlp, contact, desk) {
+    if let Some(why) = obstacle(recipient, dissemination.tlp, ground.contact.as_ref(), desk) {
         return Err(why);
     }
     letter.enclosures.clone_from(&queued.enclosures);

@@ -5,9 +5,9 @@ use super::preview::{recipient_line, state_of_recipient, state_words};
 use crate::decide::letters::lines::About;
 use crate::decide::work::{DAEMON, Work};
 use crate::mail::template::TemplateName;
-use crate::model::dissemination::{Addressed, Dissemination, DisseminationState, RecipientState};
+use crate::model::dissemination::{Addressed, Dissemination, DisseminationNumber, DisseminationState, RecipientState};
 use crate::model::letter::LetterKind;
-use crate::model::ticket::{AtReporter, TicketEvent};
+use crate::model::ticket::{AtReporter, TicketEvent, TicketNumber};
 
 /// Recipients that one answer names; of thousands the numbers tell more, and `ticket show` names all.
 const NAMED_MAX: usize = 100;
@@ -51,16 +51,26 @@ pub fn set_unsent(mut one: Addressed, what: &str, work: &mut Work<'_>) {
     if !reaches_nobody {
         return;
     }
-    let told = work.desk.say("dissemination.reached_nobody", &[("number", &number.0)]);
-    work.event(&ticket, DAEMON, TicketEvent::Dissemination { number: number.0.clone(), what: told.clone() }, told.clone());
-    let ways_out = ["why", "again", "otherwise"].map(|key| work.desk.say(&format!("dissemination.unreached_{key}"), &[]));
-    let fields = work.event_fields(&ticket, About::Unreached(&number), told, ways_out.into(), "");
+    let told = reached_nobody(&number, &ticket, work);
+    let fields = work.event_fields(&ticket, About::Unreached(&number), told, ways_out(work), "");
     let author = work.desk.policy.person(&author);
     let people = author.map_or_else(|| work.audience(work.ticket(&ticket)), |author| vec![author]);
     for person in people {
         let letter = work.to_person(person, Some(&ticket), LetterKind::Notice, TemplateName::NoticeEvent, &fields);
         work.queue(letter, AtReporter::No);
     }
+}
+
+/// The sending is over and nothing is known to have left: the history says so. Gives the words.
+pub(super) fn reached_nobody(number: &DisseminationNumber, ticket: &TicketNumber, work: &mut Work<'_>) -> String {
+    let told = work.desk.say("dissemination.reached_nobody", &[("number", &number.0)]);
+    work.event(ticket, DAEMON, TicketEvent::Dissemination { number: number.0.clone(), what: told.clone() }, told.clone());
+    told
+}
+
+/// What a person can do about a dissemination that has reached nobody.
+pub(super) fn ways_out(work: &Work<'_>) -> Vec<String> {
+    ["why", "again", "otherwise"].map(|key| work.desk.say(&format!("dissemination.unreached_{key}"), &[])).into()
 }
 
 /// Of how many the mail has left, and how many stand otherwise.

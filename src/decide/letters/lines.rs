@@ -13,8 +13,8 @@ const RECIPIENTS_MAX: usize = 5;
 pub enum About<'a> {
     /// The ticket, and with it its reporter.
     Ticket,
-    /// The first analysis has not left.
-    HeldAnalysis,
+    /// A text to the reporter that has not left: the lines that send it again.
+    Unsent(&'a str),
     /// A recipient wrote who is to be answered: with a dissemination of the same mark.
     Recipient(&'a Address, Tlp),
     /// Recipients who were not reached by mail, or are silent: how it stands with them is learnt by another way.
@@ -34,7 +34,7 @@ pub enum About<'a> {
 pub fn of_event(about: About<'_>, ticket: Option<&Ticket>) -> Vec<String> {
     let mut lines = match about {
         About::Ticket if ticket.is_some_and(|ticket| ticket.reporter.is_some()) => vec!["!balas".to_owned()],
-        About::HeldAnalysis => vec!["!analisis".to_owned()],
+        About::Unsent(lines) => vec![lines.to_owned()],
         About::Ticket | About::LostReporter | About::Dissemination => Vec::new(),
         About::Recipient(address, mark) => {
             let mut lines = of_recipient(address);

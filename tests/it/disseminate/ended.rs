@@ -11,7 +11,7 @@ use bantuan70::model::dissemination::{DisseminationState, RecipientState};
 use bantuan70::model::letter::{LetterKind, LetterState};
 use bantuan70::model::outcome::SendOutcome;
 use bantuan70::model::ticket::{State, TicketNumber};
-use bantuan70::store::{OutboxId, RetentionTerms, View};
+use bantuan70::store::{Claim, OutboxId, RetentionTerms, View};
 use std::time::Duration;
 
 const RINA: &str = "rina@bank.example";
@@ -26,11 +26,11 @@ fn refused(hall: &Hall, id: OutboxId) {
     let (daemon, now) = (&hall.stage.daemon, hall.now());
     let (store, bench) = (&daemon.store, daemon.bench());
     store.store_sealed(id, b"sealed", now).unwrap();
-    assert!(store.claim(id, now).unwrap());
     let queued = store.letter(id).unwrap();
+    assert_eq!(store.claim(&queued, None, now).unwrap(), Claim::Taken);
     let tried = Tried { queued_at: queued.queued_at, attempts: 1, resends: 0 };
     let settled = retry::settle(&queued.letter, tried, &SendOutcome::Never { reason: "550 5.1.1 no such user".to_owned() }, now);
-    let consequences = |world: &_| retry::consequences(&queued.letter, &settled, world, bench.desk(&daemon.key, now));
+    let consequences = |world: &_| retry::consequences(id, &queued.letter, &settled, world, bench.desk(&daemon.key, now));
     store.settle(id, &settled, &bench.place(), &retry::ask(&queued.letter), now, consequences).unwrap();
 }
 

@@ -3,12 +3,14 @@
 
 use super::{Hall, read_by, to};
 use bantuan70::cli::demo::stage::{Actor, Note, Received};
+use bantuan70::mail::write::Center;
 use bantuan70::model::Address;
 use bantuan70::model::clock::ClockName;
 use bantuan70::model::contact::ContactKind;
 use bantuan70::model::ledger::Period;
-use bantuan70::model::letter::LetterState;
+use bantuan70::model::letter::{LetterKind, LetterState};
 use bantuan70::model::ticket::State;
+use bantuan70::openpgp::seal;
 use bantuan70::store::{OutboxId, OutboxRow, TicketFilter};
 
 const JOKO: &str = "joko@kantor.example";
@@ -49,8 +51,16 @@ fn is_held(hall: &Hall, sent: &[Received], why: &str) -> OutboxId {
     assert_eq!(row.state, LetterState::Held, "{why}");
     assert!(row.last_error.as_deref().unwrap_or_default().contains(why), "{row:?}");
     let told = read_by(sent, "ani@bssn.test");
-    assert!(told.contains(why) && told.contains("!terbuka"), "{why}: nobody was told:\n{told}");
-    OutboxId(row.id)
+    let id = OutboxId(row.id);
+    // After !analisis the ticket waits for it again; of any other text !balas is never refused.
+    let command = if row.kind == LetterKind::Analysis { "!analisis" } else { "!balas" };
+    let lines = [why.to_owned(), format!("{command}\n!terbuka"), format!("outbox cancel {id}"), format!("outbox retry {id}")];
+    for line in lines {
+        assert!(told.contains(&line), "{line}: nobody was told:\n{told}");
+    }
+    // What stands in the subject is what happened, and not all that can be done about it.
+    assert!(to(sent, "ani@bssn.test").iter().any(|mail| mail.subject.ends_with(&format!("kepada {JOKO} ditahan"))), "{told}");
+    id
 }
 
 /// Each kind of text that an analyst writes, under each mark that must be encrypted.
@@ -142,7 +152,10 @@ async fn p30_a_sealed_letter_that_waits_for_another_try_is_held_too_until_the_ma
     let mut hall = reported().await;
     decided(&mut hall, 1, &format!("!balas\n{CANARY}")).await;
     let id = OutboxId(answers(&hall)[0].id);
-    hall.stage.daemon.store.store_sealed(id, b"canary in the clear", hall.now()).unwrap();
+    let (daemon, bench) = (hall.stage.daemon.clone(), hall.stage.daemon.bench());
+    let center = Center { name: bench.policy.center_name.clone(), address: bench.policy.center_address.clone() };
+    let sealed = seal(&daemon.store.letter(id).unwrap().letter, &center, &bench.reader.keyring, hall.now()).unwrap();
+    daemon.store.store_sealed(id, sealed.bytes(), hall.now()).unwrap();
     decided(&mut hall, 1, "!tlp AMBER").await;
     let sent = hall.play().await;
     is_held(&hall, &sent, "sejak itu bertanda TLP:AMBER");
@@ -152,8 +165,8 @@ async fn p30_a_sealed_letter_that_waits_for_another_try_is_held_too_until_the_ma
     hall.stage.daemon.store.retry(id, "test", hall.now()).unwrap();
     let sent = hall.play().await;
     let (mails, row) = (to(&sent, JOKO), answers(&hall).pop().unwrap());
-    // What stood there was no letter of ours, and is not sent; the letter itself could be.
-    assert!(mails.iter().all(|mail| mail.protection == "signed" && mail.text.contains(CANARY)), "{row:?}");
+    assert_eq!((mails.len(), row.state, &*mails[0].raw), (1, LetterState::Sent, sealed.bytes()), "those bytes, once");
+    assert!(mails[0].protection == "signed" && mails[0].text.contains(CANARY));
 }
 
 /// What carries nothing of the report, and what a person declared free to read, leaves as it was queued; the
@@ -217,5 +230,29 @@ async fn p30_the_marks_of_what_was_received_and_of_a_merge_count_as_well() {
     let heir = format!("!gabung BANTUAN70-{}-000002", hall.year);
     decided(&mut hall, 1, &heir).await;
     let sent = hall.play().await;
-    is_held(&hall, &sent, "sejak itu bertanda TLP:AMBER");
+    // It is the other ticket that is marked, and has to be lowered where that was wrong.
+    is_held(&hall, &sent, &format!("tiket BANTUAN70-{}-000002 sejak itu bertanda TLP:AMBER", hall.year));
+}
+
+/// A text that is held when its ticket ends is cancelled, and whoever closes hears it; the closing letter goes out.
+#[tokio::test]
+async fn a_text_that_is_held_when_its_ticket_ends_is_cancelled() {
+    for ending in ["!tutup\nSelesai.", "!tolak\n!terbuka\nBukan insiden siber."] {
+        let mut hall = reported().await;
+        decided(&mut hall, 1, &format!("!balas\n{CANARY}")).await;
+        decided(&mut hall, 1, "!tlp AMBER").await;
+        let sent = hall.play().await;
+        let id = is_held(&hall, &sent, "sejak itu bertanda");
+        decided(&mut hall, 1, ending).await;
+        let sent = hall.play().await;
+        let receipt = read_by(&sent, "ani@bssn.test");
+        assert!(receipt.contains(&format!("tidak akan dikirim: balasan kepada {JOKO}")), "{ending}: {receipt}");
+        let mails = to(&sent, JOKO);
+        assert_eq!(mails.len(), 1, "{ending}: the letter that ends it leaves");
+        assert!(!mails[0].text.contains("canary"));
+        let store = &hall.stage.daemon.store;
+        assert_eq!(store.letter(id).unwrap().state, LetterState::Cancelled);
+        assert!(store.retry(id, "test", hall.now()).is_err());
+        assert_eq!(store.audit_verify().unwrap().problems, [""; 0]);
+    }
 }

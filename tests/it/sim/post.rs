@@ -8,7 +8,7 @@ use bantuan70::model::dissemination::DisseminationState;
 use bantuan70::model::letter::LetterState;
 use bantuan70::model::outcome::{Fault, SendOutcome, Settled};
 use bantuan70::openpgp::{recheck, seal};
-use bantuan70::store::{OutboxId, QueuedLetter};
+use bantuan70::store::{Claim, OutboxId, QueuedLetter};
 
 impl Town {
     /// Sends what is due. An error is a commit that failed.
@@ -33,11 +33,9 @@ impl Town {
         if dissemination.as_ref().is_some_and(|one| one.state == DisseminationState::Cancelled) {
             return store.cancel(id, "bantuan70", now).map(|()| true);
         }
-        let contact = store.contact(&queued.letter.to)?;
         let desk = bench.desk(&daemon.key, now);
         let agreed = dissemination.and_then(Agreed::new);
-        let mark = queued.letter.ticket.as_ref().map(|ticket| store.ticket_mark(ticket)).transpose()?.flatten();
-        let letter = match disseminate::leaving(&queued.letter, agreed.as_ref(), contact.as_ref(), mark, desk) {
+        let letter = match disseminate::leaving(&queued.letter, &queued.ground, agreed.as_ref(), desk) {
             Ok(letter) => letter,
             Err(because) => return self.commit(id, &queued, &held(because)).map(|()| true),
         };
@@ -50,10 +48,8 @@ impl Town {
             Ok(sealed) => sealed,
             Err(refused) => return self.commit(id, &queued, &held(refused.to_string())).map(|()| true),
         };
-        if queued.sealed.is_none() {
-            store.store_sealed(id, sealed.bytes(), now)?;
-        }
-        if !store.claim(id, now)? {
+        let fresh = queued.sealed.is_none().then(|| sealed.bytes());
+        if store.claim(&queued, fresh, now)? != Claim::Taken {
             return Ok(true);
         }
         let reason = || "the server said so".to_owned();
@@ -80,7 +76,7 @@ impl Town {
         let bench = daemon.bench();
         let desk = bench.desk(&daemon.key, now);
         let question = retry::ask(&queued.letter);
-        let consequences = |world: &_| retry::consequences(&queued.letter, settled, world, desk);
+        let consequences = |world: &_| retry::consequences(id, &queued.letter, settled, world, desk);
         daemon.store.settle(id, settled, &bench.place(), &question, now, consequences)?;
         Ok(())
     }

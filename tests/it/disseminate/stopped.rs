@@ -1,0 +1,250 @@
+//! Mail that leaves by a person's hand alone, or not at all: the dissemination ends all the same, its author hears
+//! of it once, and what lost its reason is cancelled.
+
+use super::attacks::header;
+use super::{Hall, read_by, to};
+use crate::harness::gpg::crlf;
+use bantuan70::cli::demo::stage::Received;
+use bantuan70::decide::retry::{self, Tried};
+use bantuan70::model::contact::ContactKind;
+use bantuan70::model::dissemination::{DisseminationState, RecipientState};
+use bantuan70::model::letter::{LetterKind, LetterState};
+use bantuan70::model::outcome::SendOutcome;
+use bantuan70::model::{Address, Fingerprint};
+use bantuan70::store::{Claim, OutboxId};
+use std::process::Command;
+
+const RINA: &str = "rina@bank.example";
+const SITI: &str = "siti@bank.example";
+/// What the author of a dissemination that reached nobody hears.
+const NOBODY: &str = "Tidak satu pun surel DIS-";
+
+/// One to Rina and Siti, decided on and not sent yet.
+async fn released() -> Hall {
+    let mut hall = Hall::new("");
+    hall.keyed_contact(RINA, ContactKind::Person);
+    hall.keyed_contact(SITI, ContactKind::Person);
+    hall.command("ani", &format!("!tlp AMBER\n!diseminasi {RINA}, {SITI}\ncanary untuk bantuan70@bssn.test."));
+    hall.decide().await;
+    hall
+}
+
+fn letter_of(hall: &Hall, kind: LetterKind, address: &str) -> (OutboxId, LetterState) {
+    let row = hall.outbox().into_iter().rfind(|row| row.to == address && row.kind == kind).unwrap();
+    (OutboxId(row.id), row.state)
+}
+
+fn forget(hall: &Hall, address: &str) {
+    hall.stage.daemon.store.remove_contact(&Address::parse(address).unwrap(), "test", hall.now()).unwrap();
+}
+
+/// The contact is as it was before it was forgotten.
+fn know_again(hall: &mut Hall, address: &str) {
+    let certificate = hall.stage.actor(address).unwrap().certificate().unwrap();
+    hall.contact(address, ContactKind::Person, Some(&certificate), true);
+}
+
+/// How often somebody was told that nobody was reached.
+fn told(mails: &[Received]) -> Vec<&str> {
+    mails.iter().filter(|mail| mail.text.contains(NOBODY)).map(|mail| mail.to.as_str()).collect()
+}
+
+#[tokio::test]
+async fn one_that_nobody_can_be_reached_by_is_over_at_once_and_its_author_hears_it_once() {
+    let mut hall = Hall::new("");
+    hall.contact(RINA, ContactKind::Person, None, true);
+    hall.command("ani", &format!("!tlp AMBER\n!diseminasi {RINA}\nUntuk bantuan70@bssn.test."));
+    let mails = hall.play().await;
+    assert_eq!((hall.dissemination(1).unwrap().state, hall.state_of(1, RINA).0), (DisseminationState::Sent, RecipientState::Held));
+    assert_eq!(told(&mails), ["ani@bssn.test"], "in the receipt");
+    assert!(read_by(&mails, "ani@bssn.test").contains("!konfirmasi ALAMAT"));
+
+    // Where somebody else's agreement releases it, both hear it: who agreed in the receipt, the author in a notice.
+    hall.command("ani", &format!("!tlp AMBER+STRICT\n!diseminasi {RINA}\nUntuk bantuan70@bssn.test."));
+    assert_eq!(told(&hall.play().await), [""; 0]);
+    let agreement = hall.agreement(2);
+    hall.command("budi", &agreement);
+    let mut heard: Vec<String> = told(&hall.play().await).into_iter().map(str::to_owned).collect();
+    heard.sort();
+    assert_eq!(
+        (heard, hall.dissemination(2).unwrap().state),
+        (vec!["ani@bssn.test".to_owned(), "budi@bssn.test".to_owned()], DisseminationState::Sent)
+    );
+    hall.stage.wait(200);
+    assert_eq!(told(&hall.play().await), [""; 0]);
+}
+
+#[tokio::test]
+async fn one_of_which_every_mail_is_held_is_over_and_what_is_held_can_still_be_let_go() {
+    let mut hall = released().await;
+    forget(&hall, RINA);
+    let mails = hall.play().await;
+    assert_eq!((to(&mails, SITI).len(), told(&mails).len(), hall.dissemination(1).unwrap().state), (1, 0, DisseminationState::Sent));
+
+    let mut hall = released().await;
+    forget(&hall, RINA);
+    forget(&hall, SITI);
+    let mails = hall.play().await;
+    assert_eq!((told(&mails), hall.dissemination(1).unwrap().state), (vec!["ani@bssn.test"], DisseminationState::Sent));
+    let (id, _) = letter_of(&hall, LetterKind::Dissemination, RINA);
+    let heard = read_by(&mails, "ani@bssn.test");
+    for line in [format!("bantuan70 outbox retry {id}"), format!("bantuan70 outbox cancel {id}")] {
+        assert!(heard.contains(&line), "{line}:\n{heard}");
+    }
+    know_again(&mut hall, RINA);
+    hall.stage.daemon.store.retry(id, "test", hall.now()).unwrap();
+    let mails = hall.play().await;
+    assert_eq!((to(&mails, RINA).len(), hall.state_of(1, RINA).0, told(&mails).len()), (1, RecipientState::Sent, 0));
+}
+
+/// `outbox cancel`, as a person runs it beside the daemon.
+fn cancel(hall: &Hall, id: OutboxId) {
+    let output = Command::new(env!("CARGO_BIN_EXE_bantuan70"))
+        .arg("--config")
+        .arg(&hall.stage.config_file)
+        .args(["outbox", "cancel", &id.to_string()])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[tokio::test]
+async fn one_whose_last_waiting_mail_is_cancelled_by_hand_is_over() {
+    let mut hall = released().await;
+    let letters = [RINA, SITI].map(|address| letter_of(&hall, LetterKind::Dissemination, address).0);
+    cancel(&hall, letters[0]);
+    let (state, because) = hall.state_of(1, RINA);
+    assert_eq!((state, hall.dissemination(1).unwrap().state), (RecipientState::Held, DisseminationState::Sending));
+    assert!(because.contains("dibatalkan oleh command line"), "{because}");
+    cancel(&hall, letters[1]);
+    assert_eq!(hall.dissemination(1).unwrap().state, DisseminationState::Sent);
+    hall.stage.wait(1);
+    let mails = hall.play().await;
+    assert_eq!((to(&mails, RINA).len() + to(&mails, SITI).len(), told(&mails)), (0, vec!["ani@bssn.test"]));
+    assert_eq!(hall.stage.daemon.store.audit_verify().unwrap().problems, [""; 0]);
+}
+
+/// The connection dies after the message was given, and nobody knows whether it arrived.
+fn uncertain(hall: &Hall, id: OutboxId) {
+    let (daemon, now) = (&hall.stage.daemon, hall.now());
+    let (store, bench) = (&daemon.store, daemon.bench());
+    let queued = store.letter(id).unwrap();
+    assert_eq!(store.claim(&queued, Some(b"sealed"), now).unwrap(), Claim::Taken);
+    let resends = store.letter(id).unwrap().resends;
+    let tried = Tried { queued_at: queued.queued_at, attempts: queued.attempts, resends };
+    let settled = retry::settle(&queued.letter, tried, &SendOutcome::Uncertain { reason: "the connection broke".to_owned() }, now);
+    let consequences = |world: &_| retry::consequences(id, &queued.letter, &settled, world, bench.desk(&daemon.key, now));
+    store.settle(id, &settled, &bench.place(), &retry::ask(&queued.letter), now, consequences).unwrap();
+}
+
+#[tokio::test]
+async fn one_whose_mail_ended_uncertain_twice_is_over_and_an_answer_settles_it() {
+    let mut hall = released().await;
+    cancel(&hall, letter_of(&hall, LetterKind::Dissemination, SITI).0);
+    let (id, _) = letter_of(&hall, LetterKind::Dissemination, RINA);
+    uncertain(&hall, id);
+    assert_eq!((hall.state_of(1, RINA).0, hall.dissemination(1).unwrap().state), (RecipientState::Queued, DisseminationState::Sending));
+    hall.stage.wait(1);
+    uncertain(&hall, id);
+    assert_eq!((hall.state_of(1, RINA).0, hall.dissemination(1).unwrap().state), (RecipientState::Held, DisseminationState::Sent));
+    let mails = hall.play().await;
+    let heard = read_by(&mails, "ani@bssn.test");
+    assert!(heard.contains("diketahui terkirim") && heard.contains(&format!("bantuan70 outbox retry {id}")), "{heard}");
+    assert_eq!((told(&mails), to(&mails, RINA).len()), (vec!["ani@bssn.test"], 0));
+    // It had arrived.
+    let message_id = hall.dissemination(1).unwrap().recipients.iter().find(|one| one.address.as_str() == RINA).unwrap().message_id.clone();
+    let confirm = [header(RINA, &message_id.unwrap(), "r1@bank.example"), "\nDITERIMA.\n".to_owned()].concat();
+    hall.stage.deliver(&crlf(confirm.as_bytes())).unwrap();
+    hall.play().await;
+    assert_eq!(
+        (hall.state_of(1, RINA).0, letter_of(&hall, LetterKind::Dissemination, RINA).1),
+        (RecipientState::Confirmed, LetterState::Sent)
+    );
+}
+
+#[tokio::test]
+async fn what_is_held_when_its_ticket_is_closed_is_cancelled_and_what_waits_still_leaves() {
+    let mut hall = released().await;
+    forget(&hall, RINA);
+    let daemon = hall.stage.daemon.clone();
+    let (held, waits) = (letter_of(&hall, LetterKind::Dissemination, RINA).0, letter_of(&hall, LetterKind::Dissemination, SITI).0);
+    // Siti's mail is put off while Rina's is found to be held.
+    rusqlite::Connection::open(daemon.store.path())
+        .unwrap()
+        .execute("UPDATE outbox SET next_at = '2999-01-01T00:00:00.000000000Z' WHERE id = ?1", [waits.0])
+        .unwrap();
+    hall.play().await;
+    assert_eq!(daemon.store.letter(held).unwrap().state, LetterState::Held);
+    let ticket = hall.dissemination(1).unwrap().ticket;
+    hall.command("ani", &format!("!tiket {ticket}\n!tutup\nSelesai."));
+    let mails = hall.play().await;
+    let receipt = read_by(&mails, "ani@bssn.test");
+    assert!(receipt.contains("tidak diperlukan lagi") && receipt.contains(&format!("diseminasi kepada {RINA}")), "{receipt}");
+    assert!(receipt.contains("1 surel DIS-") && !receipt.contains("2 surel DIS-"), "{receipt}");
+    assert_eq!(daemon.store.letter(held).unwrap().state, LetterState::Cancelled);
+    assert!(daemon.store.retry(held, "test", hall.now()).is_err());
+    daemon.store.retry(waits, "test", hall.now()).unwrap();
+    let mails = hall.play().await;
+    assert_eq!((to(&mails, SITI).len(), to(&mails, RINA).len()), (1, 0));
+    assert_eq!(daemon.store.audit_verify().unwrap().problems, [""; 0]);
+}
+
+#[tokio::test]
+async fn what_a_recipient_has_by_another_way_is_not_sent_by_trying_again() {
+    // Held, and then confirmed.
+    let mut hall = released().await;
+    forget(&hall, RINA);
+    hall.play().await;
+    let (id, state) = letter_of(&hall, LetterKind::Dissemination, RINA);
+    assert_eq!(state, LetterState::Held);
+    let ticket = hall.dissemination(1).unwrap().ticket;
+    hall.command("ani", &format!("!tiket {ticket}\n!konfirmasi {RINA}\nLewat telepon."));
+    let receipt = read_by(&hall.play().await, "ani@bssn.test");
+    assert!(receipt.contains("Dibatalkan karena tidak diperlukan lagi"), "{receipt}");
+    assert_eq!(letter_of(&hall, LetterKind::Dissemination, RINA), (id, LetterState::Cancelled));
+    know_again(&mut hall, RINA);
+    assert!(hall.stage.daemon.store.retry(id, "test", hall.now()).is_err());
+
+    // A reminder that waits when the confirmation comes.
+    hall.stage.wait(25);
+    hall.stage.daemon.look_at_clocks().await.unwrap();
+    assert_eq!(letter_of(&hall, LetterKind::Reminder, SITI).1, LetterState::Queued);
+    hall.command("ani", &format!("!tiket {ticket}\n!ditangani {SITI}\nLewat telepon."));
+    hall.decide().await;
+    assert_eq!(letter_of(&hall, LetterKind::Reminder, SITI).1, LetterState::Cancelled);
+    assert!(to(&hall.play().await, SITI).is_empty());
+
+    // Confirmed, and then held: nobody has to decide on it.
+    let mut hall = released().await;
+    let ticket = hall.dissemination(1).unwrap().ticket;
+    hall.command("ani", &format!("!tiket {ticket}\n!konfirmasi {RINA}\nLewat telepon."));
+    hall.decide().await;
+    forget(&hall, RINA);
+    let mails = hall.play().await;
+    assert_eq!(letter_of(&hall, LetterKind::Dissemination, RINA).1, LetterState::Cancelled);
+    assert_eq!(hall.state_of(1, RINA).0, RecipientState::Confirmed);
+    assert!(!read_by(&mails, "ani@bssn.test").contains("ditahan"));
+}
+
+/// A reminder that is held, since the certificate was changed, when the recipient's own signed answer comes.
+#[tokio::test]
+async fn a_reminder_that_is_held_is_cancelled_by_the_recipients_own_confirmation() {
+    let mut hall = released().await;
+    let sent = hall.play().await;
+    let first = to(&sent, RINA)[0].message_id.clone();
+    let rina = Address::parse(RINA).unwrap();
+    let own = hall.stage.actor(RINA).unwrap().fingerprint.clone().unwrap();
+    let other = Fingerprint("B".repeat(40));
+    hall.stage.daemon.store.pin_certificate(&rina, &other, None, "test", hall.now()).unwrap();
+    hall.stage.wait(25);
+    hall.play().await;
+    assert_eq!(letter_of(&hall, LetterKind::Reminder, RINA).1, LetterState::Held);
+    hall.stage.daemon.store.pin_certificate(&rina, &own, None, "test", hall.now()).unwrap();
+    let confirm = [header(RINA, &first, "r1@bank.example"), "\nDITERIMA.\n".to_owned()].concat();
+    hall.stage.deliver(&crlf(confirm.as_bytes())).unwrap();
+    hall.play().await;
+    assert_eq!(
+        (hall.state_of(1, RINA).0, letter_of(&hall, LetterKind::Reminder, RINA).1),
+        (RecipientState::Confirmed, LetterState::Cancelled)
+    );
+}
