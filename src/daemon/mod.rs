@@ -126,7 +126,6 @@ impl Daemon {
     pub fn new(config: Config, store: Store, bench: Bench, clock: Clock) -> anyhow::Result<Self> {
         let key = store.token_key()?;
         let generation = store.outbox_generation()?;
-        let uncertain = store.recover_outbox(clock.now())?;
         let raised = alarm::Raised::new(&store.alarms()?);
         let shared = Shared {
             config,
@@ -147,9 +146,11 @@ impl Daemon {
             turn: AtomicUsize::new(0),
         };
         let daemon = Self(Arc::new(shared));
-        for id in uncertain {
+        // What follows from it first: a program that ends between the two tells of it twice, and not never.
+        for id in daemon.store.under_way()? {
             send::tell_uncertain(&daemon, id)?;
         }
+        daemon.store.recover_outbox(daemon.clock.now())?;
         Ok(daemon)
     }
 

@@ -22,14 +22,16 @@ const RESEND_AFTER_MINUTES: i64 = 15;
 /// The server is unwell: the shell's breaker decides when to connect again, this is how soon a letter may be looked at.
 const SERVER_RETRY_MINUTES: i64 = 1;
 
-/// How a letter stood before the attempt.
+/// How a letter stood when the attempt was made ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tried {
     pub queued_at: Timestamp,
     /// Attempts before this one.
     pub attempts: u32,
-    /// Times it was sent again after an uncertain end.
+    /// Times it was sent again after an uncertain end, this attempt left out.
     pub resends: u32,
+    /// From an uncertain one this attempt is the one sending again.
+    pub was: LetterState,
 }
 
 /// The next rung.
@@ -44,7 +46,8 @@ pub fn settle(letter: &Letter, tried: Tried, outcome: &SendOutcome, now: Timesta
         }
         SendOutcome::Never { reason } => settled(LetterState::Failed, None, Some(reason)),
         SendOutcome::Uncertain { reason } => {
-            let next_at = if tried.resends == 0 { after(RESEND_AFTER_MINUTES) } else { None };
+            let is_first = tried.resends == 0 && tried.was != LetterState::Uncertain;
+            let next_at = if is_first { after(RESEND_AFTER_MINUTES) } else { None };
             settled(LetterState::Uncertain, next_at, Some(reason))
         }
         SendOutcome::Later { reason, fault: Fault::Server } => Settled {

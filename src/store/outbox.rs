@@ -12,12 +12,14 @@ use crate::model::snapshot::{Ground, Question, Snapshot};
 use crate::model::ticket::TicketNumber;
 use anyhow::{Context as _, bail, ensure};
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{OptionalExtension as _, Transaction, named_params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// How long an uncertain letter waits for its one sending again (DESIGN 4, rung O5).
 pub const RESEND_AFTER: SignedDuration = SignedDuration::from_mins(15);
+/// Why a letter is uncertain that was under way when the program ended.
+pub const INTERRUPTED: &str = "the program ended while this was being sent: it may have gone out";
 
 /// Sealed bytes of a dissemination's letter that stay once it is sent. A larger one holds the files, which stand once
 /// in the database already: 10 MB to 2,000 would be 27 GB. The audit log has its SHA-256.
@@ -58,6 +60,14 @@ pub enum Claim {
 }
 
 impl Store {
+    /// What was under way when the program ended, before [`Store::recover_outbox`].
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn under_way(&self) -> anyhow::Result<Vec<OutboxId>> {
+        self.read(|db| Ok(under_way(db)?.into_iter().map(OutboxId).collect()))
+    }
+
     /// At start: what was under way may have gone out (RFC 1047), so it is `uncertain`, and due once more
     /// after `RESEND_AFTER` where that was not done before. Gives which they were.
     ///
@@ -65,18 +75,13 @@ impl Store {
     /// Where it cannot be committed.
     pub fn recover_outbox(&self, now: Timestamp) -> anyhow::Result<Vec<OutboxId>> {
         self.write_if(|tx| {
-            let ids: Vec<i64> = {
-                let mut statement = tx.prepare_cached("SELECT id FROM outbox WHERE state = 'sending' ORDER BY id")?;
-                let rows = statement.query_map([], |row| row.get(0))?;
-                rows.collect::<Result<_, _>>().context("look for letters under way")?
-            };
-            let error = "the program ended while this was being sent: it may have gone out";
+            let ids = under_way(tx)?;
             for id in &ids {
                 let next_at = resend_time(tx, *id, now.checked_add(RESEND_AFTER).ok())?;
                 tx.prepare_cached("UPDATE outbox SET state = 'uncertain', next_at = ?2, last_error = ?3 WHERE id = ?1")?
-                    .execute((id, next_at.map(at), error))
+                    .execute((id, next_at.map(at), INTERRUPTED))
                     .with_context(|| format!("make letter {id} uncertain"))?;
-                note(tx, now, OutboxId(*id), apply::SELF, LetterState::Uncertain.word(), error, "start")?;
+                note(tx, now, OutboxId(*id), apply::SELF, LetterState::Uncertain.word(), INTERRUPTED, "start")?;
             }
             let changed = if ids.is_empty() { Changed::No } else { Changed::Yes };
             Ok((ids.into_iter().map(OutboxId).collect(), changed))
@@ -398,6 +403,12 @@ fn attempt(tx: &Transaction<'_>, id: OutboxId, now: Timestamp) -> anyhow::Result
     }
     note(tx, now, id, apply::SELF, LetterState::Sending.word(), "", "outbox")?;
     Ok((Claim::Taken, Changed::Yes))
+}
+
+fn under_way(db: &Connection) -> anyhow::Result<Vec<i64>> {
+    let mut statement = db.prepare_cached("SELECT id FROM outbox WHERE state = 'sending' ORDER BY id")?;
+    let rows = statement.query_map([], |row| row.get(0))?;
+    rows.collect::<Result<_, _>>().context("look for letters under way")
 }
 
 /// The time of the one sending again, `None` where that was done before.

@@ -595,14 +595,14 @@ fn f44_a_letter_that_is_put_off_is_tried_less_and_less_often_and_given_up_in_its
     use bantuan70::model::outcome::{Fault, SendOutcome};
     let later = SendOutcome::Later { reason: "450 greylisted".to_owned(), fault: Fault::Letter };
     let minutes = |attempts: u32| {
-        let tried = Tried { queued_at: start(), attempts, resends: 0 };
+        let tried = Tried { queued_at: start(), attempts, resends: 0, was: LetterState::Queued };
         let next = settle(&letter(LetterKind::Acknowledgement, None, "f44"), tried, &later, start()).next_at.unwrap();
         next.duration_since(start()).as_mins()
     };
     assert_eq!([0, 1, 2, 3, 4, 5, 50].map(minutes), [1, 5, 15, 60, 180, 360, 360]);
     for (kind, hours) in [(LetterKind::Acknowledgement, 48), (LetterKind::Receipt, 24), (LetterKind::Dissemination, 120)] {
         let state = |waited: i64| {
-            let tried = Tried { queued_at: start(), attempts: 9, resends: 0 };
+            let tried = Tried { queued_at: start(), attempts: 9, resends: 0, was: LetterState::Queued };
             let now = start().checked_add(jiff::SignedDuration::from_hours(waited)).unwrap();
             settle(&letter(kind, None, "f44"), tried, &later, now).state
         };

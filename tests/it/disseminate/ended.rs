@@ -28,7 +28,7 @@ fn refused(hall: &Hall, id: OutboxId) {
     store.store_sealed(id, b"sealed", now).unwrap();
     let queued = store.letter(id).unwrap();
     assert_eq!(store.claim(&queued, None, now).unwrap(), Claim::Taken);
-    let tried = Tried { queued_at: queued.queued_at, attempts: 1, resends: 0 };
+    let tried = Tried { queued_at: queued.queued_at, attempts: 1, resends: 0, was: LetterState::Queued };
     let settled = retry::settle(&queued.letter, tried, &SendOutcome::Never { reason: "550 5.1.1 no such user".to_owned() }, now);
     let consequences = |world: &_| retry::consequences(id, &queued.letter, &settled, world, bench.desk(&daemon.key, now));
     store.settle(id, &settled, &bench.place(), &retry::ask(&queued.letter), now, consequences).unwrap();

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 /// `BANTUAN70_SIM_SEEDS` plays more, `BANTUAN70_SIM_SEED` one alone.
-const SEEDS: [u64; 12] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 17];
+const SEEDS: [u64; 12] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 11, 32, 36];
 const STEPS: usize = 40;
 const ADDRESSES: [&str; 4] = ["csirt@bank.example", "rina@bank.example", "it@rsud.example", "siti@warga.example"];
 
@@ -88,6 +88,24 @@ impl Book {
             ""
         };
         self.signed(town, who, format!("{of}!tlp {mark}\n!diseminasi {targets}\nPeringatan nomor {serial} dari bantuan70@bssn.test."));
+    }
+
+    /// Agreed to under a certificate that ends before the mail is sent: chance alone comes to this too seldom.
+    async fn a_certificate_ends_while_mail_waits(&mut self, town: &mut Town) {
+        let daemon = town.daemon().clone();
+        let (store, now) = (&daemon.store, town.clock.now());
+        let ends = &others()[3];
+        let print = ends.fingerprint.clone().unwrap();
+        store.put_certificate(&print, &ends.certificate().unwrap(), None, now).unwrap();
+        store.pin_certificate(&ends.address, &print, None, "laws", now).unwrap();
+        store.verify_contact(&ends.address, "letter", "laws", now).unwrap();
+        daemon.replace_bench().unwrap();
+        let text = format!("!tlp AMBER\n!diseminasi {}\nPeringatan bantuan70@bssn.test.", ends.address);
+        self.signed(town, "ani", text);
+        daemon.take_in().await.unwrap();
+        assert_eq!(disseminations(town).last().map(|one| one.state), Some(DisseminationState::Sending));
+        town.wait(26 * 60);
+        work(town, &mut Chance(u64::MAX)).await;
     }
 
     /// A report, or more to it under a mark.
@@ -256,6 +274,12 @@ impl Book {
         }
         let rows = town.daemon().store.outbox(LetterState::ALL, &town.view()).unwrap();
         self.is_true(&rows)?;
+        for row in rows.iter().filter(|row| row.kind == LetterKind::Dissemination && row.state == LetterState::Held) {
+            self.reached.insert("held");
+            if row.last_error.as_deref().is_some_and(|why| why.contains("berakhir") || why.contains("expired")) {
+                self.reached.insert("ended");
+            }
+        }
         let mut letters: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
         for row in rows.iter().filter(|row| row.kind == LetterKind::Dissemination) {
             let letter = town.daemon().store.letter(OutboxId(row.id)).unwrap().letter;
@@ -372,6 +396,9 @@ async fn play(seed: u64) -> Result<BTreeSet<&'static str>, String> {
     // The first ticket is of a report.
     book.report(&mut town, &mut chance);
     work(&mut town, &mut Chance(u64::MAX)).await;
+    if seed % 10 == 1 {
+        book.a_certificate_ends_while_mail_waits(&mut town).await;
+    }
     for step in 0..STEPS {
         book.happen(&mut town, &mut chance);
         if chance.percent(15) {
@@ -389,13 +416,6 @@ async fn play(seed: u64) -> Result<BTreeSet<&'static str>, String> {
         town.wait(60);
         work(&mut town, &mut Chance(u64::MAX)).await;
         book.look(&town).map_err(|broken| format!("at the end: {broken}"))?;
-    }
-    let held = town.daemon().store.outbox(&[LetterState::Held], &town.view()).unwrap();
-    for row in held.iter().filter(|row| row.kind == LetterKind::Dissemination) {
-        book.reached.insert("held");
-        if row.last_error.as_deref().is_some_and(|why| why.contains("berakhir") || why.contains("expired")) {
-            book.reached.insert("ended");
-        }
     }
     if disseminations(&town).iter().any(|one| one.progress().contains_key(&RecipientState::Bounced)) {
         book.reached.insert("bounced");

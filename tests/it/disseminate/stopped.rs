@@ -130,8 +130,7 @@ fn uncertain(hall: &Hall, id: OutboxId) {
     let (store, bench) = (&daemon.store, daemon.bench());
     let queued = store.letter(id).unwrap();
     assert_eq!(store.claim(&queued, Some(b"sealed"), now).unwrap(), Claim::Taken);
-    let resends = store.letter(id).unwrap().resends;
-    let tried = Tried { queued_at: queued.queued_at, attempts: queued.attempts, resends };
+    let tried = Tried { queued_at: queued.queued_at, attempts: queued.attempts, resends: queued.resends, was: queued.state };
     let settled = retry::settle(&queued.letter, tried, &SendOutcome::Uncertain { reason: "the connection broke".to_owned() }, now);
     let consequences = |world: &_| retry::consequences(id, &queued.letter, &settled, world, bench.desk(&daemon.key, now));
     store.settle(id, &settled, &bench.place(), &retry::ask(&queued.letter), now, consequences).unwrap();

@@ -65,7 +65,7 @@ impl Town {
             let message_id = sealed.message_id().to_owned();
             self.accepted.push(Accepted { message_id, to: queued.letter.to.clone(), raw: sealed.bytes().to_vec() });
         }
-        let tried = Tried { queued_at: queued.queued_at, attempts: queued.attempts, resends: queued.resends };
+        let tried = Tried { queued_at: queued.queued_at, attempts: queued.attempts, resends: queued.resends, was: queued.state };
         let settled = retry::settle(&queued.letter, tried, &outcome, now);
         self.commit(id, &queued, &settled)?;
         Ok(!matches!(outcome, SendOutcome::Later { fault: Fault::Server, .. }))
