@@ -71,7 +71,8 @@ pub enum Unsure {
     TooClose,
     /// The mail sounds like one of an incident, and nothing in it says so.
     LikenessAlone,
-    /// It is advertising by its score, and without the advertising it tells of an incident or is a letter.
+    /// It is advertising by its score, and without the advertising it tells of an incident or is a letter, or somebody
+    /// passes the advertising on with words of their own.
     BesideAdvertising,
 }
 
@@ -272,14 +273,16 @@ pub(super) fn verdict(rules: &RuleSet, facts: &Facts<'_>, holding: &[Holding<'_>
         Some(Unsure::TooClose)
     } else if is_harm(best) && !is_told(rules, holding, best) {
         Some(Unsure::LikenessAlone)
-    } else if best == Category::Spam && beside::tells_of_incident(rules, facts, holding, skip) {
+    } else if best == Category::Spam
+        && (beside::is_only_passed_on(rules, facts, skip) || beside::tells_of_incident(rules, facts, holding, skip))
+    {
         Some(Unsure::BesideAdvertising)
     } else {
         None
     };
     let (category, score) = if unsure.is_some() { (Category::Other, of(Category::Other)) } else { (best, score) };
-    // A report that is lost is worse than an advertisement that is read: what it sounds like is not enough.
-    let says_so = || holding.iter().any(|one| one.counts_for(Category::Spam) && one.adds > 0.0 && !is_likeness(&one.rule.id));
+    // A report that is lost is worse than an advertisement that is read: neither what it sounds like nor weak words are enough.
+    let says_so = || holding.iter().any(|one| one.counts_for(Category::Spam) && one.tells());
     let is_clear = score >= decision.clear_spam_score && margin >= decision.clear_spam_margin;
     let is_clear_spam = category == Category::Spam && is_clear && says_so();
     Verdict { category, unsure, score, margin, is_automatic, is_clear_spam }

@@ -77,16 +77,37 @@ pub(super) fn facts<'a>(rules: &'a RuleSet, mail: &'a Mail, told: &'a Told) -> F
     }
 }
 
+/// How mail programs mark the subject of what is passed on, …
+const FORWARD_MARKS: [&str; 8] = ["fw:", "fwd:", "fw :", "fwd :", "diteruskan:", "terusan:", "trs:", "wg:"];
+/// … and of what is answered.
+const ANSWER_MARKS: [&str; 5] = ["re:", "re :", "bls:", "balas:", "aw:"];
+
+/// What follows one of these marks.
+fn after_mark<'a>(subject: &'a str, marks: &[&str]) -> Option<&'a str> {
+    let subject = subject.trim_start();
+    marks.iter().find_map(|mark| {
+        let (start, rest) = subject.split_at_checked(mark.len())?;
+        start.eq_ignore_ascii_case(mark).then_some(rest)
+    })
+}
+
 /// Whether the subject says that the mail passes another one on.
 fn is_forward(subject: &str) -> bool {
-    let subject = subject.trim_start().to_lowercase();
-    ["fw:", "fwd:", "fw :", "fwd :", "diteruskan:", "terusan:", "trs:", "wg:"].iter().any(|mark| subject.starts_with(mark))
+    after_mark(subject, &FORWARD_MARKS).is_some()
 }
 
 /// Whether a mail answers another one, so that what it quotes was said before and by others.
 pub(super) fn is_answer(mail: &Mail, told: &Told) -> bool {
-    let subject = mail.subject.trim_start().to_lowercase();
-    told.recognised.kind == MailKind::Reply || ["re:", "re :", "bls:", "balas:", "aw:"].iter().any(|mark| subject.starts_with(mark))
+    told.recognised.kind == MailKind::Reply || after_mark(&mail.subject, &ANSWER_MARKS).is_some()
+}
+
+/// A subject without the marks that mail programs put before it.
+pub(super) fn without_marks(subject: &str) -> &str {
+    let mut rest = subject.trim();
+    while let Some(next) = after_mark(rest, &FORWARD_MARKS).or_else(|| after_mark(rest, &ANSWER_MARKS)) {
+        rest = next.trim_start();
+    }
+    rest
 }
 
 /// The attachment whose text stands at this byte of the text of all: its name, and where its own text begins.

@@ -339,6 +339,67 @@ fn a_report_with_advertising_beside_it_opens_a_ticket() {
 }
 
 #[test]
+fn advertising_passed_on_with_a_word_of_ones_own_opens_a_ticket() {
+    static RULES: std::sync::LazyLock<RuleSet> = std::sync::LazyLock::new(|| RuleSet::embedded().unwrap());
+    let loan = "Dari: Dana Cepat <promo@danacepat.example>\nSubject: Pinjaman tanpa agunan, promo bunga 0%\n\nPinjaman tanpa agunan cair 5 menit, bunga 0%! Promo terbatas, diskon biaya admin. Unduh https://danacepat.example/app.apk, ajukan sekarang.";
+    let slot = "Subject: Slot gacor bonus new member, depo 10rb\n\nSelamat bosku! Slot gacor bonus new member 100% depo 10rb langsung WD, daftar sekarang maxwin dijamin";
+    let parts = |subject: &str, text: &str, quoted: &str| Parts {
+        subject: subject.to_owned(),
+        text: text.to_owned(),
+        quoted: quoted.to_owned(),
+        ..Default::default()
+    };
+    for advert in [loan, slot] {
+        let theirs = advert.lines().find_map(|line| line.strip_prefix("Subject: ")).unwrap();
+        let forward = format!("Fwd: {theirs}");
+        for (subject, text) in [
+            (forward.as_str(), "Saya korban, tolong."),
+            (&forward, "Apakah ini penipuan?"),
+            (&forward, "Apakah promo ini penipuan?"),
+            (&forward, "Mohon ditindaklanjuti."),
+            (&forward, "Tolong"),
+            ("", "Ini dikirim dari email kantor kami."),
+            ("Website kami jadi begini", ""),
+            ("Fwd: Ibu saya kena ini", "https://bukti.example/layar.png"),
+        ] {
+            let found = judged(&RULES, &parts(subject, text, advert));
+            let is_filed = found.category != Category::Spam && !found.is_clear_spam;
+            assert!(is_filed, "{subject} {text}: {:?}", found.scores);
+        }
+        // Enclosed as a mail is passed on too; a brochure that a seller encloses is not.
+        let enclosed = |name: &str| {
+            let mut enclosed = parts("Fwd", "Saya korban, tolong.", "");
+            enclosed.attachments = vec![toml::from_str(&format!("name = '{name}'\ntext = '\''{advert}'\''")).unwrap()];
+            judged(&RULES, &enclosed).category
+        };
+        assert_ne!(enclosed("asli.eml"), Category::Spam, "{advert}");
+        // Nobody's own word stands there, or the word advertises as well.
+        for (subject, text) in [(forward.as_str(), ""), (&format!("Fwd: Re: {}", theirs.to_uppercase()), ""), ("", "")] {
+            let found = judged(&RULES, &parts(subject, text, advert));
+            assert_eq!(found.category, Category::Spam, "{subject} {text}: {:?}", found.scores);
+        }
+        let text = "Kami menawarkan paket promo dengan diskon 30%, hubungi sales kami.";
+        let found = judged(&RULES, &parts(&forward, text, advert));
+        assert!(found.is_clear_spam, "{:?}", found.scores);
+    }
+}
+
+#[test]
+fn weak_words_alone_never_close_a_mail_as_spam() {
+    let decision = "[decision]\nthreshold = 0.1\nmargin = 0.05\nclear_spam_score = 6.0\nclear_spam_margin = 4.0\nlikeness = 0.0\nlikeness_alone = 0.0\nshort_text_words = 40\n";
+    let rule = |keys: &str| {
+        let rule = format!(
+            "[[rule]]\nid = 'x'\ncategory = 'spam'\n{keys}\nreason_id = 'x'\nreason_en = 'x'\nwhen = {{ any = ['promo', 'diskon'] }}\n"
+        );
+        judged(&set(&format!("{decision}{rule}")).unwrap(), &Parts { text: "Promo, diskon.".to_owned(), ..Default::default() })
+    };
+    let weak = rule("weight = 4.0\nmost = 9.0");
+    assert_eq!((weak.category, weak.is_unsure, weak.is_clear_spam), (Category::Spam, false, false), "{:?}", weak.scores);
+    let strong = rule("weight = 8.0");
+    assert_eq!((strong.category, strong.is_clear_spam), (Category::Spam, true), "{:?}", strong.scores);
+}
+
+#[test]
 fn what_only_sounds_like_an_incident_is_left_to_a_person() {
     for text in [
         "Kami periksa, semuanya aman. Tidak ada apa-apa.",

@@ -7,7 +7,7 @@ use crate::mail::Mail;
 use crate::model::Category;
 use crate::rules::compile::{NEW, SUBJECT};
 use crate::rules::condition::Facts;
-use crate::rules::facts::facts;
+use crate::rules::facts::{facts, without_marks};
 use crate::rules::set::RuleSet;
 use crate::rules::words;
 use std::collections::BTreeSet;
@@ -49,6 +49,42 @@ pub(super) fn tells_of_incident(rules: &RuleSet, facts: &Facts<'_>, all: &[Holdi
         return true;
     }
     is_letter(rules, facts, subject, &rest(text, &words), skip)
+}
+
+/// Whether somebody passes advertising on with a word of their own, in a forward, a quotation or an enclosed mail:
+/// "Apakah ini penipuan?" is a report, however short. The word may be the subject's, where it is not that of the
+/// mail passed on. `skip` are rules that are thought away.
+pub(super) fn is_only_passed_on(rules: &RuleSet, facts: &Facts<'_>, skip: &[&str]) -> bool {
+    let mail = facts.mail;
+    let enclosed = || mail.attachments.iter().filter(|attachment| attachment.is_message()).filter_map(|one| one.text.as_deref());
+    let passed_on = || std::iter::once(mail.text.quoted.as_str()).chain(enclosed());
+    if passed_on().all(|text| text.trim().is_empty()) {
+        return false;
+    }
+    let new = mail.text.new.as_str();
+    if says_something(new) {
+        return !advertises(rules, facts, "", new, skip);
+    }
+    let subject = without_marks(&mail.subject);
+    let is_theirs = || passed_on().any(|text| plain(text).contains(&plain(subject)));
+    says_something(subject) && !is_theirs() && !advertises(rules, facts, subject, "", skip)
+}
+
+/// Whether there is a word, and not an address alone.
+fn says_something(text: &str) -> bool {
+    !words::prose(text).list.is_empty()
+}
+
+/// As it is compared: mail programs wrap subjects where they copy them.
+fn plain(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
+}
+
+/// Whether a rule of advertising fires on this alone.
+fn advertises(rules: &RuleSet, facts_of_all: &Facts<'_>, subject: &str, text: &str, skip: &[&str]) -> bool {
+    let mail = alone(facts_of_all, subject, text);
+    let facts = facts(rules, &mail, facts_of_all.told);
+    holding(rules, &facts).iter().any(|one| one.counts_for(Category::Spam) && one.tells() && !skip.contains(&&*one.rule.id))
 }
 
 /// The paragraphs in which none of these words stands.

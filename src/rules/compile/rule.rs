@@ -7,8 +7,8 @@ use crate::model::ticket::Priority;
 use crate::model::{Category, nearest::nearest};
 use toml::Spanned;
 
-/// The largest weight; ten of the strongest rules come to less.
-const WEIGHT_MAX: f64 = 100.0;
+/// The largest weight: twice what is nearly certain alone and more. A point that is forgotten (25 for 2.5) is above it.
+const WEIGHT_MAX: f64 = 10.0;
 /// A name longer than this is a sentence.
 const ID_CHARS_MAX: usize = 64;
 
@@ -78,7 +78,9 @@ fn weight(raw: &RawRule) -> Result<f64, Fault> {
             return Err(Fault::at(given)(reason.to_owned()));
         }
         (_, Some(given)) if !(-WEIGHT_MAX..=WEIGHT_MAX).contains(&weight) => {
-            return Err(Fault::at(given)(format!("weight: {weight} is no number from -{WEIGHT_MAX} to {WEIGHT_MAX}")));
+            return Err(Fault::at(given)(format!(
+                "weight: {weight} is no number from -{WEIGHT_MAX} to {WEIGHT_MAX}; 4 is nearly certain alone, 2 to 3 is strong, 1 a hint"
+            )));
         }
         _ if weight == 0.0 && !does_more => {
             return Err("does nothing: it has neither a weight nor priority, rsit, tags or others".to_owned().into());

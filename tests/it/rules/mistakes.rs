@@ -81,7 +81,16 @@ fn each_mistake_is_told_with_its_line_its_rule_its_key_and_the_remedy() {
             r#"weight = "2.5""#,
             "4: rule 'x': weight: is a number: write it without quotes and with a decimal point, as weight = 2.5",
         ),
-        ("weight = 2.5", "weight = 250", "4: rule 'x': weight: 250 is no number from -100 to 100"),
+        (
+            "weight = 2.5",
+            "weight = 25",
+            "4: rule 'x': weight: 25 is no number from -10 to 10; 4 is nearly certain alone, 2 to 3 is strong, 1 a hint",
+        ),
+        (
+            "weight = 2.5",
+            "weight = -10.5",
+            "4: rule 'x': weight: -10.5 is no number from -10 to 10; 4 is nearly certain alone, 2 to 3 is strong, 1 a hint",
+        ),
         ("weight = 2.5", "wieght = 2.5", "4: rule 'x': wieght: there is no such key (did you mean `weight`?); the keys here are {rule}"),
         ("weight = 2.5", "weight = 2.5\nmost = 1", "5: rule 'x': most: a number of at least the weight, which must be above nought"),
         ("weight = 2.5", "weight = 2.5\nothers = 3", "5: rule 'x': others: a number from 0 to 1, in a rule with a category"),
