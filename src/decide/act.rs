@@ -379,8 +379,13 @@ fn one(command: &Command, job: &mut Job<'_>, work: &mut Work<'_>) -> Result<Stri
     }
 }
 
-/// The attachments that go along with a speech: never keys and signatures (contract 5).
+/// The attachments that go along with a speech (contract 5).
 fn enclosures(arrived: &Arrived<'_>) -> Vec<Enclosure> {
+    files(arrived).map(report::enclosure).collect()
+}
+
+/// What a person attached: no pictures of the layout, keys and signatures.
+pub fn files<'a>(arrived: &Arrived<'a>) -> impl Iterator<Item = &'a crate::mail::Attachment> {
     let is_key = |attachment: &crate::mail::Attachment| {
         let name = attachment.name.to_lowercase();
         ["application/pgp-keys", "application/pgp-signature", "application/pgp-encrypted", "application/pkcs7-signature"]
@@ -388,8 +393,7 @@ fn enclosures(arrived: &Arrived<'_>) -> Vec<Enclosure> {
             || attachment.media_type.ends_with("pkcs7-signature")
             || [".asc", ".sig", ".p7s", ".pgp", ".gpg", ".key"].iter().any(|end| name.ends_with(end))
     };
-    let attachments = &arrived.opened.mail.attachments;
-    attachments.iter().filter(|attachment| !attachment.is_layout && !is_key(attachment)).map(report::enclosure).collect()
+    arrived.opened.mail.attachments.iter().filter(move |attachment| !attachment.is_layout && !is_key(attachment))
 }
 
 /// The receipt: what was done, what was not and why, and exactly what went out.

@@ -383,7 +383,8 @@ pub fn drop_held(is_meant: impl Fn(&HeldLetter) -> bool, ticket: &TicketNumber, 
 /// As [`drop_held`], all of the ticket and of what it answers for.
 pub fn drop_held_of(ticket: &TicketNumber, work: &mut Work<'_>) -> Option<String> {
     let numbers: BTreeSet<DisseminationNumber> = work.disseminations_of(ticket).map(|one| one.number.clone()).collect();
-    drop_held(|letter| letter.dissemination.as_ref().is_none_or(|number| numbers.contains(number)), ticket, work)
+    let is_of = |letter: &HeldLetter| letter.dissemination.as_ref().is_none_or(|number| numbers.contains(number));
+    drop_held(|letter| !letter.is_let_go && is_of(letter), ticket, work)
 }
 
 /// `!buka`: what was closed over recipients who have not confirmed goes on with its ticket. They count again, and the

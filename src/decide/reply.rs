@@ -2,7 +2,7 @@
 //! part there, and what a reporter's reply moves.
 
 use super::Arrived;
-use super::act::reopen_ticket;
+use super::act::{self, reopen_ticket};
 use super::candidate::{self, Moment};
 use super::command;
 use super::letters::lines::{self, About, Part};
@@ -305,22 +305,119 @@ pub fn begins_with_receipt(text: &str) -> bool {
 /// The reply of a recipient that is no reply to the dissemination belongs to its ticket all the same.
 #[must_use]
 pub fn join_dissemination(arrived: &Arrived<'_>, dissemination: &Dissemination, what: String, mut work: Work<'_>) -> Decision {
+    let number = work.survivor(&dissemination.ticket);
+    tell_dissemination(arrived, dissemination, what.clone(), Vec::new(), &mut work);
+    work.file(arrived, Some(number), what)
+}
+
+/// What a recipient wrote stands with the ticket, and whoever has to do with that reads it; `first`: what it led to.
+pub fn tell_dissemination(arrived: &Arrived<'_>, dissemination: &Dissemination, what: String, first: Vec<String>, work: &mut Work<'_>) {
     let number = &work.survivor(&dissemination.ticket);
-    note_message(arrived, number, &mut work);
-    report::keep(arrived, number, &mut work);
+    note_message(arrived, number, work);
+    report::keep(arrived, number, work);
     let from = arrived.from().map_or_else(String::new, ToString::to_string);
-    let who = format!("{from}: {}", trust::words(arrived, None, &work));
+    let who = format!("{from}: {}", trust::words(arrived, None, work));
     let answer = work.desk.say("notice.answer_recipient", &[("address", &from), ("mark", &dissemination.tlp.label())]);
-    let facts = [who, answer].into_iter().chain(report::warnings(arrived, &work)).collect();
+    let facts = first.into_iter().chain([who, answer]).chain(report::warnings(arrived, work)).collect();
     let words = report::said(arrived, work.desk);
     let about = arrived.from().map_or(About::Dissemination, |address| About::Recipient(address, dissemination.tlp));
-    work.notify_about(number, about, what.clone(), facts, &words);
-    work.file(arrived, Some(number.clone()), what)
+    work.notify_about(number, about, what, facts, &words);
+}
+
+/// Whether a mail that begins with the word says anything beside it: more text, or a file.
+#[must_use]
+pub fn says_more_than_receipt(arrived: &Arrived<'_>) -> bool {
+    let mail = &arrived.opened.mail;
+    act::files(arrived).next().is_some() || !mail.packed_text().trim().is_empty() || !is_bare_receipt(&mail.text.new)
+}
+
+/// The word, numbers of ours, thanks, a salutation, and a signature below its mark or below a closing formula. What
+/// cannot be told to be one of these is something to read.
+fn is_bare_receipt(text: &str) -> bool {
+    const EMPTY: [&str; 30] = [
+        "diterima",
+        "terima",
+        "received",
+        "kasih",
+        "terimakasih",
+        "thanks",
+        "thank",
+        "you",
+        "with",
+        "baik",
+        "sudah",
+        "telah",
+        "kami",
+        "salam",
+        "hormat",
+        "regards",
+        "best",
+        "kind",
+        "yth",
+        "bapak",
+        "ibu",
+        "pak",
+        "bu",
+        "dengan",
+        "tim",
+        "rekan",
+        "dan",
+        "and",
+        "dear",
+        "team",
+    ];
+    const CLOSING: [&str; 8] =
+        ["salam", "salam hormat", "hormat kami", "hormat saya", "regards", "best regards", "kind regards", "terima kasih"];
+    let mut lines = text.lines().map(str::trim_end).take_while(|line| *line != "--").filter(|line| !line.is_empty());
+    for line in lines.by_ref() {
+        let words = |word: &&str| !EMPTY.contains(&word.to_lowercase().as_str());
+        // A number of ours is of capitals, digits and hyphens alone.
+        let is_number = |word: &str| word.contains('-') && word.chars().any(|c| c.is_ascii_digit());
+        let plain = line.split_whitespace().filter(|word| !is_number(word.trim_matches(|c: char| !c.is_alphanumeric())));
+        if plain.flat_map(|word| word.split(|c: char| !c.is_alphanumeric())).filter(|word| !word.is_empty()).any(|word| words(&word)) {
+            return false;
+        }
+        if CLOSING.contains(&line.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase().as_str()) {
+            break;
+        }
+    }
+    // Below a closing formula a name may stand, as names are written, and no sentence.
+    let is_name = |word: &str| {
+        let word = word.trim_matches(|c: char| !c.is_alphanumeric());
+        let mut letters = word.chars();
+        letters.next().is_none_or(char::is_uppercase) && (letters.all(char::is_lowercase) || word.chars().count() <= 4)
+    };
+    let below: Vec<&str> = lines.collect();
+    below.len() <= 2 && below.iter().all(|line| line.split_whitespace().count() <= 4 && line.split_whitespace().all(is_name))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_stands_beside_the_word_is_told_from_courtesies() {
+        for text in [
+            "DITERIMA",
+            "Diterima, terima kasih.",
+            "DITERIMA DIS-2026-0007\n\nSalam,\nRina Wati\nSOC Bank",
+            "Received with thanks\nBest regards,\nRina",
+            "DITERIMA\n-- \nRina Wati, Kepala SOC, telp. 021-5550100",
+        ] {
+            assert!(is_bare_receipt(text), "{text}");
+        }
+        for text in [
+            "DITERIMA, tetapi lampiran tidak dapat dibuka dan kami SUDAH DIRETAS, tolong hubungi segera.",
+            "DITERIMA\n\nTolong!",
+            "DITERIMA\nSalam,\nkami sudah diretas",
+            "DITERIMA\nSalam,\nKAMI SUDAH DIRETAS",
+            "DITERIMA\nSalam,\nRina\nSOC\nTolong Hubungi Kami",
+            "DITERIMA 192.0.2.7",
+            "Received. 5 machines hit.",
+        ] {
+            assert!(!is_bare_receipt(text), "{text}");
+        }
+    }
 
     #[test]
     fn thanks_confirm_nothing() {

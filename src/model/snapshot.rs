@@ -67,13 +67,16 @@ pub struct OurLetter {
     pub sent_at: Option<Timestamp>,
 }
 
-/// A letter that nobody has let go: it is held, or it is a reminder that waits.
+/// A letter that has not left and loses its reason where its recipient confirms.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldLetter {
     pub message_id: String,
     pub kind: LetterKind,
     pub to: Address,
     pub dissemination: Option<DisseminationNumber>,
+    /// A mail of a dissemination that was agreed to and waits for its turn. The others nobody has let go: they are
+    /// held, or they are reminders.
+    pub is_let_go: bool,
 }
 
 /// What may keep a letter from leaving and can change while it waits: read when it is made ready, and again in the

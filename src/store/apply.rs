@@ -52,6 +52,40 @@ pub(super) fn all(tx: &Transaction<'_>, cause: &Cause<'_>, decision: &Decision, 
     Ok(())
 }
 
+/// One recipient of a dissemination stands so from now on, and the dissemination with it.
+pub(super) fn set_recipient(
+    tx: &Transaction<'_>,
+    cause: &Cause<'_>,
+    number: &DisseminationNumber,
+    recipient: &Recipient,
+    state: DisseminationState,
+    now: Timestamp,
+) -> anyhow::Result<()> {
+    let body = serde_json::to_string(recipient).context("write a recipient")?;
+    // Of a certificate that was changed in the row the manifest tells, and the letter is held.
+    let changed = tx
+        .prepare_cached(
+            "UPDATE recipient SET state = :state, at = :at, message_id = :message_id, body = :body
+             WHERE dissemination = :dissemination AND address = :address",
+        )?
+        .execute(named_params! {
+            ":state": recipient.state.word(), ":at": at(recipient.at), ":message_id": recipient.message_id, ":body": body,
+            ":dissemination": number.0, ":address": recipient.address.as_str(),
+        })
+        .with_context(|| format!("write a recipient of {number}"))?;
+    ensure!(changed == 1, "{} is no recipient of {number}", recipient.address);
+    tx.prepare_cached("UPDATE dissemination SET updated_at = ?2 WHERE number = ?1")?
+        .execute((&number.0, at(now)))
+        .with_context(|| format!("write dissemination {number}"))?;
+    tx.prepare_cached("UPDATE dissemination SET state = ?2, body = json_set(body, '$.state', ?2) WHERE number = ?1 AND state <> ?2")?
+        .execute((&number.0, state.word()))
+        .with_context(|| format!("write the state of {number}"))?;
+    let what = recipient.state.word();
+    let (detail, digest) = (recipient.address.as_str(), Sha256::of(body.as_bytes()));
+    let entry = Entry { by: SELF, what, thing: "dissemination", thing_id: &number.0, detail, cause: cause.text, digest: &digest.0 };
+    audit::append(tx, now, &entry)
+}
+
 impl Applying<'_> {
     fn one(&self, effect: &Effect) -> anyhow::Result<()> {
         match effect {
@@ -61,7 +95,9 @@ impl Applying<'_> {
             Effect::ReleaseHeld { ticket } => self.release_held(ticket),
             Effect::Keep { ticket, attachments, indicators } => self.keep(ticket, attachments, indicators),
             Effect::SetDissemination(dissemination) => self.set_dissemination(dissemination),
-            Effect::SetRecipient { dissemination, recipient, state } => self.set_recipient(dissemination, recipient, *state),
+            Effect::SetRecipient { dissemination, recipient, state } => {
+                set_recipient(self.tx, self.cause, dissemination, recipient, *state, self.now)
+            }
             Effect::CancelLetters { dissemination } => self.cancel_letters(dissemination),
             Effect::SetLetterState { message_id, state, because } => self.set_letter_state(message_id, *state, because),
             Effect::RememberSignature { key, by, signed_at } => {
@@ -389,33 +425,6 @@ impl Applying<'_> {
                 .with_context(|| format!("write a recipient of {number}"))?;
         }
         self.audit(SELF, dissemination.state.word(), "dissemination", number, "", &digest.0)
-    }
-
-    fn set_recipient(&self, number: &DisseminationNumber, recipient: &Recipient, state: DisseminationState) -> anyhow::Result<()> {
-        let body = serde_json::to_string(recipient).context("write a recipient")?;
-        // Of a certificate that was changed in the row the manifest tells, and the letter is held.
-        let changed = self
-            .tx
-            .prepare_cached(
-                "UPDATE recipient SET state = :state, at = :at, message_id = :message_id, body = :body
-                 WHERE dissemination = :dissemination AND address = :address",
-            )?
-            .execute(named_params! {
-                ":state": recipient.state.word(), ":at": at(recipient.at), ":message_id": recipient.message_id, ":body": body,
-                ":dissemination": number.0, ":address": recipient.address.as_str(),
-            })
-            .with_context(|| format!("write a recipient of {number}"))?;
-        ensure!(changed == 1, "{} is no recipient of {number}", recipient.address);
-        self.tx
-            .prepare_cached("UPDATE dissemination SET updated_at = ?2 WHERE number = ?1")?
-            .execute((&number.0, at(self.now)))
-            .with_context(|| format!("write dissemination {number}"))?;
-        self.tx
-            .prepare_cached("UPDATE dissemination SET state = ?2, body = json_set(body, '$.state', ?2) WHERE number = ?1 AND state <> ?2")?
-            .execute((&number.0, state.word()))
-            .with_context(|| format!("write the state of {number}"))?;
-        let what = recipient.state.word();
-        self.audit(SELF, what, "dissemination", &number.0, recipient.address.as_str(), &Sha256::of(body.as_bytes()).0)
     }
 
     fn cancel_letters(&self, dissemination: &DisseminationNumber) -> anyhow::Result<()> {

@@ -5,11 +5,12 @@ use super::audit::{self, Entry};
 use super::row::{At, Word};
 use super::{Changed, Place, Store, apply, at, snapshot};
 use crate::model::Sha256;
+use crate::model::dissemination::{DisseminationState, RecipientState};
 use crate::model::effect::Decision;
-use crate::model::letter::{Letter, LetterState, OutboxId};
+use crate::model::letter::{Letter, LetterKind, LetterState, OutboxId};
 use crate::model::outcome::Settled;
 use crate::model::snapshot::{Ground, Question, Snapshot};
-use crate::model::ticket::TicketNumber;
+use crate::model::ticket::{Ticket, TicketNumber};
 use anyhow::{Context as _, bail, ensure};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params};
@@ -309,12 +310,15 @@ impl Store {
         })
     }
 
-    /// `outbox retry`: due now, whatever held it back. An uncertain letter stays marked so and may go once more.
+    /// `outbox retry`: due now, whatever held it back. An uncertain letter stays marked so and may go once more. The
+    /// recipient of a dissemination waits again with it.
     ///
     /// # Errors
-    /// Where the letter is sent, cancelled, under way or not there, or it cannot be committed.
+    /// Where the letter is sent, cancelled, under way or not there, where nobody waits for it any more, or it cannot
+    /// be committed.
     pub fn retry(&self, id: OutboxId, by: &str, now: Timestamp) -> anyhow::Result<()> {
         self.write(|tx| {
+            has_reason(tx, id)?;
             by_hand(
                 tx,
                 id,
@@ -323,7 +327,8 @@ impl Store {
                 "UPDATE outbox SET state = CASE state WHEN 'uncertain' THEN 'uncertain' ELSE 'queued' END, next_at = ?2, resends = 0
              WHERE id = ?1 AND state IN ('queued', 'uncertain', 'held', 'failed') AND ?2 IS NOT NULL",
                 now,
-            )
+            )?;
+            waits_again(tx, id, now)
         })
     }
 
@@ -356,6 +361,87 @@ impl Store {
             apply::all(tx, &apply::Cause { text: &cause, inbox: None, content: None }, &decision, place, now)
         })
     }
+}
+
+/// What may be tried again is still waited for: a cancelled dissemination, a recipient who has confirmed, and what was
+/// written before its ticket ended are not.
+fn has_reason(tx: &Transaction<'_>, id: OutboxId) -> anyhow::Result<()> {
+    let Some((letter, state, leaves_anyway, queued_at)) = row_of(tx, id)? else { return Ok(()) };
+    if !matches!(state, LetterState::Queued | LetterState::Uncertain | LetterState::Held | LetterState::Failed) {
+        return Ok(());
+    }
+    // The ticket that answers for it, where that is over, and since when.
+    let over = || -> anyhow::Result<Option<Ticket>> {
+        let mut found = None;
+        let mut next = letter.ticket.clone();
+        for _ in 0..snapshot::TICKETS_MAX {
+            let Some(number) = next.take() else { break };
+            let Some(ticket) = snapshot::ticket(tx, &number)? else { break };
+            next.clone_from(&ticket.merged_into);
+            found = Some(ticket);
+        }
+        Ok(found.filter(|ticket| !ticket.state.is_open()))
+    };
+    if let Some(number) = &letter.dissemination {
+        let Some(one) = snapshot::addressed(tx, number, &letter.to)? else { return Ok(()) };
+        ensure!(
+            one.state != DisseminationState::Cancelled,
+            "letter {id} is of {number}, which is cancelled: nothing of it leaves any more"
+        );
+        let has_it = matches!(one.recipient.state, RecipientState::Confirmed | RecipientState::Handled);
+        ensure!(!has_it, "{} has confirmed {number}: letter {id} is no longer needed", letter.to);
+        if one.state == DisseminationState::Closed
+            && !leaves_anyway
+            && let Some(ticket) = over()?
+        {
+            bail!(
+                "letter {id} is of {number}, which was closed with its ticket {}; where it has to leave, reopen that with !buka",
+                ticket.number
+            );
+        }
+        return Ok(());
+    }
+    let is_of_its_time = matches!(letter.kind, LetterKind::Request | LetterKind::Reply | LetterKind::Analysis | LetterKind::Reminder);
+    if is_of_its_time
+        && !leaves_anyway
+        && let Some(ticket) = over()?
+        && ticket.closed_at.is_some_and(|closed_at| queued_at <= closed_at)
+    {
+        bail!(
+            "letter {id} was written before its ticket {} ended ({}); what has to be said still is written anew",
+            ticket.number,
+            ticket.state
+        );
+    }
+    Ok(())
+}
+
+/// A letter, how it stands, whether it leaves by itself, and since when it waits.
+fn row_of(tx: &Transaction<'_>, id: OutboxId) -> anyhow::Result<Option<(Letter, LetterState, bool, Timestamp)>> {
+    let row: Option<(String, Word<LetterState>, bool, At)> = tx
+        .prepare_cached(
+            "SELECT letter, state, state IN ('queued', 'uncertain') AND next_at IS NOT NULL, queued_at FROM outbox WHERE id = ?1",
+        )?
+        .query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+        .optional()
+        .with_context(|| format!("read letter {id}"))?;
+    // One that cannot be read cannot be made ready either.
+    Ok(row.and_then(|(letter, state, leaves, queued_at)| Some((serde_json::from_str(&letter).ok()?, state.0, leaves, queued_at.0))))
+}
+
+/// A person let the mail to a recipient go: all listings say that it waits, and the sending is not over.
+fn waits_again(tx: &Transaction<'_>, id: OutboxId, now: Timestamp) -> anyhow::Result<()> {
+    let Some((letter, ..)) = row_of(tx, id)?.filter(|(letter, ..)| letter.kind == LetterKind::Dissemination) else { return Ok(()) };
+    let Some(number) = &letter.dissemination else { return Ok(()) };
+    let Some(mut one) = snapshot::addressed(tx, number, &letter.to)? else { return Ok(()) };
+    if !matches!(one.recipient.state, RecipientState::Held | RecipientState::Bounced) {
+        return Ok(());
+    }
+    one.recipient.state = RecipientState::Queued;
+    one.recipient.at = now;
+    one.recipient.because.clear();
+    let state = if one.state == DisseminationState::Sent { DisseminationState::Sending } else { one.state };
+    apply::set_recipient(tx, &apply::Cause { text: "command line", inbox: None, content: None }, number, &one.recipient, state, now)
 }
 
 fn never(tx: &Transaction<'_>, id: OutboxId, by: &str, now: Timestamp) -> anyhow::Result<()> {

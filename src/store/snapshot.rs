@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 /// More references than this are not looked up (a mail brings at most 60).
 const REFERENCES_MAX: usize = 100;
 /// More tickets than this are not loaded for one decision: nothing legal needs them.
-const TICKETS_MAX: usize = 100;
+pub(super) const TICKETS_MAX: usize = 100;
 /// What `!status` shows of a ticket's history.
 const TIMELINE_LINES_MAX: i64 = 50;
 /// Messages that `!status` shows, and characters of each: a page is read, a book is exported.
@@ -137,8 +137,8 @@ pub(super) fn take(
         world.mail = filed(db, id)?;
     }
     if let Some(number) = &question.held_of {
-        world.held.extend(held(db, "ticket = ?1 AND dissemination IS NULL", [&number.0])?);
-        // Those of tickets that it took up as well: they were loaded with it.
+        let own = format!("dissemination IS NULL AND ticket IN ({TAKEN_UP} SELECT number FROM taken_up)");
+        world.held.extend(held(db, &own, [&number.0])?);
         for dissemination in world.disseminations.keys() {
             world.held.extend(held(db, "dissemination = ?1", [&dissemination.0])?);
         }
@@ -240,13 +240,19 @@ fn awaited_of(db: &Connection, sender: &Address) -> anyhow::Result<Vec<Dissemina
     Ok(numbers.into_iter().map(DisseminationNumber).collect())
 }
 
-/// Letters that nobody has let go, and reminders that wait. Those to the house say what happened, and an
+/// A ticket (`?1`) and those that were merged into it: it links to each of them.
+const TAKEN_UP: &str = "WITH RECURSIVE taken_up (number) AS (
+    SELECT ?1 UNION SELECT other.number FROM taken_up JOIN ticket ON ticket.number = taken_up.number
+    JOIN json_each(ticket.fold, '$.links') AS link JOIN ticket AS other ON other.number = link.value
+    WHERE json_extract(other.fold, '$.merged_into') = taken_up.number)";
+
+/// Letters that nobody has let go, reminders that wait, and mail of disseminations that waits. Those to the house say what happened, and an
 /// acknowledgement waits for a command of its own (contract 2): they are none of these.
 fn held(db: &Connection, which: &str, parameters: impl Params) -> anyhow::Result<Vec<HeldLetter>> {
     let mut statement = db.prepare_cached(&format!(
-        "SELECT message_id, kind, to_address, dissemination FROM outbox
+        "SELECT message_id, kind, to_address, dissemination, state = 'queued' AND kind = 'dissemination' FROM outbox
          WHERE {which} AND kind NOT IN ('acknowledgement', 'notice', 'receipt', 'report')
-             AND (state = 'held' OR (state = 'queued' AND kind = 'reminder')) ORDER BY id"
+             AND (state = 'held' OR (state = 'queued' AND kind IN ('reminder', 'dissemination'))) ORDER BY id"
     ))?;
     let rows = statement.query_map(parameters, |row| {
         Ok(HeldLetter {
@@ -254,6 +260,7 @@ fn held(db: &Connection, which: &str, parameters: impl Params) -> anyhow::Result
             kind: row.get::<_, Word<_>>(1)?.0,
             to: row.get::<_, Word<Address>>(2)?.0,
             dissemination: row.get::<_, Option<String>>(3)?.map(DisseminationNumber),
+            is_let_go: row.get(4)?,
         })
     })?;
     rows.collect::<Result<_, _>>().context("look for letters that are held")
@@ -385,7 +392,7 @@ pub(super) fn whole(db: &Connection, body: &str) -> anyhow::Result<Dissemination
 }
 
 /// One recipient of a dissemination, whatever the number of the others.
-fn addressed(db: &Connection, number: &DisseminationNumber, to: &Address) -> anyhow::Result<Option<Addressed>> {
+pub(super) fn addressed(db: &Connection, number: &DisseminationNumber, to: &Address) -> anyhow::Result<Option<Addressed>> {
     let row: Option<(String, String, Word<DisseminationState>, String)> = db
         .prepare_cached(
             "SELECT dissemination.ticket, dissemination.author, dissemination.state, recipient.body FROM recipient
@@ -452,14 +459,8 @@ pub(super) fn disseminations_of(db: &Connection, ticket: &TicketNumber) -> anyho
 }
 
 fn numbers_of(db: &Connection, ticket: &TicketNumber) -> anyhow::Result<Vec<DisseminationNumber>> {
-    // A ticket links to each that was merged into it.
-    let mut statement = db.prepare_cached(
-        "WITH RECURSIVE taken_up (number) AS (
-             SELECT ?1 UNION SELECT other.number FROM taken_up JOIN ticket ON ticket.number = taken_up.number
-             JOIN json_each(ticket.fold, '$.links') AS link JOIN ticket AS other ON other.number = link.value
-             WHERE json_extract(other.fold, '$.merged_into') = taken_up.number)
-         SELECT number FROM dissemination WHERE ticket IN taken_up ORDER BY created_at, number",
-    )?;
+    let mut statement =
+        db.prepare_cached(&format!("{TAKEN_UP} SELECT number FROM dissemination WHERE ticket IN taken_up ORDER BY created_at, number"))?;
     let rows = statement.query_map([&ticket.0], |row| row.get(0).map(DisseminationNumber))?;
     rows.collect::<Result<_, _>>().with_context(|| format!("read the disseminations of {ticket}"))
 }

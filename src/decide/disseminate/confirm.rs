@@ -34,7 +34,12 @@ pub fn answered(arrived: &Arrived<'_>, number: &DisseminationNumber, mut work: W
         let what = desk.say("dissemination.other_answer", &arguments);
         return reply::join_dissemination(arrived, &dissemination, what, work);
     }
+    let wrote_more = reply::says_more_than_receipt(arrived);
     if matches!(recipient.state, RecipientState::Confirmed | RecipientState::Handled) {
+        if wrote_more {
+            let what = desk.say("dissemination.wrote_again", &arguments);
+            return reply::join_dissemination(arrived, &dissemination, what, work);
+        }
         note_message(arrived, &ticket, &mut work);
         let because = desk.say("dissemination.confirmed_twice", &arguments);
         return work.file(arrived, Some(ticket), because);
@@ -54,13 +59,21 @@ pub fn answered(arrived: &Arrived<'_>, number: &DisseminationNumber, mut work: W
         work.effect(Effect::RememberSignature { key: signed.key().clone(), by: from.clone(), signed_at: signed.signed_at() });
     }
     close_when_confirmed(&mut dissemination);
-    note_message(arrived, &ticket, &mut work);
     let what = desk.say("dissemination.confirmed", &[("address", from.as_str()), ("number", &number.0), ("how", &how)]);
     if let Some(one) = dissemination.addressed(&from) {
         work.set_addressed(one, from.as_str(), what.clone());
     }
     drop_held(|letter| is_to(letter, number, &from), &ticket, &mut work);
-    if let Some(all) = all_confirmed(&dissemination, &work) {
+    let all = all_confirmed(&dissemination, &work);
+    if wrote_more {
+        // Whatever stands beside the word somebody has to read: it may be a call for help.
+        let subject = desk.say("dissemination.confirmed_and_wrote", &arguments);
+        let facts = std::iter::once(what.clone()).chain(all).collect();
+        reply::tell_dissemination(arrived, &dissemination, subject, facts, &mut work);
+        return work.file(arrived, Some(ticket), what);
+    }
+    note_message(arrived, &ticket, &mut work);
+    if let Some(all) = all {
         work.notify_about(&ticket, About::AllConfirmed, all, vec![what.clone()], "");
     }
     work.file(arrived, Some(ticket), what)
@@ -204,7 +217,10 @@ pub fn confirm_by_hand(
     let arguments = [("address", address.as_str()), ("number", number.as_str()), ("how", how)];
     let key = if word == Word::Received { "dissemination.confirmed" } else { "dissemination.handled" };
     let what = desk.say(key, &arguments);
-    if let Some(one) = dissemination.addressed(address) {
+    if let Some(mut one) = dissemination.addressed(address) {
+        // Its mail may have been the last that waited.
+        one.note_progress();
+        dissemination.state = one.state;
         work.set_addressed(one, person.address.as_str(), one_line(&what));
     }
     let dropped = drop_held(|letter| is_to(letter, &dissemination.number, address), &ticket.number, work);

@@ -256,3 +256,25 @@ async fn a_text_that_is_held_when_its_ticket_ends_is_cancelled() {
         assert_eq!(store.audit_verify().unwrap().problems, [""; 0]);
     }
 }
+
+/// A text that is held on a ticket that was merged goes with the one that took it up: cancelled when that is closed.
+#[tokio::test]
+async fn a_text_that_is_held_on_a_merged_ticket_is_cancelled_when_its_heir_is_closed() {
+    let mut hall = reported().await;
+    report(&mut hall, "Laporan lain: basis data pelanggan kami bocor.", None);
+    hall.play().await;
+    decided(&mut hall, 1, &format!("!balas\n{CANARY}")).await;
+    decided(&mut hall, 1, "!tlp AMBER").await;
+    let sent = hall.play().await;
+    let id = is_held(&hall, &sent, "sejak itu bertanda");
+    let merge = format!("!gabung BANTUAN70-{}-000002", hall.year);
+    decided(&mut hall, 1, &merge).await;
+    hall.play().await;
+    assert_eq!(hall.stage.daemon.store.letter(id).unwrap().state, LetterState::Held, "its conversation goes on");
+    decided(&mut hall, 2, "!tutup\nSelesai.").await;
+    let receipt = read_by(&hall.play().await, "ani@bssn.test");
+    assert!(receipt.contains(&format!("tidak akan dikirim: balasan kepada {JOKO}")), "{receipt}");
+    let store = &hall.stage.daemon.store;
+    assert_eq!(store.letter(id).unwrap().state, LetterState::Cancelled);
+    assert!(store.retry(id, "test", hall.now()).is_err());
+}

@@ -136,6 +136,19 @@ fn uncertain(hall: &Hall, id: OutboxId) {
     store.settle(id, &settled, &bench.place(), &retry::ask(&queued.letter), now, consequences).unwrap();
 }
 
+/// The server refuses this letter for good.
+fn fails(hall: &Hall, id: OutboxId) {
+    let (daemon, now) = (&hall.stage.daemon, hall.now());
+    let (store, bench) = (&daemon.store, daemon.bench());
+    let queued = store.letter(id).unwrap();
+    store.store_sealed(id, b"sealed", now).unwrap();
+    assert_eq!(store.claim(&queued, None, now).unwrap(), Claim::Taken);
+    let tried = Tried { queued_at: queued.queued_at, attempts: 1, resends: 0, was: LetterState::Queued };
+    let settled = retry::settle(&queued.letter, tried, &SendOutcome::Never { reason: "550 5.1.1 no such user".to_owned() }, now);
+    let consequences = |world: &_| retry::consequences(id, &queued.letter, &settled, world, bench.desk(&daemon.key, now));
+    store.settle(id, &settled, &bench.place(), &retry::ask(&queued.letter), now, consequences).unwrap();
+}
+
 #[tokio::test]
 async fn one_whose_mail_ended_uncertain_twice_is_over_and_an_answer_settles_it() {
     let mut hall = released().await;
@@ -246,4 +259,87 @@ async fn a_reminder_that_is_held_is_cancelled_by_the_recipients_own_confirmation
         (hall.state_of(1, RINA).0, letter_of(&hall, LetterKind::Reminder, RINA).1),
         (RecipientState::Confirmed, LetterState::Cancelled)
     );
+}
+
+/// What a person lets go again waits in all listings alike, and `!batal`, `!tutup` and a confirmation reach it.
+#[tokio::test]
+async fn what_is_let_go_again_waits_and_is_stopped_like_any_other() {
+    for (command, stops) in [("!batal DIS", true), ("!konfirmasi rina@bank.example\nLewat telepon.", true), ("!tutup\nSelesai.", false)] {
+        let mut hall = released().await;
+        forget(&hall, RINA);
+        hall.play().await;
+        assert_eq!((hall.state_of(1, RINA).0, hall.dissemination(1).unwrap().state), (RecipientState::Held, DisseminationState::Sent));
+        know_again(&mut hall, RINA);
+        let (id, _) = letter_of(&hall, LetterKind::Dissemination, RINA);
+        hall.stage.daemon.store.retry(id, "test", hall.now()).unwrap();
+        assert_eq!(
+            (hall.state_of(1, RINA), hall.dissemination(1).unwrap().state),
+            ((RecipientState::Queued, String::new()), DisseminationState::Sending)
+        );
+        let one = hall.dissemination(1).unwrap();
+        hall.command("ani", &format!("!tiket {}\n{}", one.ticket, command.replace("DIS", &one.number.0)));
+        hall.decide().await;
+        let receipt = read_by(&hall.play().await, "ani@bssn.test");
+        let state = letter_of(&hall, LetterKind::Dissemination, RINA).1;
+        assert_eq!(state, if stops { LetterState::Cancelled } else { LetterState::Sent }, "{command}");
+        if !stops {
+            assert!(receipt.contains("1 surel DIS-"), "{command}: {receipt}");
+        }
+        assert_ne!(hall.dissemination(1).unwrap().state, DisseminationState::Sending, "{command}");
+        assert_eq!(hall.stage.daemon.store.audit_verify().unwrap().problems, [""; 0]);
+    }
+}
+
+/// One that failed is not cancelled with what it belongs to: it is refused once nobody waits for it.
+#[tokio::test]
+async fn a_failed_mail_is_not_tried_again_once_it_has_lost_its_reason() {
+    let cases = [
+        ("!batal DIS", "is cancelled"),
+        ("!konfirmasi rina@bank.example\nLewat telepon.", "has confirmed"),
+        ("!tutup\nSelesai.", "was closed with its ticket"),
+    ];
+    for (command, why) in cases {
+        let mut hall = released().await;
+        let (id, _) = letter_of(&hall, LetterKind::Dissemination, RINA);
+        fails(&hall, id);
+        hall.play().await;
+        assert_eq!(hall.state_of(1, RINA).0, RecipientState::Bounced);
+        let one = hall.dissemination(1).unwrap();
+        hall.command("ani", &format!("!tiket {}\n{}", one.ticket, command.replace("DIS", &one.number.0)));
+        hall.play().await;
+        let refusal = hall.stage.daemon.store.retry(id, "test", hall.now()).unwrap_err().to_string();
+        assert!(refusal.contains(why) && refusal.contains(&one.number.0), "{command}: {refusal}");
+        assert!(to(&hall.play().await, RINA).is_empty());
+        if command.starts_with("!tutup") {
+            hall.command("ani", &format!("!tiket {}\n!buka", one.ticket));
+            hall.play().await;
+            hall.stage.daemon.store.retry(id, "test", hall.now()).unwrap();
+            assert_eq!(hall.state_of(1, RINA).0, RecipientState::Queued);
+        }
+    }
+}
+
+/// Contract 9: what a recipient says beside the word is read by somebody, also when it had confirmed before.
+#[tokio::test]
+async fn what_a_recipient_writes_beside_its_confirmation_reaches_the_assignee() {
+    let mut hall = released().await;
+    let sent = hall.play().await;
+    let first = to(&sent, RINA)[0].message_id.clone();
+    let second = to(&sent, SITI)[0].message_id.clone();
+    let call = "tetapi lampiran tidak dapat dibuka dan kami SUDAH DIRETAS";
+    let steps = [
+        (RINA, &first, format!("DITERIMA, {call}."), "mengonfirmasi DIS-", true),
+        (RINA, &first, format!("DITERIMA. Sekali lagi: {call}."), "menulis pesan lagi", true),
+        (RINA, &first, "DITERIMA\n\nSalam,\nRina".to_owned(), "", false),
+        (SITI, &second, format!("DITERIMA, {call}."), "kini dapat ditutup", true),
+    ];
+    for (n, (from, answered, text, words, is_told)) in steps.into_iter().enumerate() {
+        let mail = [header(from, answered, &format!("k{n}@bank.example")), format!("\n{text}\n")].concat();
+        hall.stage.deliver(&crlf(mail.as_bytes())).unwrap();
+        let heard = read_by(&hall.play().await, "ani@bssn.test");
+        assert_eq!(hall.state_of(1, from).0, RecipientState::Confirmed, "{text}");
+        assert_eq!(heard.contains(call), is_told, "{text}: {heard}");
+        assert!(heard.contains(words), "{text}: {heard}");
+    }
+    assert_eq!(hall.dissemination(1).unwrap().state, DisseminationState::Closed);
 }
