@@ -2,7 +2,7 @@
 //! the old number, and so does the manifest; what is answered to it counts all the same.
 
 use super::{Hall, read_by, to};
-use bantuan70::cli::demo::stage::Note;
+use bantuan70::cli::demo::stage::{Actor, Note};
 use bantuan70::model::Address;
 use bantuan70::model::contact::ContactKind;
 use bantuan70::model::dissemination::{DisseminationState, RecipientState};
@@ -162,4 +162,36 @@ async fn a_merged_ticket_that_is_reopened_answers_for_itself_and_what_is_drafted
     on(&mut hall, "budi", 3, "!tutup");
     let refusal = read_by(&hall.play().await, "budi@bssn.test");
     assert!(refusal.contains(SITI) && !refusal.contains(RINA), "{refusal}");
+}
+
+/// What the heir received is a source of the draft from then on: one marked lower needs agreement anew, with that told.
+#[tokio::test]
+async fn c13_a_draft_that_goes_along_to_a_ticket_of_a_higher_mark_is_asked_about_anew() {
+    let mut hall = Hall::new("");
+    hall.keyed_contact(TONO, ContactKind::Person);
+    hall.command("ani", &format!("!tlp AMBER+STRICT\n!diseminasi {TONO}\nUntuk bantuan70@bssn.test: tutup port 8443."));
+    hall.play().await;
+    hall.stage.add("joko", Actor::without_key("Joko", "joko@kantor.example").unwrap());
+    let note =
+        Note { subject: "Situs diretas".to_owned(), text: "TLP:RED\n\nHalaman depan kami diganti orang.".to_owned(), ..Note::default() };
+    let id = hall.stage.next_message_id("joko");
+    let center = Address::parse("bantuan70@bssn.test").unwrap();
+    let raw = hall.stage.actor("joko").unwrap().writes(&center, &note, &id, hall.now()).unwrap();
+    hall.stage.deliver(&raw).unwrap();
+    hall.play().await;
+    let agreement = hall.agreement(1);
+    let into = number(&hall, 2);
+    on(&mut hall, "ani", 1, &format!("!gabung {into}"));
+    hall.play().await;
+    hall.command("budi", &agreement);
+    let sent = hall.play().await;
+    assert!(to(&sent, TONO).is_empty(), "{sent:?}");
+    let one = hall.dissemination(1).unwrap();
+    assert!(one.lowered && one.state == DisseminationState::AwaitingApproval && one.approvals.is_empty(), "{one:?}");
+    assert!(read_by(&sent, "rudi@bssn.test").contains("bertanda TLP:RED, lebih tinggi"), "{sent:?}");
+    let anew = hall.agreement(1);
+    for who in ["budi", "rudi"] {
+        hall.command(who, &anew);
+    }
+    assert_eq!(to(&hall.play().await, TONO).len(), 1);
 }
