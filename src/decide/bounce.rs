@@ -2,7 +2,7 @@
 //! token or Message-ID and our recipient changes anything (ATTACKS L19); the rest is shown or filed.
 
 use super::letters::lines::About;
-use super::work::{DAEMON, Work};
+use super::work::Work;
 use super::{Arrived, disseminate, retry};
 use crate::mail::dsn::{Bounce, Fate};
 use crate::model::Address;
@@ -10,7 +10,6 @@ use crate::model::dissemination::RecipientState;
 use crate::model::effect::{Decision, Effect};
 use crate::model::letter::{LetterKind, LetterState};
 use crate::model::snapshot::OurLetter;
-use crate::model::ticket::TicketEvent;
 
 /// A bounce.
 #[must_use]
@@ -81,12 +80,7 @@ fn ours(arrived: &Arrived<'_>, work: &Work<'_>) -> Option<(Bounce, OurLetter)> {
 /// Whether this was never said of this letter before; from now on it was. A storm of reports says it once.
 fn is_first(what: &str, letter: &OurLetter, work: &mut Work<'_>) -> bool {
     let Some(ticket) = letter.ticket.clone() else { return false };
-    let told = format!("{what} {}", letter.message_id);
-    if work.ticket(&ticket).is_none_or(|ticket| ticket.told.contains(&told)) {
-        return false;
-    }
-    work.event(&ticket, DAEMON, TicketEvent::Told { what: told }, "");
-    true
+    retry::is_first(&format!("{what} {}", letter.message_id), &ticket, work)
 }
 
 /// The recipient's state changes and the analysts hear of it; a bounced notice is recorded only, since

@@ -30,7 +30,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const DROPPED_NAMED_MAX: usize = 20;
 
 pub use confirm::{Word, answered, confirm_by_hand, unconfirmed};
-pub use leave::{Agreed, leaving, reminder};
+pub use leave::{Agreed, leaving, reminder, risen};
 pub use progress::{progress_lines, set_unsent};
 
 /// `!diseminasi`: the text and attachments of the mail become a dissemination.
@@ -77,7 +77,8 @@ pub fn draft(targets: &[String], job: &mut Job<'_>, work: &mut Work<'_>) -> Resu
         author: job.person.address.clone(),
         state: DisseminationState::AwaitingApproval,
         tlp: mark,
-        lowered: received.is_some_and(|received| mark < received) || !marked_higher.is_empty(),
+        lowered: received > Some(mark) || !marked_higher.is_empty(),
+        lowered_from: received.filter(|received| *received > mark),
         subject,
         text: words,
         enclosures: std::mem::take(&mut job.enclosures),
@@ -229,13 +230,10 @@ fn agreements_needed(dissemination: &Dissemination, work: &Work<'_>) -> u32 {
 
 /// Whether enough people agree: the number for the mark, and a second person where the mark is lowered.
 fn is_agreed(dissemination: &Dissemination, work: &Work<'_>) -> bool {
-    let (needed, code) = (agreements_needed(dissemination, work), dissemination.code());
+    let needed = agreements_needed(dissemination, work);
     // Counted by person of today's configuration (ATTACKS C13, C16).
     let people: BTreeSet<&Address> = dissemination
-        .approvals
-        .iter()
-        // To this manifest, and to no other that stood there before.
-        .filter(|approval| approval.code.is_empty() || approval.code == code)
+        .agreements()
         .filter(|approval| work.desk.policy.person(&approval.by).is_some_and(|person| person.can_approve))
         .map(|approval| &approval.by)
         .collect();
@@ -256,7 +254,7 @@ pub fn approve(number: &DisseminationNumber, code: &str, job: &mut Job<'_>, work
     if dissemination.code() != code {
         return Err(desk.say("refused.wrong_code", &[("number", &number.0)]));
     }
-    if dissemination.approvals.iter().any(|approval| approval.by == job.person.address) {
+    if dissemination.agreements().any(|approval| approval.by == job.person.address) {
         return Err(desk.say("refused.agreed_already", &[("number", &number.0)]));
     }
     let ticket = work.survivor(&dissemination.ticket);
@@ -264,8 +262,13 @@ pub fn approve(number: &DisseminationNumber, code: &str, job: &mut Job<'_>, work
     let by = job.person.address.as_str();
     // What the ticket received since then may bear a higher mark: what was agreed to is another thing now (ATTACKS C13).
     let received = work.ticket(&ticket).and_then(|ticket| ticket.received_tlp);
-    if !dissemination.lowered && received.is_some_and(|received| dissemination.tlp < received) {
-        return Ok(ask_anew(dissemination, by, work));
+    if dissemination.is_exceeded_by(received) {
+        dissemination.lowered = true;
+        dissemination.lowered_from = received;
+        return Ok(ask_anew(dissemination, "dissemination.asked_anew", by, work));
+    }
+    if dissemination.agreements().count() < dissemination.approvals.len() {
+        return Ok(ask_anew(dissemination, "dissemination.agreed_to_none", by, work));
     }
     dissemination.approvals.push(Approval { by: job.person.address.clone(), at: desk.now, code: code.to_owned() });
     let agreed = is_agreed(&dissemination, work);
@@ -290,12 +293,11 @@ pub fn approve(number: &DisseminationNumber, code: &str, job: &mut Job<'_>, work
     Ok(format!("{}{}", desk.say("done.dissemination_sending", &[("number", &number.0)]), held.concat()))
 }
 
-/// The mark is lower now than that of what the ticket received: what was agreed to before counts no
-/// more, and everyone who can approve is asked anew.
-fn ask_anew(mut dissemination: Dissemination, by: &str, work: &mut Work<'_>) -> String {
-    dissemination.lowered = true;
+/// The mark is lower now than that of what the ticket received, or an agreement says not to what it is: what was
+/// agreed to before counts no more, and everyone who can approve is asked anew.
+fn ask_anew(mut dissemination: Dissemination, because: &str, by: &str, work: &mut Work<'_>) -> String {
     dissemination.approvals.clear();
-    let what = work.desk.say("dissemination.asked_anew", &[("number", &dissemination.number.0)]);
+    let what = work.desk.say(because, &[("number", &dissemination.number.0)]);
     let directory = work.world.recipients.clone();
     let received = work.ticket(&work.survivor(&dissemination.ticket)).and_then(|ticket| ticket.received_tlp);
     let warnings = preview::warnings(&[], dissemination.tlp, received, work);

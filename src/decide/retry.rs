@@ -4,12 +4,13 @@
 use super::letters::lines::About;
 use super::work::{DAEMON, Work};
 use super::{Desk, act, bounce, disseminate, readable};
+use crate::mail::template::TemplateName;
 use crate::model::dissemination::{DisseminationNumber, RecipientState};
 use crate::model::effect::{Decision, Effect};
 use crate::model::letter::{Letter, LetterKind, LetterState, OutboxId};
 use crate::model::outcome::{Fault, SendOutcome, Settled};
 use crate::model::snapshot::{OurLetter, Question, Snapshot};
-use crate::model::ticket::{State, TicketEvent, TicketNumber};
+use crate::model::ticket::{AtReporter, State, TicketEvent, TicketNumber};
 use crate::model::{Address, Tlp};
 use jiff::{SignedDuration, Timestamp};
 
@@ -179,9 +180,19 @@ fn held(id: OutboxId, letter: &Letter, reason: &str, work: &mut Work<'_>) {
         let ticket = work.ticket_of(letter.ticket.as_ref(), letter.dissemination.as_ref());
         return drop_letter(&letter.message_id, letter.kind, &letter.to, ticket.as_ref(), work);
     }
+    let before = letter.dissemination.as_ref().and_then(|number| work.addressed(number, &letter.to));
     let is_of_dissemination = waits_no_more(letter, &what, work);
     let ticket = work.ticket_of(letter.ticket.as_ref(), letter.dissemination.as_ref());
     let Some(ticket) = ticket.filter(|_| is_awaited(letter)) else { return };
+    let risen = risen_mark(letter, reason, &ticket, work);
+    // One mark holds all that wait of a dissemination to thousands: it is told once, and to who tries one again.
+    let is_tried_again = before.as_ref().is_some_and(|one| one.recipient.state == RecipientState::Held);
+    if let Some((number, mark)) = &risen
+        && !is_tried_again
+        && !is_first(&format!("risen {number} {}", mark.word()), &ticket, work)
+    {
+        return;
+    }
     let due = Some(&ticket).filter(|_| letter.kind == LetterKind::Analysis).and_then(|ticket| act::analysis_held(ticket, DAEMON, work));
     if !is_of_dissemination && work.ticket(&ticket).is_some() {
         work.event(&ticket, DAEMON, TicketEvent::Noted { text: what.clone() }, what);
@@ -193,18 +204,44 @@ fn held(id: OutboxId, letter: &Letter, reason: &str, work: &mut Work<'_>) {
     let marks = work.ticket(&ticket).map(|ticket| readable::marks(ticket, work).ticket);
     let is_readable = marks.flatten().is_some_and(Tlp::must_be_encrypted) && readable::is_asked(letter);
     let (to, free) = ([letter.to.clone()], format!("{command}\n!terbuka"));
-    let (about, ways_out): (About<'_>, &[&str]) = if letter.dissemination.is_some() {
+    let (about, ways_out): (About<'_>, &[&str]) = if let Some((number, _)) = &risen {
+        (About::Unreached(number), &["letter.risen_or_never"])
+    } else if letter.dissemination.is_some() {
         (About::Silent(&to), &["letter.again_or_never"])
     } else if is_readable {
         (About::Unsent(&free), &["letter.write_free", "letter.write_sealed", "letter.after_lowering"])
     } else {
         (if is_awaited_analysis { About::Unsent(command) } else { About::Ticket }, &["letter.again_or_never"])
     };
+    let number = letter.dissemination.as_ref().map_or("", |number| number.0.as_str());
     let (id, due) = (id.to_string(), due.map(|due| work.desk.say("letter.analysis_held", &[("due", &work.desk.local(due))])));
-    let ways_out = ways_out.iter().map(|key| work.desk.say(key, &[("id", &id), ("command", command)]));
-    let facts = std::iter::once(reason.to_owned()).chain(due).chain(ways_out).collect();
+    let ways_out = ways_out.iter().map(|key| work.desk.say(key, &[("id", &id), ("command", command), ("number", number)]));
+    let facts: Vec<String> = std::iter::once(reason.to_owned()).chain(due).chain(ways_out).collect();
     let subject = work.desk.say("letter.is_held", &named);
-    work.notify_about(&ticket, about, subject, facts, "");
+    let fields = work.event_fields(&ticket, about, subject, facts, "");
+    work.notify(&ticket, TemplateName::NoticeEvent, &fields, &[], None);
+    // Whoever wrote a dissemination has to know too, where the ticket is another's.
+    let author = before.and_then(|one| work.desk.policy.person(&one.author));
+    let others = author.filter(|author| !work.audience(work.ticket(&ticket)).iter().any(|person| person.address == author.address));
+    if let Some(author) = others {
+        let letter = work.to_person(author, Some(&ticket), LetterKind::Notice, TemplateName::NoticeEvent, &fields);
+        work.queue(letter, AtReporter::No);
+    }
+}
+
+/// The mark that was received above what was agreed to, where that is the reason of the hold.
+fn risen_mark(letter: &Letter, reason: &str, ticket: &TicketNumber, work: &Work<'_>) -> Option<(DisseminationNumber, Tlp)> {
+    let (number, mark) = (letter.dissemination.clone()?, work.ticket(ticket)?.received_tlp?);
+    (disseminate::risen(&number, mark, work.desk) == reason).then_some((number, mark))
+}
+
+/// Whether this was never said on the ticket before; from now on it was.
+pub(super) fn is_first(told: &str, ticket: &TicketNumber, work: &mut Work<'_>) -> bool {
+    if work.ticket(ticket).is_none_or(|ticket| ticket.told.contains(told)) {
+        return false;
+    }
+    work.event(ticket, DAEMON, TicketEvent::Told { what: told.to_owned() }, "");
+    true
 }
 
 /// Its recipient has confirmed, by whatever way: nobody has to decide on it.

@@ -97,7 +97,7 @@ pub struct Approval {
     /// The address under which the person stands in the configuration.
     pub by: Address,
     pub at: Timestamp,
-    /// The code of the manifest that it is to; empty in one that was stored before codes were.
+    /// The code of the manifest that it is to; empty in one that was stored before codes were, which is to none.
     #[serde(default)]
     pub code: String,
 }
@@ -112,6 +112,10 @@ pub struct Dissemination {
     pub tlp: Tlp,
     /// The mark is lower than that of what the ticket received: a second person must agree.
     pub lowered: bool,
+    /// What the ticket had received by then, where that is a higher mark: it is part of what is agreed to. Absent in one
+    /// that was stored before it was.
+    #[serde(default)]
+    pub lowered_from: Option<Tlp>,
     /// The true subject, without tag and label.
     pub subject: String,
     pub text: String,
@@ -201,7 +205,7 @@ impl Dissemination {
         let mut lines = vec![
             format!("dissemination {}", self.number),
             format!("ticket {}", self.ticket),
-            format!("mark {}{}", self.tlp.label(), if self.lowered { " lowered" } else { "" }),
+            format!("mark {}{}", self.tlp.label(), self.lowered_words()),
             format!("subject {}", Sha256::of(self.subject.as_bytes())),
             format!("text {}", Sha256::of(self.text.as_bytes())),
         ];
@@ -221,6 +225,27 @@ impl Dissemination {
         lines.extend(recipients);
         lines.push(String::new());
         lines.join("\n")
+    }
+
+    /// As the manifest says that the mark is lower than that of a source.
+    fn lowered_words(&self) -> String {
+        match (self.lowered, self.lowered_from) {
+            (true, Some(from)) => format!(" lowered from {}", from.label()),
+            (true, None) => " lowered".to_owned(),
+            (false, _) => String::new(),
+        }
+    }
+
+    /// Whether a mark that its ticket has received is higher than any that was agreed to (ATTACKS C13).
+    #[must_use]
+    pub fn is_exceeded_by(&self, received: Option<Tlp>) -> bool {
+        received > Some(self.tlp).max(self.lowered_from)
+    }
+
+    /// The agreements to this manifest, and to no other that stood there before.
+    pub fn agreements(&self) -> impl Iterator<Item = &Approval> {
+        let code = self.code();
+        self.approvals.iter().filter(move |approval| approval.code == code)
     }
 
     /// CODE of `!setuju`: the first 12 hexadecimal digits of the SHA-256 of the manifest.

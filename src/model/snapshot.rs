@@ -84,6 +84,7 @@ pub struct HeldLetter {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ground {
     /// Of a letter of a ticket: the highest mark of that ticket and the ones that took it up, and which of them bears it.
+    /// Of a letter of a dissemination: the highest that they have received.
     pub mark: Option<(TicketNumber, Tlp)>,
     /// Of a letter of a dissemination: how that stands.
     pub dissemination: Option<DisseminationState>,

@@ -7,6 +7,7 @@ mod attacks;
 mod draft;
 mod drift;
 mod ended;
+mod exceeded;
 mod followup;
 mod forecast;
 mod heir;
@@ -45,11 +46,15 @@ struct Hall {
 
 impl Hall {
     fn new(more: &str) -> Self {
+        Self::with_intake("", more)
+    }
+
+    fn with_intake(intake: &str, more: &str) -> Self {
         // In memory where the system has that: whether commits outlast a power cut is not what is tested.
         let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         let start = Timestamp::now();
         let people = [("analyst", "Ani", "ani@bssn.test"), ("analyst", "Budi", "budi@bssn.test"), ("chief", "Rudi", "rudi@bssn.test")];
-        let setting = Setting { people: &people, more, ..Setting::default() };
+        let setting = Setting { people: &people, intake, more, ..Setting::default() };
         let stage = Stage::set_up(&folder.path().join("stage"), start, &setting).unwrap();
         let year = start.to_zoned_datetime(stage.daemon.config.center.time_zone.clone()).year();
         Self { stage, year, folder, has_news: false }

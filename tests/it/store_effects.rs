@@ -61,6 +61,7 @@ fn dissemination(ticket: &TicketNumber, state: DisseminationState) -> Disseminat
         state,
         tlp: Tlp::Amber,
         lowered: false,
+        lowered_from: None,
         subject: "Peringatan".into(),
         text: "Isi".into(),
         enclosures: vec![enclosure(b"dokumen")],

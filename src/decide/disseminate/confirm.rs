@@ -4,7 +4,7 @@ use super::drop_held;
 use crate::decide::letters::lines::About;
 use crate::decide::report::{self, note_message, one_line};
 use crate::decide::work::Work;
-use crate::decide::{Arrived, command, reply, retry};
+use crate::decide::{Arrived, command, reply, retry, trust};
 use crate::model::Address;
 use crate::model::Tlp;
 use crate::model::dissemination::{Dissemination, DisseminationNumber, DisseminationState, Recipient, RecipientKind, RecipientState};
@@ -19,7 +19,9 @@ use crate::openpgp::open::SignedText;
 #[must_use]
 pub fn answered(arrived: &Arrived<'_>, number: &DisseminationNumber, mut work: Work<'_>) -> Decision {
     let desk = work.desk;
-    arrived_after_all(arrived, number, &mut work);
+    if !trust::is_doubtful(arrived) {
+        arrived_after_all(arrived, number, &mut work);
+    }
     let Some(mut dissemination) = work.dissemination(number).cloned() else {
         return report::open(arrived, report::Origin::Fresh, work);
     };
@@ -117,6 +119,9 @@ fn confirmation(
     work: &Work<'_>,
 ) -> Result<String, String> {
     let desk = work.desk;
+    if trust::is_doubtful(arrived) {
+        return Err(desk.say("unproved.doubtful", &[]));
+    }
     let Some(sent_at) = recipient.sent_at else { return Err(desk.say("unproved.not_sent", &[])) };
     let signed = own_signature(arrived, recipient)
         .filter(|signed| signed.signed_at().as_second() >= sent_at.as_second() && !work.world.seen_signatures.contains_key(signed.key()));

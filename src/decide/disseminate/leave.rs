@@ -161,9 +161,20 @@ pub fn leaving<'q>(queued: &'q Letter, ground: &Ground, agreed: Option<&Agreed>,
     if let Some(why) = obstacle(recipient, dissemination.tlp, ground.contact.as_ref(), desk) {
         return Err(why);
     }
+    // A reminder holds nothing of the matter, and who gets it has the mail already.
+    let received = ground.mark.as_ref().map(|(_, received)| *received).filter(|_| queued.kind == LetterKind::Dissemination);
+    if let Some(received) = received.filter(|received| dissemination.is_exceeded_by(Some(*received))) {
+        return Err(risen(&dissemination.number, received, desk));
+    }
     letter.enclosures.clone_from(&queued.enclosures);
     letter.token.clone_from(&queued.token);
     Ok(Cow::Owned(letter))
+}
+
+/// Why what was agreed to before its ticket received a higher mark does not leave (ATTACKS C13).
+#[must_use]
+pub fn risen(number: &DisseminationNumber, received: Tlp, desk: Desk<'_>) -> String {
+    desk.say("held.risen", &[("number", &number.0), ("mark", &received.label())])
 }
 
 /// Sealed to the certificate of the manifest, else signed. Where the mark demands more, nothing is

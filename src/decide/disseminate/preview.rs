@@ -67,7 +67,7 @@ pub(super) fn warnings(marked: &[(String, Tlp)], mark: Tlp, received: Option<Tlp
 
 /// How many more people must agree, and who can; `None` where enough do.
 fn must_agree(dissemination: &Dissemination, work: &Work<'_>) -> Option<String> {
-    let agreed = |person: &&Person| dissemination.approvals.iter().any(|approval| approval.by == person.address);
+    let agreed = |person: &&Person| dissemination.agreements().any(|approval| approval.by == person.address);
     let (those, others): (Vec<&Person>, Vec<&Person>) =
         work.desk.policy.people.iter().filter(|person| person.can_approve).partition(agreed);
     let missing = agreements_needed(dissemination, work).saturating_sub(u32::try_from(those.len()).unwrap_or(u32::MAX));

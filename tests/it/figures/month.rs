@@ -288,6 +288,7 @@ fn dissemination(serial: u32, begins: Timestamp, now: Timestamp, chance: &mut Ch
         state: if waits { DisseminationState::AwaitingApproval } else { DisseminationState::Sent },
         tlp: if serial.is_multiple_of(3) { Tlp::Amber } else { Tlp::Green },
         lowered: false,
+        lowered_from: None,
         subject: String::new(),
         text: String::new(),
         enclosures: Vec::new(),

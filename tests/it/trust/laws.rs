@@ -62,6 +62,7 @@ fn world(state: State, days: i64) -> Snapshot {
         state: DisseminationState::Sent,
         tlp: Tlp::Green,
         lowered: false,
+        lowered_from: None,
         subject: String::new(),
         text: "Blokir 192.0.2.1.".to_owned(),
         enclosures: Vec::new(),
