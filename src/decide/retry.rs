@@ -185,11 +185,10 @@ fn held(id: OutboxId, letter: &Letter, reason: &str, work: &mut Work<'_>) {
     let ticket = work.ticket_of(letter.ticket.as_ref(), letter.dissemination.as_ref());
     let Some(ticket) = ticket.filter(|_| is_awaited(letter)) else { return };
     let risen = risen_mark(letter, reason, &ticket, work);
-    // One mark holds all that wait of a dissemination to thousands: it is told once, and to who tries one again.
-    let is_tried_again = before.as_ref().is_some_and(|one| one.recipient.state == RecipientState::Held);
-    if let Some((number, mark)) = &risen
-        && !is_tried_again
-        && !is_first(&format!("risen {number} {}", mark.word()), &ticket, work)
+    // One mark holds all that wait of a dissemination to thousands: it is told once, and again of one that a person
+    // let go since, which waits from a later moment than the others.
+    if let (Some((number, mark)), Some(one)) = (&risen, &before)
+        && !is_first(&format!("risen {number} {} {}", mark.word(), one.recipient.at), &ticket, work)
     {
         return;
     }
