@@ -22,12 +22,14 @@ mod told;
 mod wire;
 
 use bantuan70::cli::demo::stage::{Actor, Note, Received, Setting, Stage};
+use bantuan70::decide::retry::{self, Tried};
 use bantuan70::model::contact::ContactKind;
 use bantuan70::model::dissemination::{Dissemination, DisseminationNumber, RecipientState};
 use bantuan70::model::letter::LetterState;
+use bantuan70::model::outcome::SendOutcome;
 use bantuan70::model::{Address, Fingerprint, Language};
 use bantuan70::openpgp::Certificate;
-use bantuan70::store::{NewContact, OutboxId, OutboxRow, View};
+use bantuan70::store::{Claim, NewContact, OutboxId, OutboxRow, View};
 use jiff::{SignedDuration, Timestamp};
 use std::path::PathBuf;
 
@@ -44,7 +46,24 @@ struct Hall {
     has_news: bool,
 }
 
+/// The server takes a letter never.
+fn refused() -> SendOutcome {
+    SendOutcome::Never { reason: "550 5.1.1 no such user".to_owned() }
+}
+
 impl Hall {
+    /// One attempt to send this letter, with that end.
+    fn attempt(&self, id: OutboxId, outcome: &SendOutcome) {
+        let (daemon, now) = (&self.stage.daemon, self.now());
+        let (store, bench) = (&daemon.store, daemon.bench());
+        let queued = store.letter(id).unwrap();
+        assert_eq!(store.claim(&queued, Some(b"sealed"), now).unwrap(), Claim::Taken);
+        let tried = Tried { queued_at: queued.queued_at, attempts: queued.attempts, resends: queued.resends, was: queued.state };
+        let settled = retry::settle(&queued.letter, tried, outcome, now);
+        let consequences = |world: &_| retry::consequences(id, &queued.letter, &settled, world, bench.desk(&daemon.key, now));
+        store.settle(id, &settled, &bench.place(), &retry::ask(&queued.letter), now, consequences).unwrap();
+    }
+
     fn new(more: &str) -> Self {
         Self::with_intake("", more)
     }

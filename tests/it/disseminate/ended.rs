@@ -2,16 +2,14 @@
 //! confirmed, and where the term of retention ends.
 
 use super::attacks::header;
-use super::{Hall, read_by, to};
+use super::{Hall, read_by, refused, to};
 use crate::harness::gpg::crlf;
 use bantuan70::cli::demo::stage::{Actor, Note};
-use bantuan70::decide::retry::{self, Tried};
 use bantuan70::model::contact::ContactKind;
 use bantuan70::model::dissemination::{DisseminationState, RecipientState};
 use bantuan70::model::letter::{LetterKind, LetterState};
-use bantuan70::model::outcome::SendOutcome;
 use bantuan70::model::ticket::{State, TicketNumber};
-use bantuan70::store::{Claim, OutboxId, RetentionTerms, View};
+use bantuan70::store::{OutboxId, RetentionTerms, View};
 use std::time::Duration;
 
 const RINA: &str = "rina@bank.example";
@@ -19,19 +17,6 @@ const RINA: &str = "rina@bank.example";
 fn letter_to(hall: &Hall, address: &str) -> OutboxId {
     let rows = hall.outbox();
     OutboxId(rows.iter().find(|row| row.to == address && row.kind == LetterKind::Dissemination).unwrap().id)
-}
-
-/// The server refuses this letter for good, as the sending side settles that.
-fn refused(hall: &Hall, id: OutboxId) {
-    let (daemon, now) = (&hall.stage.daemon, hall.now());
-    let (store, bench) = (&daemon.store, daemon.bench());
-    store.store_sealed(id, b"sealed", now).unwrap();
-    let queued = store.letter(id).unwrap();
-    assert_eq!(store.claim(&queued, None, now).unwrap(), Claim::Taken);
-    let tried = Tried { queued_at: queued.queued_at, attempts: 1, resends: 0, was: LetterState::Queued };
-    let settled = retry::settle(&queued.letter, tried, &SendOutcome::Never { reason: "550 5.1.1 no such user".to_owned() }, now);
-    let consequences = |world: &_| retry::consequences(id, &queued.letter, &settled, world, bench.desk(&daemon.key, now));
-    store.settle(id, &settled, &bench.place(), &retry::ask(&queued.letter), now, consequences).unwrap();
 }
 
 #[tokio::test]
@@ -42,13 +27,13 @@ async fn a_dissemination_of_which_every_mail_failed_ends_and_its_author_hears_wh
     hall.command("ani", &format!("!tlp AMBER\n!diseminasi {RINA}, siti@bank.example\nUntuk bantuan70@bssn.test."));
     hall.decide().await;
     let ids = [letter_to(&hall, RINA), letter_to(&hall, "siti@bank.example")];
-    refused(&hall, ids[0]);
+    hall.attempt(ids[0], &refused());
     assert_eq!(hall.dissemination(1).unwrap().state, DisseminationState::Sending, "the other one still waits");
     // Somebody else takes the ticket: the author hears of it all the same.
     let ticket = hall.dissemination(1).unwrap().ticket;
     hall.command("budi", &format!("!tiket {ticket}\n!petugas me"));
     hall.decide().await;
-    refused(&hall, ids[1]);
+    hall.attempt(ids[1], &refused());
     let one = hall.dissemination(1).unwrap();
     assert_eq!(one.state, DisseminationState::Sent, "the sending is over");
     assert!(one.recipients.iter().all(|one| one.state == RecipientState::Bounced && one.sent_at.is_none()));
@@ -92,7 +77,7 @@ async fn one_that_reached_somebody_ends_as_sent_and_nobody_is_told_that_it_reach
     hall.command("ani", &format!("!tlp AMBER\n!diseminasi {RINA}, siti@bank.example\nUntuk bantuan70@bssn.test."));
     hall.decide().await;
     let id = letter_to(&hall, "siti@bank.example");
-    refused(&hall, id);
+    hall.attempt(id, &refused());
     let sent = hall.play().await;
     assert_eq!(to(&sent, RINA).len(), 1);
     assert_eq!(hall.dissemination(1).unwrap().state, DisseminationState::Sent);

@@ -2,16 +2,15 @@
 //! of it once, and what lost its reason is cancelled.
 
 use super::attacks::header;
-use super::{Hall, read_by, to};
+use super::{Hall, read_by, refused, to};
 use crate::harness::gpg::crlf;
 use bantuan70::cli::demo::stage::Received;
-use bantuan70::decide::retry::{self, Tried};
 use bantuan70::model::contact::ContactKind;
 use bantuan70::model::dissemination::{DisseminationState, RecipientState};
 use bantuan70::model::letter::{LetterKind, LetterState};
 use bantuan70::model::outcome::SendOutcome;
 use bantuan70::model::{Address, Fingerprint};
-use bantuan70::store::{Claim, OutboxId};
+use bantuan70::store::OutboxId;
 use std::process::Command;
 
 const RINA: &str = "rina@bank.example";
@@ -124,40 +123,15 @@ async fn one_whose_last_waiting_mail_is_cancelled_by_hand_is_over() {
     assert_eq!(hall.stage.daemon.store.audit_verify().unwrap().problems, [""; 0]);
 }
 
-/// The connection dies after the message was given, and nobody knows whether it arrived.
-fn uncertain(hall: &Hall, id: OutboxId) {
-    let (daemon, now) = (&hall.stage.daemon, hall.now());
-    let (store, bench) = (&daemon.store, daemon.bench());
-    let queued = store.letter(id).unwrap();
-    assert_eq!(store.claim(&queued, Some(b"sealed"), now).unwrap(), Claim::Taken);
-    let tried = Tried { queued_at: queued.queued_at, attempts: queued.attempts, resends: queued.resends, was: queued.state };
-    let settled = retry::settle(&queued.letter, tried, &SendOutcome::Uncertain { reason: "the connection broke".to_owned() }, now);
-    let consequences = |world: &_| retry::consequences(id, &queued.letter, &settled, world, bench.desk(&daemon.key, now));
-    store.settle(id, &settled, &bench.place(), &retry::ask(&queued.letter), now, consequences).unwrap();
-}
-
-/// The server refuses this letter for good.
-fn fails(hall: &Hall, id: OutboxId) {
-    let (daemon, now) = (&hall.stage.daemon, hall.now());
-    let (store, bench) = (&daemon.store, daemon.bench());
-    let queued = store.letter(id).unwrap();
-    store.store_sealed(id, b"sealed", now).unwrap();
-    assert_eq!(store.claim(&queued, None, now).unwrap(), Claim::Taken);
-    let tried = Tried { queued_at: queued.queued_at, attempts: 1, resends: 0, was: LetterState::Queued };
-    let settled = retry::settle(&queued.letter, tried, &SendOutcome::Never { reason: "550 5.1.1 no such user".to_owned() }, now);
-    let consequences = |world: &_| retry::consequences(id, &queued.letter, &settled, world, bench.desk(&daemon.key, now));
-    store.settle(id, &settled, &bench.place(), &retry::ask(&queued.letter), now, consequences).unwrap();
-}
-
 #[tokio::test]
 async fn one_whose_mail_ended_uncertain_twice_is_over_and_an_answer_settles_it() {
     let mut hall = released().await;
     cancel(&hall, letter_of(&hall, LetterKind::Dissemination, SITI).0);
     let (id, _) = letter_of(&hall, LetterKind::Dissemination, RINA);
-    uncertain(&hall, id);
+    hall.attempt(id, &SendOutcome::Uncertain { reason: "the connection broke".to_owned() });
     assert_eq!((hall.state_of(1, RINA).0, hall.dissemination(1).unwrap().state), (RecipientState::Queued, DisseminationState::Sending));
     hall.stage.wait(1);
-    uncertain(&hall, id);
+    hall.attempt(id, &SendOutcome::Uncertain { reason: "the connection broke".to_owned() });
     assert_eq!((hall.state_of(1, RINA).0, hall.dissemination(1).unwrap().state), (RecipientState::Held, DisseminationState::Sent));
     let mails = hall.play().await;
     let heard = read_by(&mails, "ani@bssn.test");
@@ -301,7 +275,7 @@ async fn a_failed_mail_is_not_tried_again_once_it_has_lost_its_reason() {
     for (command, why) in cases {
         let mut hall = released().await;
         let (id, _) = letter_of(&hall, LetterKind::Dissemination, RINA);
-        fails(&hall, id);
+        hall.attempt(id, &refused());
         hall.play().await;
         assert_eq!(hall.state_of(1, RINA).0, RecipientState::Bounced);
         let one = hall.dissemination(1).unwrap();
