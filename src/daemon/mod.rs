@@ -146,11 +146,7 @@ impl Daemon {
             turn: AtomicUsize::new(0),
         };
         let daemon = Self(Arc::new(shared));
-        // What follows from it first: a program that ends between the two tells of it twice, and not never.
-        for id in daemon.store.under_way()? {
-            send::tell_uncertain(&daemon, id)?;
-        }
-        daemon.store.recover_outbox(daemon.clock.now())?;
+        send::recover(&daemon)?;
         Ok(daemon)
     }
 

@@ -17,7 +17,7 @@ use crate::model::dissemination::DisseminationState;
 use crate::model::letter::{LetterState, Protection};
 use crate::model::outcome::{Fault, SendOutcome, Settled};
 use crate::openpgp::{Held, Keyring, SealedMail, recheck, seal};
-use crate::store::{Claim, INTERRUPTED, OutboxId, QueuedLetter, is_busy, is_full};
+use crate::store::{Claim, OutboxId, QueuedLetter, is_busy, is_full};
 use crate::wire::maildir::Maildir;
 use crate::wire::smtp::Connection;
 use crate::wire::{Timeouts, WireError};
@@ -391,27 +391,22 @@ fn hold_unsealed(daemon: &Daemon, id: OutboxId, because: &str) -> anyhow::Result
 }
 
 fn settle(daemon: &Daemon, id: OutboxId, queued: &QueuedLetter, outcome: &SendOutcome) -> anyhow::Result<()> {
-    let settled = retry::settle(&queued.letter, tried(queued), outcome, daemon.clock.now());
+    let tried = Tried { queued_at: queued.queued_at, attempts: queued.attempts, resends: queued.resends, was: queued.state };
+    let settled = retry::settle(&queued.letter, tried, outcome, daemon.clock.now());
     commit(daemon, id, queued, &settled)
 }
 
-/// What was under way when the program ended may have gone out (RFC 1047): the ticket's timeline says so (F42), and
-/// after a second time the analysts hear that a person decides. One that cannot be read stops no start.
-pub(super) fn tell_uncertain(daemon: &Daemon, id: OutboxId) -> anyhow::Result<()> {
-    let queued = match daemon.store.letter(id) {
-        Ok(queued) => queued,
-        Err(error) => return daemon.raise(Cause::Letter, &format!("outbox {id}: {error:#}")),
-    };
-    let outcome = SendOutcome::Uncertain { reason: INTERRUPTED.to_owned() };
-    let (bench, now, question) = (daemon.bench(), daemon.clock.now(), retry::ask(&queued.letter));
-    let settled = retry::settle(&queued.letter, tried(&queued), &outcome, now);
-    let consequences = |world: &_| retry::consequences(id, &queued.letter, &settled, world, bench.desk(&daemon.key, now));
-    daemon.store.act(&format!("letter {id}"), &question, &bench.place(), now, consequences)?;
+/// At start: what was under way when the program ended may have gone out (RFC 1047, F42), so its attempt ended
+/// uncertain, with all that follows from that. One that cannot be read stops no start.
+pub(super) fn recover(daemon: &Daemon) -> anyhow::Result<()> {
+    let outcome = SendOutcome::Uncertain { reason: "the program ended while this was being sent: it may have gone out".to_owned() };
+    for id in daemon.store.under_way()? {
+        match daemon.store.letter(id) {
+            Ok(queued) => settle(daemon, id, &queued, &outcome)?,
+            Err(error) => hold_unsealed(daemon, id, &format!("{error:#}"))?,
+        }
+    }
     Ok(())
-}
-
-const fn tried(queued: &QueuedLetter) -> Tried {
-    Tried { queued_at: queued.queued_at, attempts: queued.attempts, resends: queued.resends, was: queued.state }
 }
 
 /// The letter's next rung and what follows from it, in one transaction.

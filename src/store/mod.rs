@@ -34,7 +34,7 @@ pub use listing::{
     ApprovalRow, AttachmentRow, ClockRow, DisseminationRow, MailFilter, MailPage, MailRow, MessageRow, OutboxRow, QuarantineRow,
     RecipientRow, TicketFilter, TicketPage, TicketRow, TimelineRow, View,
 };
-pub use outbox::{Claim, INTERRUPTED, QueuedLetter};
+pub use outbox::{Claim, QueuedLetter};
 pub use retention::{DueErasure, Erasure, RetentionTerms};
 pub use standing::{Alarm, Figures, SYNC, Standing, UNACCOUNTED};
 

@@ -12,15 +12,10 @@ use crate::model::outcome::Settled;
 use crate::model::snapshot::{Ground, Question, Snapshot};
 use crate::model::ticket::{Ticket, TicketNumber};
 use anyhow::{Context as _, bail, ensure};
-use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Connection, OptionalExtension as _, Transaction, named_params};
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension as _, Transaction, named_params};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// How long an uncertain letter waits for its one sending again (DESIGN 4, rung O5).
-pub const RESEND_AFTER: SignedDuration = SignedDuration::from_mins(15);
-/// Why a letter is uncertain that was under way when the program ended.
-pub const INTERRUPTED: &str = "the program ended while this was being sent: it may have gone out";
 
 /// Sealed bytes of a dissemination's letter that stay once it is sent. A larger one holds the files, which stand once
 /// in the database already: 10 MB to 2,000 would be 27 GB. The audit log has its SHA-256.
@@ -61,31 +56,15 @@ pub enum Claim {
 }
 
 impl Store {
-    /// What was under way when the program ended, before [`Store::recover_outbox`].
+    /// What is being sent; at start, what was when the program ended.
     ///
     /// # Errors
     /// Where the database cannot be read.
     pub fn under_way(&self) -> anyhow::Result<Vec<OutboxId>> {
-        self.read(|db| Ok(under_way(db)?.into_iter().map(OutboxId).collect()))
-    }
-
-    /// At start: what was under way may have gone out (RFC 1047), so it is `uncertain`, and due once more
-    /// after `RESEND_AFTER` where that was not done before. Gives which they were.
-    ///
-    /// # Errors
-    /// Where it cannot be committed.
-    pub fn recover_outbox(&self, now: Timestamp) -> anyhow::Result<Vec<OutboxId>> {
-        self.write_if(|tx| {
-            let ids = under_way(tx)?;
-            for id in &ids {
-                let next_at = resend_time(tx, *id, now.checked_add(RESEND_AFTER).ok())?;
-                tx.prepare_cached("UPDATE outbox SET state = 'uncertain', next_at = ?2, last_error = ?3 WHERE id = ?1")?
-                    .execute((id, next_at.map(at), INTERRUPTED))
-                    .with_context(|| format!("make letter {id} uncertain"))?;
-                note(tx, now, OutboxId(*id), apply::SELF, LetterState::Uncertain.word(), INTERRUPTED, "start")?;
-            }
-            let changed = if ids.is_empty() { Changed::No } else { Changed::Yes };
-            Ok((ids.into_iter().map(OutboxId).collect(), changed))
+        self.read(|db| {
+            let mut statement = db.prepare_cached("SELECT id FROM outbox WHERE state = 'sending' ORDER BY id")?;
+            let rows = statement.query_map([], |row| row.get(0).map(OutboxId))?;
+            rows.collect::<Result<_, _>>().context("look for letters under way")
         })
     }
 
@@ -256,7 +235,7 @@ impl Store {
     }
 
     /// What came of the attempt, and in the same transaction what follows from it (`f`: a recipient's
-    /// state, a ticket's timeline, a notice). A second uncertain end gets no third sending by itself.
+    /// state, a ticket's timeline, a notice).
     ///
     /// # Errors
     /// Where the letter is settled already or it cannot be committed: it is then still `sending`.
@@ -272,7 +251,7 @@ impl Store {
         self.write(|tx| {
             let next_at = match settled.state {
                 LetterState::Queued => settled.next_at.or(Some(now)),
-                LetterState::Uncertain => resend_time(tx, id.0, settled.next_at)?,
+                LetterState::Uncertain => settled.next_at,
                 _ => None,
             };
             let changed = tx
@@ -489,21 +468,6 @@ fn attempt(tx: &Transaction<'_>, id: OutboxId, now: Timestamp) -> anyhow::Result
     }
     note(tx, now, id, apply::SELF, LetterState::Sending.word(), "", "outbox")?;
     Ok((Claim::Taken, Changed::Yes))
-}
-
-fn under_way(db: &Connection) -> anyhow::Result<Vec<i64>> {
-    let mut statement = db.prepare_cached("SELECT id FROM outbox WHERE state = 'sending' ORDER BY id")?;
-    let rows = statement.query_map([], |row| row.get(0))?;
-    rows.collect::<Result<_, _>>().context("look for letters under way")
-}
-
-/// The time of the one sending again, `None` where that was done before.
-fn resend_time(tx: &Transaction<'_>, id: i64, wanted: Option<Timestamp>) -> anyhow::Result<Option<Timestamp>> {
-    let resends: i64 = tx
-        .prepare_cached("SELECT resends FROM outbox WHERE id = ?1")?
-        .query_row([id], |row| row.get(0))
-        .with_context(|| format!("read letter {id}"))?;
-    Ok(wanted.filter(|_| resends == 0))
 }
 
 fn note(tx: &Transaction<'_>, now: Timestamp, id: OutboxId, by: &str, what: &str, detail: &str, cause: &str) -> anyhow::Result<()> {

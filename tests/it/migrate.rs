@@ -1,7 +1,7 @@
 //! The way of old databases to the newest version: each landed schema, with rows as a program of
 //! that version left them, is climbed from here.
 
-use crate::store::{later, place, view};
+use crate::store::{later, place, recover, view};
 use bantuan70::decide::readable;
 use bantuan70::model::letter::{Letter, LetterKind, LetterState, Words};
 use bantuan70::model::snapshot::Question;
@@ -82,7 +82,7 @@ fn each_old_version_climbs_with_all_that_it_holds() {
         assert_eq!(fixed, [LetterKind::Acknowledgement, LetterKind::Closing, LetterKind::Survey, LetterKind::Reminder]);
         assert!(written.contains(&LetterKind::Request) && written.contains(&LetterKind::Reply));
         // What was under way and what waited goes on.
-        assert_eq!(store.recover_outbox(later(2)).unwrap().len(), 1);
+        assert_eq!(recover(&store, later(2)), 1);
         let row = &store.outbox(&[], &view(later(3))).unwrap()[0];
         assert_eq!((row.state, row.attempts), (LetterState::Uncertain, 1));
         let waiting = store.waiting_mail(9).unwrap();
