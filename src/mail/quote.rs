@@ -410,14 +410,16 @@ pub(super) fn is_boilerplate(paragraph: &[&str]) -> bool {
         && BOILERPLATE_WORDS.iter().filter(|word| text.contains(**word)).count() >= 2
 }
 
-/// The loosest reading of an attribution: how many lines from here to "wrote:", or 0.
+/// The loosest reading of an attribution: how many lines from here to "wrote:", or 0. No empty line and no command
+/// stands in one: the address behind a command, a line above a quotation, would make the command its beginning.
 pub(super) fn loose_attribution(lines: &[&str], at: usize) -> usize {
     let Some(first) = lines.get(at) else { return 0 };
-    let begins = begins_attribution(&first.trim().to_lowercase());
+    let begins = begins_attribution(&first.trim().to_lowercase()) && !first.trim_start().starts_with('!');
     lines
         .iter()
         .skip(at)
         .take(WRAPPED_LINES_MAX)
+        .take_while(|line| !line.trim().is_empty())
         .position(|line| WROTE.iter().any(|word| line.trim_end().to_lowercase().ends_with(word)))
         .filter(|count| *count == 0 || begins)
         .map_or(0, |count| count + 1)

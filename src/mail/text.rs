@@ -284,6 +284,14 @@ mod tests {
             ("!balas\nHalo\nDari: A <a@b.test>\n!tutup", "!balas\nHalo\n"),
             ("!balas\nHalo\n-----Original Message-----\n!tutup", "!balas\nHalo\n"),
             ("On Mon, 1 Jan 2026, X wrote:\n!tutup", ""),
+            // The address of a command does not make it the first line of the attribution that follows.
+            (
+                "!konfirmasi a@b.test\nLewat telepon.\n\nPada 1/1/26 10.00, X <x@y.test> menulis:\n> !tutup\n",
+                "!konfirmasi a@b.test\nLewat telepon.\n\n",
+            ),
+            ("!konfirmasi a@b.test\nOn Mon, 1 Jan 2026, X wrote:\n> !tutup\n", "!konfirmasi a@b.test\n"),
+            ("!balas\nTulislah ke a@b.test.\n\nPada 1/1/26 10.00, X menulis:\n!tutup", "!balas\nTulislah ke a@b.test.\n\n"),
+            ("!tutup <a@b.test> menulis:\n> lama\n!valid", "!valid"),
             ("On Mon, 1 Jan 2026 at 10:00 Some Long Name\n<a@b.test>\nwrote:\n!tutup", ""),
         ] {
             assert_eq!(command_part(body), part, "{body}");

@@ -10,6 +10,41 @@ use bantuan70::model::letter::LetterState;
 
 const RINA: &str = "rina@bank.example";
 
+/// What an analyst answers below (or above) holds other people's words: an internal note, another ticket, another
+/// stakeholder. Nothing of it goes along.
+#[tokio::test]
+async fn d8_nothing_quoted_goes_along_to_a_recipient_or_a_reporter() {
+    let mut hall = Hall::new("");
+    hall.keyed_contact(RINA, ContactKind::Person);
+    hall.stage.add("joko", Actor::without_key("Joko", "joko@kantor.example").unwrap());
+    hall.command("ani", "!catatkan telegram joko@kantor.example\nbantuan70@bssn.test: situs bank diretas.");
+    hall.play().await;
+    let ticket = format!("BANTUAN70-{}-000001", hall.year);
+    let secrets = ["canary-catatan", "BANTUAN70-2026-000777", "direktur@bank-lain.example", "!tutup"];
+    let quoted = "> -- balas di atas garis ini / reply above this line --\n> Catatan internal: canary-catatan, lihat BANTUAN70-2026-000777\n> dan direktur@bank-lain.example\n> !tutup\n";
+    let attribution = "Pada Sel, 24 Nov 2026 pukul 09.00 Bantuan70 <bantuan70@bssn.test> menulis:\n";
+    let commands = [("!balas\n!terbuka", "joko@kantor.example"), ("!tlp GREEN\n!diseminasi rina@bank.example", RINA)];
+    for (n, (command, address)) in commands.into_iter().enumerate() {
+        for (m, text) in [
+            format!("!tiket {ticket}\n{command}\nTutup port 8443.\n\n{attribution}{quoted}"),
+            format!("{attribution}{quoted}\n!tiket {ticket}\n{command}\nTutup port 8443."),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            hall.command("ani", &text);
+            let mails = hall.play().await;
+            let (letter, receipt) = (read_by(&mails, address), read_by(&mails, "ani@bssn.test"));
+            assert!(letter.contains("Tutup port 8443.") && receipt.contains("TEPAT YANG DIKIRIM"), "{n} {m}: {letter}\n{receipt}");
+            for secret in secrets {
+                assert!(!letter.contains(secret), "{n} {m}: {secret} in\n{letter}");
+            }
+            let shown = receipt.split("TEPAT YANG DIKIRIM").nth(1).unwrap();
+            assert!(shown.contains("Tutup port 8443.") && !shown.contains("canary-catatan"), "{n} {m}: {shown}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_receipt_shows_manifest_recipients_who_must_agree_and_the_mail_itself() {
     let mut hall = Hall::new("");
