@@ -102,8 +102,7 @@ pub fn draft(targets: &[String], job: &mut Job<'_>, work: &mut Work<'_>) -> Resu
         let (dissemination, unreached) = release(dissemination, job.person.address.as_str(), &directory, work);
         job.next.extend(unreached);
         preview::show(&dissemination, &directory, &warnings, job, work);
-        let held = held_words(&dissemination, work).concat();
-        return Ok(format!("{}{held}", desk.say("done.dissemination_sending", &[("number", &number)])));
+        return Ok(released_words(&dissemination, work));
     }
     preview::show(&dissemination, &directory, &warnings, job, work);
     let what = desk.say("dissemination.awaits", &[("number", &number), ("mark", &mark.label())]);
@@ -283,14 +282,23 @@ pub fn approve(number: &DisseminationNumber, code: &str, job: &mut Job<'_>, work
     if author != job.person.address
         && let Some(person) = desk.policy.person(&author)
     {
-        let what = desk.say("notice.agreed", &[("number", &number.0), ("by", by)]);
+        let key = if dissemination.reached_nobody() { "notice.agreed_unreached" } else { "notice.agreed" };
+        let what = desk.say(key, &[("number", &number.0), ("by", by)]);
         let facts = held.iter().map(|line| line.trim_start_matches("; ").to_owned()).chain(unreached.iter().cloned()).collect();
         let fields = work.event_fields(&ticket, About::Dissemination, what, facts, "");
         let letter = work.to_person(person, Some(&ticket), LetterKind::Notice, TemplateName::NoticeEvent, &fields);
         work.queue(letter, AtReporter::No);
     }
     job.next.extend(unreached);
-    Ok(format!("{}{}", desk.say("done.dissemination_sending", &[("number", &number.0)]), held.concat()))
+    // Who agreed sees what that was, and to whom it goes.
+    job.next.push(progress_lines(&dissemination, work).join("\n"));
+    Ok(released_words(&dissemination, work))
+}
+
+/// What its release did, for the receipt of whoever released it.
+fn released_words(dissemination: &Dissemination, work: &Work<'_>) -> String {
+    let key = if dissemination.reached_nobody() { "done.dissemination_unreached" } else { "done.dissemination_sending" };
+    format!("{}{}", work.desk.say(key, &[("number", &dissemination.number.0)]), held_words(dissemination, work).concat())
 }
 
 /// The mark is lower now than that of what the ticket received, or an agreement says not to what it is: what was
@@ -348,11 +356,15 @@ fn withdraw(mut dissemination: Dissemination, job: &Job<'_>, work: &mut Work<'_>
     what
 }
 
-/// `!tutup`: with its ticket a dissemination is closed, whoever has not confirmed: nobody is reminded any more, and
+/// `!tutup`, `!tolak`: with its ticket a dissemination is closed, whoever has not confirmed: nobody is reminded any more, and
 /// who confirms later is recorded still. What waits to leave was agreed to, and leaves: the analyst hears how many
 /// mails these are and how to stop them. What was not agreed to never leaves.
 pub fn close_with_ticket(ticket: &TicketNumber, job: &mut Job<'_>, work: &mut Work<'_>) {
     withdraw_drafts(ticket, job, work);
+    let silent = confirm::unconfirmed(ticket, work);
+    if !silent.is_empty() {
+        job.next.push(work.desk.say("receipt.closed_over", &[("recipients", &silent.join(", "))]));
+    }
     let open: Vec<Dissemination> = work.disseminations_of(ticket).filter(|one| !one.state.is_over()).cloned().collect();
     for mut one in open {
         let number = one.number.0.clone();

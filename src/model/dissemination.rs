@@ -188,6 +188,13 @@ impl Dissemination {
         self.told.remove("silent");
     }
 
+    /// Its sending is over and nothing is known to have left, nor to have come by another way.
+    #[must_use]
+    pub fn reached_nobody(&self) -> bool {
+        let has_it = |one: &Recipient| one.sent_at.is_some() || matches!(one.state, RecipientState::Confirmed | RecipientState::Handled);
+        self.state == DisseminationState::Sent && !self.recipients.iter().any(has_it)
+    }
+
     /// How many recipients stand how.
     #[must_use]
     pub fn progress(&self) -> BTreeMap<RecipientState, usize> {

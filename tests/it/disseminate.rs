@@ -4,6 +4,7 @@
 mod agreement;
 mod approvals;
 mod attacks;
+mod confirmed;
 mod draft;
 mod drift;
 mod ended;
@@ -19,6 +20,7 @@ mod stopped;
 mod table;
 mod tampered;
 mod told;
+mod unreached;
 mod wire;
 
 use bantuan70::cli::demo::stage::{Actor, Note, Received, Setting, Stage};

@@ -1,7 +1,7 @@
 //! What leaves: one letter a recipient, and the last question before it goes. What stands in the
 //! directory now counts, not what stood there when the dissemination was drafted.
 
-use super::progress::{reached_nobody, ways_out};
+use super::progress::{reached_nobody, ways_of, ways_out};
 use crate::decide::Desk;
 use crate::decide::letters::text;
 use crate::decide::readable;
@@ -60,14 +60,14 @@ pub(super) fn release(
     let mut unreached = Vec::new();
     if queued == 0 {
         unreached.push(reached_nobody(&dissemination.number, &dissemination.ticket, work));
-        unreached.extend(ways_out(work));
+        unreached.extend(ways_out(&ways_of(&dissemination.recipients), work));
     }
     (dissemination, unreached)
 }
 
 /// Without a certificate AMBER and above never leave, and no mail to an internal unit does: there is
 /// nothing that could be sealed.
-fn is_out_of_reach(recipient: &Recipient, mark: Tlp) -> bool {
+pub(super) fn is_out_of_reach(recipient: &Recipient, mark: Tlp) -> bool {
     recipient.fingerprint.is_none() && (mark.must_be_encrypted() || recipient.kind == RecipientKind::InternalUnit)
 }
 

@@ -1,7 +1,7 @@
 //! What people see of a dissemination before it leaves: the author in the receipt, who must agree in
 //! the request, everybody in the state of a ticket.
 
-use super::leave::{Directory, Occasion, letter_to};
+use super::leave::{Directory, Occasion, is_out_of_reach, letter_to};
 use super::{Job, agreements_needed, local};
 use crate::decide::letters::{enclosure_line, list, shown, text};
 use crate::decide::report::one_line;
@@ -30,13 +30,28 @@ pub(super) fn show(dissemination: &Dissemination, directory: &Directory, warning
     if dissemination.subject.is_empty() {
         job.next.push(work.desk.say("dissemination.neutral_subject", &[]));
     }
+    job.next.extend(would_reach_nobody(dissemination, work));
     let is_released = dissemination.released.is_some();
     let reached = dissemination.recipients.iter().find(|recipient| recipient.state != RecipientState::Held);
-    if let Some(recipient) = reached.or(dissemination.recipients.first()) {
-        let letter = letter_to(recipient, dissemination, Occasion::Dissemination, work.desk);
-        let seen = shown(&letter, work.desk);
-        if is_released { job.sent.push(seen) } else { job.proposed.push(seen) }
+    // A mail that is held may leave once its cause is mended; of one that cannot be sealed there is none to see.
+    let mendable = || dissemination.recipients.iter().find(|recipient| !is_out_of_reach(recipient, dissemination.tlp));
+    let seen = |recipient: &Recipient| shown(&letter_to(recipient, dissemination, Occasion::Dissemination, work.desk), work.desk);
+    if is_released {
+        job.sent.extend(reached.map(seen));
+    } else {
+        job.proposed.extend(reached.or_else(mendable).map(seen));
     }
+}
+
+/// As things stand nobody would get it, even if it is agreed to: what has to be mended, and whether that is enough.
+fn would_reach_nobody(dissemination: &Dissemination, work: &Work<'_>) -> Option<String> {
+    let is_held = |recipient: &Recipient| recipient.state == RecipientState::Held;
+    if dissemination.released.is_some() || !dissemination.recipients.iter().all(is_held) {
+        return None;
+    }
+    let never = dissemination.recipients.iter().all(|recipient| is_out_of_reach(recipient, dissemination.tlp));
+    let key = if never { "would_never_reach" } else { "would_reach_nobody" };
+    Some(work.desk.say(&format!("dissemination.{key}"), &[("number", &dissemination.number.0)]))
 }
 
 /// What among subject, text and attachments (names and what stands in them) bears a higher mark than
@@ -128,7 +143,7 @@ pub(super) fn request_approval(
     let mut fields = work.fields(Some(&ticket));
     let code = dissemination.code();
     text(&mut fields, "dissemination", dissemination.number.to_string());
-    list(&mut fields, "warnings", warnings.iter().cloned());
+    list(&mut fields, "warnings", warnings.iter().cloned().chain(would_reach_nobody(dissemination, work)));
     list(&mut fields, "attachments", dissemination.enclosures.iter().map(enclosure_line));
     let lowered = if dissemination.lowered { work.desk.say("dissemination.lowered", &[]) } else { String::new() };
     text(&mut fields, "mark", format!("{} {lowered}", dissemination.tlp.label()).trim());
@@ -167,6 +182,9 @@ fn lines(dissemination: &Dissemination, directory: &Directory, work: &Work<'_>) 
 
 /// The state, for people.
 pub(super) fn state_words(dissemination: &Dissemination, work: &Work<'_>) -> String {
+    if dissemination.reached_nobody() {
+        return work.desk.say("dissemination.nothing_left", &[]);
+    }
     work.desk.say(&format!("dissemination_state.{}", dissemination.state), &[])
 }
 

@@ -5,7 +5,7 @@ use super::preview::{recipient_line, state_of_recipient, state_words};
 use crate::decide::letters::lines::About;
 use crate::decide::work::{DAEMON, Work};
 use crate::mail::template::TemplateName;
-use crate::model::dissemination::{Addressed, Dissemination, DisseminationNumber, DisseminationState, RecipientState};
+use crate::model::dissemination::{Addressed, Dissemination, DisseminationNumber, DisseminationState, Recipient, RecipientState};
 use crate::model::letter::LetterKind;
 use crate::model::ticket::{AtReporter, TicketEvent, TicketNumber};
 
@@ -52,7 +52,7 @@ pub fn set_unsent(mut one: Addressed, what: &str, work: &mut Work<'_>) {
         return;
     }
     let told = reached_nobody(&number, &ticket, work);
-    let fields = work.event_fields(&ticket, About::Unreached(&number), told, ways_out(work), "");
+    let fields = work.event_fields(&ticket, About::Unreached(&number), told, ways_out(&[Way::Retry], work), "");
     let author = work.desk.policy.person(&author);
     let people = author.map_or_else(|| work.audience(work.ticket(&ticket)), |author| vec![author]);
     for person in people {
@@ -68,9 +68,31 @@ pub(super) fn reached_nobody(number: &DisseminationNumber, ticket: &TicketNumber
     told
 }
 
+/// How a mail that did not leave can still leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Its letter stands in the outbox: held, failed or uncertain.
+    Retry,
+    /// Nothing could be sealed to what was agreed to, and so there is no letter.
+    DraftAnew,
+}
+
+/// Those that the recipients of one that was released without reaching anybody stand for.
+pub(super) fn ways_of(recipients: &[Recipient]) -> Vec<Way> {
+    let has = |way, is_there: bool| is_there.then_some(way);
+    let letters = has(Way::Retry, recipients.iter().any(|one| one.message_id.is_some()));
+    let others = has(Way::DraftAnew, recipients.iter().any(|one| one.message_id.is_none()));
+    letters.into_iter().chain(others).collect()
+}
+
 /// What a person can do about a dissemination that has reached nobody.
-pub(super) fn ways_out(work: &Work<'_>) -> Vec<String> {
-    ["why", "again", "otherwise"].map(|key| work.desk.say(&format!("dissemination.unreached_{key}"), &[])).into()
+pub(super) fn ways_out(ways: &[Way], work: &Work<'_>) -> Vec<String> {
+    let keys = ways.iter().map(|way| match way {
+        Way::Retry => "again",
+        Way::DraftAnew => "anew",
+    });
+    let keys = std::iter::once("why").chain(keys).chain(["otherwise"]);
+    keys.map(|key| work.desk.say(&format!("dissemination.unreached_{key}"), &[])).collect()
 }
 
 /// Of how many the mail has left, and how many stand otherwise.

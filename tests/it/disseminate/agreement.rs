@@ -191,6 +191,42 @@ async fn c13_an_agreement_to_another_manifest_or_twice_by_one_person_does_not_co
     assert_eq!(hall.dissemination(2).unwrap().approvals.len(), 1);
 }
 
+/// What is not an agreement to this dissemination as it stands agrees to nothing, and the receipt says what is wanted.
+#[tokio::test]
+async fn an_agreement_without_its_code_or_with_anothers_agrees_to_nothing_and_is_answered() {
+    let (mut hall, line) = awaiting_budi().await;
+    let second = awaiting(&mut hall, RINA).await;
+    let (number, code) = line.trim_start_matches("!setuju ").split_once(' ').unwrap();
+    let (other, code_of_other) = second.trim_start_matches("!setuju ").split_once(' ').unwrap();
+    let wanted = "yang diharapkan: DIS-… KODE";
+    for (text, reason) in [
+        ("!setuju".to_owned(), wanted),
+        (format!("!setuju {number}"), wanted),
+        (format!("!setuju {number} "), wanted),
+        (format!("!setuju {code}"), wanted),
+        (format!("!setuju {number} {}", &code[..11]), wanted),
+        (format!("!setuju {number} {code}0"), wanted),
+        (format!("!setuju {number} {}", "z".repeat(12)), wanted),
+        (format!("!setuju {number} {code_of_other}"), "kode tidak cocok dengan isi"),
+        (format!("!setuju {other} {code}"), "kode tidak cocok dengan isi"),
+        (format!("!setuju DIS-{}-0099 {code}", hall.year), "tidak ada"),
+        // One that fits beside one that does not: none of the mail is carried out.
+        (format!("{line}\n!setuju {other} {code}"), "kode tidak cocok dengan isi"),
+    ] {
+        hall.command("budi", &text);
+        let sent = hall.play().await;
+        let told = read_by(&sent, BUDI).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(told.contains(reason) && told.contains("Tidak satu pun perintah dalam surel ini dijalankan"), "{text}:\n{told}");
+        assert!(to(&sent, RINA).is_empty(), "{text}");
+        let agreed = [1, 2].map(|serial| (hall.dissemination(serial).unwrap().approvals.len(), hall.dissemination(serial).unwrap().state));
+        assert_eq!(agreed, [(1, DisseminationState::AwaitingApproval); 2], "{text}");
+    }
+    // Letter case of number and code is of no account.
+    hall.command("budi", &line.to_uppercase().replace("SETUJU", "setuju"));
+    assert_eq!(to(&hall.play().await, RINA).len(), 1);
+    assert_eq!(hall.dissemination(2).unwrap().state, DisseminationState::AwaitingApproval);
+}
+
 /// Budi as a gpg, with the certificate that the configuration names.
 struct Budi {
     gpg: Gpg,
@@ -358,24 +394,33 @@ async fn p17_an_agreement_in_ciphertext_without_integrity_protection_is_not_open
     let stamp = format!("{}!", hall.now().strftime("%Y%m%dT%H%M%S"));
     let arguments = ["--faked-system-time", &stamp, "-u", &budi.key, "-r", &own.fingerprint().0, "--sign", "--encrypt"];
     let message = budi.gpg.must(&arguments, &entity(&line)).out;
-    // RFC 9580 §5.13: the container with integrity protection is tag 18, the one without is tag 9.
+    for (n, bytes) in [(1, &unprotected(&message)), (2, &flipped(&message))] {
+        budi.is_refused(&mut hall, &encrypted_mail(&header(&format!("x{n}")), &armored(bytes)), "tidak dapat dibuka").await;
+    }
+    acts(&mut hall, &encrypted_mail(&header("x3"), &armored(&message))).await;
+}
+
+/// RFC 9580 §5.13: the container with integrity protection is tag 18, the one without is tag 9.
+pub fn unprotected(message: &[u8]) -> Vec<u8> {
     let container = match message[..] {
         [0x84, length, ..] => 2 + usize::from(length),
         [0x85, high, low, ..] => 3 + usize::from(u16::from_be_bytes([high, low])),
         _ => panic!("no session key first"),
     };
     assert_eq!(message[container], 0xc0 | 18);
-    let mut unprotected = message.clone();
+    let mut unprotected = message.to_vec();
     unprotected[container] = 0xc0 | 9;
-    let mut flipped = message.clone();
-    *flipped.last_mut().unwrap() ^= 1;
-    for (n, bytes) in [(1, &unprotected), (2, &flipped)] {
-        budi.is_refused(&mut hall, &encrypted_mail(&header(&format!("x{n}")), &armored(bytes)), "tidak dapat dibuka").await;
-    }
-    acts(&mut hall, &encrypted_mail(&header("x3"), &armored(&message))).await;
+    unprotected
 }
 
-fn armored(bytes: &[u8]) -> Vec<u8> {
+/// As it is where somebody changed it on the way.
+pub fn flipped(message: &[u8]) -> Vec<u8> {
+    let mut flipped = message.to_vec();
+    *flipped.last_mut().unwrap() ^= 1;
+    flipped
+}
+
+pub fn armored(bytes: &[u8]) -> Vec<u8> {
     let text = base64::engine::general_purpose::STANDARD.encode(bytes);
     let lines: Vec<&str> = text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
     format!("-----BEGIN PGP MESSAGE-----\n\n{}\n-----END PGP MESSAGE-----\n", lines.join("\n")).into_bytes()

@@ -29,7 +29,7 @@ pub struct Recipient {
 }
 
 impl Recipient {
-    fn on(hall: &mut Hall, address: &str, kind: ContactKind) -> Self {
+    pub fn on(hall: &mut Hall, address: &str, kind: ContactKind) -> Self {
         Self::on_until(hall, address, kind, "2y")
     }
 
