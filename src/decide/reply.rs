@@ -16,7 +16,7 @@ use crate::model::dissemination::{Dissemination, DisseminationNumber, Disseminat
 use crate::model::effect::Decision;
 use crate::model::letter::LetterKind;
 use crate::model::ticket::{AtReporter, State, Ticket, TicketEvent, TicketNumber};
-use crate::model::{Address, Document};
+use crate::model::{Address, Document, Tlp};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A reply reopens within 14 days after closing; later it opens a linked ticket (contract 8).
@@ -306,12 +306,20 @@ pub fn begins_with_receipt(text: &str) -> bool {
 #[must_use]
 pub fn join_dissemination(arrived: &Arrived<'_>, dissemination: &Dissemination, what: String, mut work: Work<'_>) -> Decision {
     let number = work.survivor(&dissemination.ticket);
-    tell_dissemination(arrived, dissemination, what.clone(), Vec::new(), &mut work);
+    tell_dissemination(arrived, dissemination, what.clone(), Vec::new(), About::Recipient, &mut work);
     work.file(arrived, Some(number), what)
 }
 
-/// What a recipient wrote stands with the ticket, and whoever has to do with that reads it; `first`: what it led to.
-pub fn tell_dissemination(arrived: &Arrived<'_>, dissemination: &Dissemination, what: String, first: Vec<String>, work: &mut Work<'_>) {
+/// What a recipient wrote stands with the ticket, and whoever has to do with that reads it; `first`: what it led to;
+/// `about`: which lines may answer it.
+pub fn tell_dissemination<'a>(
+    arrived: &'a Arrived<'_>,
+    dissemination: &Dissemination,
+    what: String,
+    first: Vec<String>,
+    about: fn(&'a Address, Tlp) -> About<'a>,
+    work: &mut Work<'_>,
+) {
     let number = &work.survivor(&dissemination.ticket);
     note_message(arrived, number, work);
     report::keep(arrived, number, work);
@@ -320,7 +328,7 @@ pub fn tell_dissemination(arrived: &Arrived<'_>, dissemination: &Dissemination, 
     let answer = work.desk.say("notice.answer_recipient", &[("address", &from), ("mark", &dissemination.tlp.label())]);
     let facts = first.into_iter().chain([who, answer]).chain(report::warnings(arrived, work)).collect();
     let words = report::said(arrived, work.desk);
-    let about = arrived.from().map_or(About::Dissemination, |address| About::Recipient(address, dissemination.tlp));
+    let about = arrived.from().map_or(About::Dissemination, |address| about(address, dissemination.tlp));
     work.notify_about(number, about, what, facts, &words);
 }
 

@@ -259,12 +259,29 @@ pub(super) fn drop_letter(message_id: &str, kind: LetterKind, to: &Address, tick
     }
 }
 
+/// As the ticket remembers that the letter may have gone out before it was stopped.
+fn left_perhaps(message_id: &str) -> String {
+    format!("uncertain {message_id}")
+}
+
+/// Whether a letter that a person stopped may have gone out before that.
+#[must_use]
+pub fn may_have_left(message_id: &str, work: &Work<'_>) -> bool {
+    let told = left_perhaps(message_id);
+    work.world.tickets.values().any(|ticket| ticket.told.contains(&told))
+}
+
 /// A person at the command line stopped it for good: the history says so, and nobody waits for it any more. What the
 /// analysts take for sent (`was`: how it stood) they hear of.
 #[must_use]
 pub fn cancelled(letter: &Letter, was: LetterState, by: &str, world: &Snapshot, desk: Desk<'_>) -> Decision {
     let mut work = Work::new(desk, world, format!("cancel\0{}\0{}", letter.message_id, desk.now));
     let what = desk.say("letter.cancelled", &[("kind", letter.kind.word()), ("to", letter.to.as_str()), ("by", by)]);
+    if was == LetterState::Uncertain
+        && let Some(ticket) = work.ticket_of(letter.ticket.as_ref(), letter.dissemination.as_ref())
+    {
+        is_first(&left_perhaps(&letter.message_id), &ticket, &mut work);
+    }
     if !waits_no_more(letter, &what, &mut work)
         && let Some(ticket) = letter.ticket.as_ref().filter(|ticket| is_awaited(letter) && work.ticket(ticket).is_some())
     {

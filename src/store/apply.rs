@@ -439,16 +439,23 @@ impl Applying<'_> {
         self.audit(SELF, "cancelled", "dissemination", &dissemination.0, &format!("{cancelled} letters"), "")
     }
 
+    /// Only from where a decision may lead there: what has left is never made to wait or to be cancelled, and what is
+    /// stopped never passes for sent.
     fn set_letter_state(&self, message_id: &str, state: LetterState, because: &str) -> anyhow::Result<()> {
         let changed = self
             .tx
             .prepare_cached(
-                "UPDATE outbox SET state = :state, last_error = :because, next_at = CASE WHEN :state = 'queued' THEN :now END,
-                 sent_at = CASE WHEN :state = 'sent' THEN coalesce(sent_at, :now) ELSE sent_at END WHERE message_id = :message_id",
+                "UPDATE outbox SET state = :state, last_error = :because, next_at = NULL,
+                 sent_at = CASE WHEN :state = 'sent' THEN coalesce(sent_at, :now) ELSE sent_at END
+                 WHERE message_id = :message_id AND CASE :state
+                     WHEN 'sent' THEN state IN ('sent', 'uncertain')
+                     WHEN 'failed' THEN state IN ('sent', 'uncertain')
+                     WHEN 'cancelled' THEN state IN ('queued', 'held', 'failed', 'uncertain')
+                     ELSE 0 END",
             )?
             .execute(named_params! { ":state": state.word(), ":because": because, ":now": at(self.now), ":message_id": message_id })
             .context("set the state of a letter")?;
-        ensure!(changed == 1, "there is no letter {message_id}");
+        ensure!(changed == 1, "there is no letter {message_id} that can become {state}");
         self.audit(SELF, state.word(), "letter", message_id, because, "")
     }
 

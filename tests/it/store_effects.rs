@@ -1,7 +1,7 @@
 //! What a decision sees of the database, and what each effect leaves in it.
 
 use crate::store::{arrival, claim, new_ticket, opens, place};
-use crate::store::{event, filing, just, later, letter, open_store, start, view, with_ticket};
+use crate::store::{event, filing, just, later, letter, open_store, settled, start, view, with_ticket};
 use bantuan70::model::contact::ContactKind;
 use bantuan70::model::dissemination::{
     Approval, Dissemination, DisseminationNumber, DisseminationState, Recipient, RecipientKind, RecipientState,
@@ -379,7 +379,26 @@ fn a_bounce_changes_the_letter_that_it_names() {
     let (_, number) = with_ticket(&store);
     let bounced =
         |message_id: String| Effect::SetLetterState { message_id, state: LetterState::Failed, because: "550 no such user".into() };
-    act(&store, vec![bounced(format!("ack.{number}@bssn.test"))], 1).unwrap();
+    let ack = format!("ack.{number}@bssn.test");
+    let becomes = |state, minutes| {
+        let effect = Effect::SetLetterState { message_id: ack.clone(), state, because: "it was decided".into() };
+        act(&store, vec![effect], minutes)
+    };
+    let state = || store.outbox(LetterState::ALL, &view(later(1))).unwrap()[0].state;
+    // What has not left neither bounces nor passes for sent, and nothing of it stays that was decided with it.
+    for wrong in [LetterState::Sent, LetterState::Failed, LetterState::Queued, LetterState::Uncertain, LetterState::Held] {
+        assert!(becomes(wrong, 1).is_err(), "{wrong}");
+        assert_eq!(state(), LetterState::Queued);
+    }
+    let queued = store.due_letters(later(1), 10).unwrap()[0];
+    store.store_sealed(queued, b"sealed", later(1)).unwrap();
+    assert!(claim(&store, queued, later(1)));
+    assert!(becomes(LetterState::Cancelled, 1).is_err(), "it is under way");
+    store.settle(queued, &settled(LetterState::Sent), &place(), &Question::default(), later(1), just(Vec::new())).unwrap();
+    assert!(becomes(LetterState::Cancelled, 1).is_err(), "what has left is not stopped");
+    assert!(becomes(LetterState::Sent, 1).is_ok(), "of one that is late the reason is noted");
+    act(&store, vec![bounced(ack.clone())], 1).unwrap();
+    assert!(becomes(LetterState::Sent, 1).is_err(), "what came back does not pass for sent");
     let row = &store.outbox(&[], &view(later(2))).unwrap()[0];
     assert_eq!((row.state, row.last_error.as_deref()), (LetterState::Failed, Some("550 no such user")));
     assert!(act(&store, vec![bounced("nobody@bssn.test".into())], 2).is_err());

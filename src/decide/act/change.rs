@@ -218,9 +218,6 @@ pub(super) fn close(job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, St
     if !silent.is_empty() && reason.trim().is_empty() {
         return Err(work.desk.say("refused.unconfirmed", &[("recipients", &silent.join(", "))]));
     }
-    if !silent.is_empty() {
-        job.next.push(work.desk.say("receipt.closed_over", &[("recipients", &silent.join(", "))]));
-    }
     if !reason.trim().is_empty() {
         work.event(&ticket.number, job.by(), TicketEvent::Noted { text: reason.clone() }, report::one_line(&reason));
     }

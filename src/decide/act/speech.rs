@@ -130,8 +130,8 @@ pub(super) fn reject(job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, S
         work.desk.say("done.noted", &[("number", &ticket.number.0)])
     };
     meet(&ticket.number, ClockName::Verification, job.by(), work);
-    disseminate::withdraw_drafts(&ticket.number, job, work);
-    job.next.extend(disseminate::drop_held(|letter| letter.dissemination.is_none(), &ticket.number, work));
+    disseminate::close_with_ticket(&ticket.number, job, work);
+    job.next.extend(disseminate::drop_held_of(&ticket.number, work));
     end(&ticket.number, State::Rejected, job.by(), work);
     Ok(result)
 }

@@ -70,8 +70,9 @@ pub fn answered(arrived: &Arrived<'_>, number: &DisseminationNumber, mut work: W
     if wrote_more {
         // Whatever stands beside the word somebody has to read: it may be a call for help.
         let subject = desk.say("dissemination.confirmed_and_wrote", &arguments);
+        let about = if all.is_some() { About::LastRecipient } else { About::Recipient };
         let facts = std::iter::once(what.clone()).chain(all).collect();
-        reply::tell_dissemination(arrived, &dissemination, subject, facts, &mut work);
+        reply::tell_dissemination(arrived, &dissemination, subject, facts, about, &mut work);
         return work.file(arrived, Some(ticket), what);
     }
     note_message(arrived, &ticket, &mut work);
@@ -90,16 +91,24 @@ fn all_confirmed(dissemination: &Dissemination, work: &Work<'_>) -> Option<Strin
     is_over.then(|| work.desk.say("dissemination.all_confirmed", &[("number", &dissemination.number.0), ("ticket", &ticket.number.0)]))
 }
 
-/// Who answers a mail has it: where its fate was uncertain it is known now, and it is not sent again.
+/// Who answers a mail has it: where its fate was uncertain it is known now, and it is not sent again. One that a
+/// person stopped while it was uncertain stays so, and has arrived all the same.
 fn arrived_after_all(arrived: &Arrived<'_>, number: &DisseminationNumber, work: &mut Work<'_>) {
     let Some(from) = arrived.from() else { return };
     let is_meant = |letter: &&OurLetter| {
         let names = letter.dissemination.as_ref() == Some(number) && letter.kind == LetterKind::Dissemination;
-        names && letter.state == LetterState::Uncertain && letter.to == *from
+        let is_open = match letter.state {
+            LetterState::Uncertain => true,
+            LetterState::Cancelled => retry::may_have_left(&letter.message_id, work),
+            _ => false,
+        };
+        names && is_open && letter.to == *from
     };
     let Some(letter) = work.world.letters.iter().find(is_meant) else { return };
-    let because = work.desk.say("letter.answered", &[]);
-    work.effect(Effect::SetLetterState { message_id: letter.message_id.clone(), state: LetterState::Sent, because });
+    if letter.state == LetterState::Uncertain {
+        let because = work.desk.say("letter.answered", &[]);
+        work.effect(Effect::SetLetterState { message_id: letter.message_id.clone(), state: LetterState::Sent, because });
+    }
     let sent_at = work.dissemination(number).and_then(|one| one.sent_at).unwrap_or(work.desk.now);
     retry::sent_to(number, from, sent_at, work);
 }

@@ -8,6 +8,9 @@ use crate::model::{Address, Tlp};
 /// Recipients of one dissemination that a notice has lines for; past them the list is no help.
 const RECIPIENTS_MAX: usize = 5;
 
+/// Nothing keeps the ticket open any more.
+const CLOSE: &str = "!tutup";
+
 /// Whom a notice is about.
 #[derive(Debug, Clone, Copy)]
 pub enum About<'a> {
@@ -17,6 +20,8 @@ pub enum About<'a> {
     Unsent(&'a str),
     /// A recipient wrote who is to be answered: with a dissemination of the same mark.
     Recipient(&'a Address, Tlp),
+    /// As [`Self::Recipient`], of the one whose confirmation was the last that was waited for.
+    LastRecipient(&'a Address, Tlp),
     /// Recipients who were not reached by mail, or are silent: how it stands with them is learnt by another way.
     Silent(&'a [Address]),
     /// Mail to the reporter comes back: another letter would as well.
@@ -36,16 +41,20 @@ pub fn of_event(about: About<'_>, ticket: Option<&Ticket>) -> Vec<String> {
         About::Ticket if ticket.is_some_and(|ticket| ticket.reporter.is_some()) => vec!["!balas".to_owned()],
         About::Unsent(lines) => vec![lines.to_owned()],
         About::Ticket | About::LostReporter | About::Dissemination => Vec::new(),
-        About::Recipient(address, mark) => {
-            let mut lines = of_recipient(address);
-            lines.push(format!("!tlp {}\n!diseminasi {address}", mark.word()));
-            lines
-        }
+        About::Recipient(address, mark) => of_writer(address, mark),
+        About::LastRecipient(address, mark) => std::iter::once(CLOSE.to_owned()).chain(of_writer(address, mark)).collect(),
         About::Silent(addresses) => addresses.iter().take(RECIPIENTS_MAX).flat_map(of_recipient).collect(),
-        About::AllConfirmed => vec!["!tutup".to_owned()],
+        About::AllConfirmed => vec![CLOSE.to_owned()],
         About::Unreached(number) => vec![format!("!batal {number}")],
     };
     lines.extend(["!catat", "!status"].map(str::to_owned));
+    lines
+}
+
+/// How it stands with the recipient who wrote, and an answer under the same mark.
+fn of_writer(address: &Address, mark: Tlp) -> Vec<String> {
+    let mut lines = of_recipient(address);
+    lines.push(format!("!tlp {}\n!diseminasi {address}", mark.word()));
     lines
 }
 

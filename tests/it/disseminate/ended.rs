@@ -264,6 +264,31 @@ async fn a_rejected_ticket_sends_no_dissemination_that_nobody_agreed_to() {
     assert!(to(&late, RINA).is_empty() && read_by(&late, "budi@bssn.test").contains("dibatalkan"), "{late:?}");
 }
 
+/// What was released goes on as after `!tutup`: the receipt says who has not confirmed and what still leaves, `!batal`
+/// stops it, and `!buka` waits again.
+#[tokio::test]
+async fn a_rejected_ticket_closes_what_was_released_and_says_what_still_leaves() {
+    let mut hall = Hall::new("");
+    for name in ["rina", "siti"] {
+        hall.keyed_contact(&format!("{name}@bank.example"), ContactKind::Person);
+    }
+    hall.command("ani", &format!("!tlp AMBER\n!diseminasi {RINA}, siti@bank.example\nUntuk bantuan70@bssn.test."));
+    hall.decide().await;
+    let one = hall.dissemination(1).unwrap();
+    hall.command("ani", &format!("!tiket {}\n!tolak\nBukan insiden.", one.ticket));
+    hall.decide().await;
+    assert_eq!(hall.dissemination(1).unwrap().state, DisseminationState::Closed);
+    let mails = hall.play().await;
+    let receipt = read_by(&mails, "ani@bssn.test").split_whitespace().collect::<Vec<_>>().join(" ");
+    for says in [format!("2 surel {} yang sudah disetujui belum terkirim", one.number), format!("!batal {}", one.number), RINA.to_owned()] {
+        assert!(receipt.contains(&says), "{says}: {receipt}");
+    }
+    assert_eq!((to(&mails, RINA).len(), hall.state_of(1, RINA).0), (1, RecipientState::Sent), "it was agreed to, and leaves");
+    hall.command("ani", &format!("!tiket {}\n!buka", one.ticket));
+    hall.play().await;
+    assert_eq!(hall.dissemination(1).unwrap().state, DisseminationState::Sent);
+}
+
 /// Whether these bytes stand anywhere in the database or its companions.
 fn is_on_disk(hall: &Hall, needle: &str) -> bool {
     let files = std::fs::read_dir(hall.folder().join("data")).unwrap();

@@ -96,6 +96,33 @@ async fn one_of_which_every_mail_is_held_is_over_and_what_is_held_can_still_be_l
     assert_eq!((to(&mails, RINA).len(), hall.state_of(1, RINA).0, told(&mails).len()), (1, RecipientState::Sent, 0));
 }
 
+/// Stopped while it was uncertain, it may have arrived before: who answers it has it, and the letter stays stopped. One
+/// that never left confirms nothing.
+#[tokio::test]
+async fn what_was_stopped_while_it_was_uncertain_is_confirmed_by_who_got_it() {
+    for is_uncertain in [true, false] {
+        let mut hall = released().await;
+        let (id, _) = letter_of(&hall, LetterKind::Dissemination, RINA);
+        if is_uncertain {
+            hall.attempt(id, &SendOutcome::Uncertain { reason: "the connection broke".to_owned() });
+        }
+        cancel(&hall, id);
+        let one = hall.dissemination(1).unwrap();
+        let message_id = one.recipients.iter().find(|one| one.address.as_str() == RINA).unwrap().message_id.clone().unwrap();
+        hall.stage.wait(1);
+        hall.play().await;
+        assert_eq!(hall.state_of(1, RINA).0, RecipientState::Held);
+        let confirm = [header(RINA, &message_id, "u1@bank.example"), "\nDITERIMA.\n".to_owned()].concat();
+        hall.stage.deliver(&crlf(confirm.as_bytes())).unwrap();
+        let mails = hall.play().await;
+        let expected = if is_uncertain { RecipientState::Confirmed } else { RecipientState::Held };
+        assert_eq!(hall.state_of(1, RINA).0, expected, "{}", read_by(&mails, "ani@bssn.test"));
+        assert_eq!(letter_of(&hall, LetterKind::Dissemination, RINA).1, LetterState::Cancelled);
+        assert_eq!(read_by(&mails, "ani@bssn.test").contains("belum terbukti"), !is_uncertain);
+        assert_eq!(hall.stage.daemon.store.audit_verify().unwrap().problems, [""; 0]);
+    }
+}
+
 /// `outbox cancel`, as a person runs it beside the daemon.
 fn cancel(hall: &Hall, id: OutboxId) {
     let output = Command::new(env!("CARGO_BIN_EXE_bantuan70"))
@@ -314,6 +341,10 @@ async fn what_a_recipient_writes_beside_its_confirmation_reaches_the_assignee() 
         assert_eq!(hall.state_of(1, from).0, RecipientState::Confirmed, "{text}");
         assert_eq!(heard.contains(call), is_told, "{text}: {heard}");
         assert!(heard.contains(words), "{text}: {heard}");
+        // Nothing else is waited for: the line that closes the ticket stands beside those that answer.
+        let is_last = from == SITI;
+        assert_eq!(heard.contains("\n!tutup\n"), is_last, "{text}: {heard}");
+        assert!(!is_last || heard.contains(&format!("!diseminasi {SITI}")), "{text}: {heard}");
     }
     assert_eq!(hall.dissemination(1).unwrap().state, DisseminationState::Closed);
 }
