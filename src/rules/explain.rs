@@ -53,11 +53,29 @@ pub struct Turn {
     pub because: Because,
     /// The rule concerned; of several, their names with commas.
     pub rule: String,
-    /// The words concerned.
+    /// The words concerned, where it is one rule or a denial.
     pub saw: Vec<String>,
+    /// The rules that are thought away, with what each saw.
+    pub grounds: Vec<Ground>,
     pub category: Category,
     /// `other` for want of points or of a lead.
     pub is_unsure: bool,
+}
+
+/// A rule that is thought away. It need not be one of those that counted: one of a group steps in for another.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Ground {
+    pub rule: String,
+    pub saw: Vec<String>,
+    pub reason_id: String,
+    pub reason_en: String,
+}
+
+impl Ground {
+    fn new(facts: &Facts<'_>, one: &Holding<'_>) -> Self {
+        let (reason_id, reason_en) = (one.rule.reason_id.to_string(), one.rule.reason_en.to_string());
+        Self { rule: one.rule.id.to_string(), saw: one.saw(facts), reason_id, reason_en }
+    }
 }
 
 /// The change that a turn imagines.
@@ -164,7 +182,9 @@ fn without_each(rules: &RuleSet, facts: &Facts<'_>, holding: &[Holding<'_>], ass
         // Without a rule of spam its words stand among those of the report: true, and no reason.
         let is_advert = assessment.unsure_because == Some(Unsure::BesideAdvertising) && one.rule.category == Some(Category::Spam);
         if (category, is_unsure) != filed(assessment) && turns.len() < TURNS_MAX && !(is_advert && category == Category::Spam) {
-            turns.push(Turn { because: Because::WithoutRule, rule: one.rule.id.to_string(), saw: one.saw(facts), category, is_unsure });
+            let ground = Ground::new(facts, one);
+            let (rule, saw) = (ground.rule.clone(), ground.saw.clone());
+            turns.push(Turn { because: Because::WithoutRule, rule, saw, grounds: vec![ground], category, is_unsure });
         }
     }
     turns
@@ -176,14 +196,17 @@ fn without_strongest(rules: &RuleSet, facts: &Facts<'_>, holding: &[Holding<'_>]
         return None;
     }
     let mut gone: Vec<&str> = Vec::new();
+    let mut grounds = Vec::new();
     loop {
         // A rule that stands in for one of its group is a reason like the others.
         let left = left(holding, &gone);
-        gone.push(&strongest(&left, assessment.category).first()?.rule.id);
+        let one = *strongest(&left, assessment.category).first()?;
+        gone.push(&one.rule.id);
+        grounds.push(Ground::new(facts, one));
         let (category, is_unsure) = outcome(rules, facts, &self::left(holding, &gone), &gone);
         if (category, is_unsure) != filed(assessment) {
             let because = Because::WithoutStrongest(gone.len());
-            return Some(Turn { because, rule: gone.join(", "), saw: Vec::new(), category, is_unsure });
+            return Some(Turn { because, rule: gone.join(", "), saw: Vec::new(), grounds, category, is_unsure });
         }
     }
 }
@@ -208,6 +231,7 @@ fn without_denials(rules: &RuleSet, facts: &mut Facts<'_>, holding: &[Holding<'_
         because: Because::WithoutDenial,
         rule,
         saw,
+        grounds: Vec::new(),
         category,
         is_unsure,
     };
@@ -314,24 +338,26 @@ impl Explanation {
         Part { title, of: Some(category), lines, damped, total }
     }
 
-    /// The turning points, a line each.
-    fn turned(&self, words: &Words, language: Language, templates: &Templates) -> Vec<String> {
-        let reason = |rule: &str| {
-            let fired = self.assessment.fired.iter().find(|fired| *fired.rule == *rule);
-            fired.map_or_else(|| rule.to_owned(), |fired| format!("\"{}\" [{rule}]", said(language, &fired.reason_id, &fired.reason_en)))
-        };
-        let line = |turn: &Turn| {
-            let change = match turn.because {
-                Because::WithoutRule => format!("{} {}", words.without, reason(&turn.rule)),
-                Because::WithoutStrongest(many) => {
-                    format!("{} [{}]", words.without_strongest.replace("{}", &many.to_string()), turn.rule)
-                }
-                Because::WithoutDenial => format!("{}: {} [{}]", words.undenied, words.seen(&turn.saw), turn.rule),
-            };
+    /// The turning points: what would have come out, and what each rule that is thought away saw.
+    fn turned(&self, words: &Words, language: Language, templates: &Templates) -> Vec<(String, Vec<String>)> {
+        let reason = |ground: &Ground| format!("\"{}\" [{}]", said(language, &ground.reason_id, &ground.reason_en), ground.rule);
+        let seen = |ground: &Ground| (!ground.saw.is_empty()).then(|| format!("{} {}", words.saw, words.seen(&ground.saw)));
+        let turned = |turn: &Turn| {
             let then = words.category(turn.category, templates);
-            if turn.is_unsure { format!("{change} → {then} ({})", words.unsure) } else { format!("{change} → {then}") }
+            let then = if turn.is_unsure { format!("{then} ({})", words.unsure) } else { then };
+            let (change, grounds) = match (turn.because, turn.grounds.as_slice()) {
+                (Because::WithoutDenial, _) => (format!("{}: {} [{}]", words.undenied, words.seen(&turn.saw), turn.rule), Vec::new()),
+                (Because::WithoutRule | Because::WithoutStrongest(_), [ground]) => {
+                    (format!("{} {}", words.without, reason(ground)), seen(ground).into_iter().collect())
+                }
+                (Because::WithoutRule | Because::WithoutStrongest(_), grounds) => {
+                    let line = |ground: &Ground| seen(ground).map_or_else(|| reason(ground), |seen| format!("{}, {seen}", reason(ground)));
+                    (words.without_strongest.replace("{}", &grounds.len().to_string()), grounds.iter().map(line).collect())
+                }
+            };
+            (format!("{change} → {then}"), grounds)
         };
-        self.turns.iter().map(line).collect()
+        self.turns.iter().map(turned).collect()
     }
 
     /// As text, for terminals and timelines.
@@ -364,8 +390,11 @@ impl Explanation {
         let turns = self.turned(words, language, templates);
         if !turns.is_empty() {
             let _ = writeln!(out, "{}:", words.turned);
-            for turn in turns {
+            for (turn, grounds) in turns {
                 let _ = writeln!(out, "  {turn}");
+                for ground in grounds {
+                    let _ = writeln!(out, "         {ground}");
+                }
             }
         }
         out

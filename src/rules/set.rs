@@ -34,6 +34,7 @@ const EMBEDDED: &[(&str, &str)] = &[
     ("uji_luar.toml", include_str!("../../rules/uji_luar.toml")),
     ("uji_luar2.toml", include_str!("../../rules/uji_luar2.toml")),
     ("uji_luar3.toml", include_str!("../../rules/uji_luar3.toml")),
+    ("uji_luar4.toml", include_str!("../../rules/uji_luar4.toml")),
     ("uji_data_misuse.toml", include_str!("../../rules/uji_data_misuse.toml")),
     ("uji_ddos.toml", include_str!("../../rules/uji_ddos.toml")),
     ("uji_illegal_access.toml", include_str!("../../rules/uji_illegal_access.toml")),

@@ -15,9 +15,15 @@ use std::collections::BTreeSet;
 /// What likeness must add to an incident's category in such a piece, where rules speak for it by so much: advertising
 /// names incidents, and does not sound like who suffers one.
 const LIKENESS_MIN: f64 = 1.0;
-const TOLD_MIN: f64 = 0.8;
+const TOLD_MIN: f64 = 0.4;
 /// What likeness must add without them; the least that set reports apart from all advertising it was measured with.
 const LIKENESS_ALONE_MIN: f64 = 2.0;
+/// Where rules speak for it by so much that they would file a mail alone, it need only sound no more like
+/// advertising than like a report: who tells of two incidents in ten words sounds little like either.
+const TOLD_ALONE_MIN: f64 = 4.0;
+const LIKENESS_TOLD_MIN: f64 = -0.5;
+/// … and be so many words: what is cut out of a sentence of advertising is shorter.
+const TOLD_WORDS_MIN: usize = 5;
 /// What such a piece scores as advertising, of its own score, at most: who offers data for sale lists them as a report of
 /// it would.
 const SPAM_SHARE_MAX: f64 = 0.5;
@@ -39,9 +45,10 @@ const REST_LIKENESS_MIN: f64 = -1.0;
 pub(super) fn tells_of_incident(rules: &RuleSet, facts: &Facts<'_>, all: &[Holding<'_>], skip: &[&str]) -> bool {
     let adverts = || all.iter().filter(|one| one.rule.category == Some(Category::Spam) && one.tells()).flat_map(|one| &one.hits);
     let text = facts.texts.get(NEW).map_or("", |text| text);
+    // A word of both is told of the subject alone.
     let words: BTreeSet<&str> = adverts()
-        .filter(|hit| hit.place == NEW)
-        .filter_map(|hit| text.get(hit.start as usize..hit.end as usize))
+        .filter(|hit| matches!(hit.place, SUBJECT | NEW))
+        .filter_map(|hit| facts.texts.get(hit.place)?.get(hit.start as usize..hit.end as usize))
         .filter(|word| !word.is_empty())
         .collect();
     let subject = if adverts().any(|hit| hit.place == SUBJECT) { "" } else { facts.mail.subject.as_str() };
@@ -133,8 +140,11 @@ fn is_letter(rules: &RuleSet, facts_of_all: &Facts<'_>, subject: &str, rest: &st
 struct Read {
     best: Category,
     score: f64,
+    /// How far the best of what is no incident is behind: two incidents in one mail do not make each other doubtful.
     lead: f64,
     spam: f64,
+    /// What likeness adds to advertising.
+    sales: f64,
     /// What likeness and what rules add to the best category.
     likeness: f64,
     told: f64,
@@ -147,15 +157,18 @@ impl Read {
         cover(&mut all);
         let sums = scores(&all);
         let (best, score) = sums.first().map_or((Category::Other, 0.0), |best| (best.category, best.score));
-        let (by_likeness, by_rules): (Vec<_>, Vec<_>) =
-            all.iter().filter(|one| one.counts_for(best)).partition(|one| is_likeness(&one.rule.id));
+        let others = sums.iter().filter(|sum| sum.category != best && !is_harm(sum.category)).map(|sum| sum.score);
+        let likeness =
+            |of: Category| all.iter().filter(move |one| one.counts_for(of) && is_likeness(&one.rule.id)).map(|one| one.adds).sum();
+        let by_rules = all.iter().filter(|one| one.counts_for(best) && !is_likeness(&one.rule.id));
         Self {
             best,
             score,
-            lead: score - sums.get(1).map_or(0.0, |sum| sum.score.max(0.0)),
+            lead: score - others.fold(0.0, f64::max),
             spam: sums.iter().find(|sum| sum.category == Category::Spam).map_or(0.0, |sum| sum.score),
-            likeness: by_likeness.iter().map(|one| one.adds).sum(),
-            told: by_rules.iter().map(|one| one.adds).sum(),
+            sales: likeness(Category::Spam),
+            likeness: likeness(best),
+            told: by_rules.map(|one| one.adds).sum(),
         }
     }
 }
@@ -197,7 +210,11 @@ fn is_incident(rules: &RuleSet, facts_of_all: &Facts<'_>, subject: &str, piece: 
     let facts = facts(rules, &mail, facts_of_all.told);
     let read = Read::new(rules, &facts, skip);
     let decision = &rules.compiled.decision;
-    let sounds_so = read.likeness >= LIKENESS_ALONE_MIN || (read.likeness >= LIKENESS_MIN && read.told >= TOLD_MIN);
+    let is_told = read.told >= TOLD_ALONE_MIN
+        && read.likeness >= LIKENESS_TOLD_MIN
+        && read.sales <= read.likeness.max(0.0)
+        && words::prose(piece).list.len() >= TOLD_WORDS_MIN;
+    let sounds_so = read.likeness >= LIKENESS_ALONE_MIN || (read.likeness >= LIKENESS_MIN && read.told >= TOLD_MIN) || is_told;
     is_harm(read.best)
         && read.score >= decision.threshold
         && read.lead >= decision.margin

@@ -54,8 +54,9 @@ impl Explanation {
         let turns = self.turned(words, language, templates);
         if !turns.is_empty() {
             let _ = write!(out, "<h2>{}</h2><ul>", words.turned);
-            for turn in turns {
-                let _ = write!(out, "<li>{}", escaped(&turn));
+            for (turn, grounds) in turns {
+                let grounds: String = grounds.iter().map(|ground| format!("<br>{}", escaped(ground))).collect();
+                let _ = write!(out, "<li>{}{grounds}", escaped(&turn));
             }
             out.push_str("</ul>");
         }
