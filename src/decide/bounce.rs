@@ -8,7 +8,7 @@ use crate::mail::dsn::{Bounce, Fate};
 use crate::model::Address;
 use crate::model::dissemination::RecipientState;
 use crate::model::effect::{Decision, Effect};
-use crate::model::letter::{LetterKind, LetterState};
+use crate::model::letter::{LetterKind, LetterState, OutboxId};
 use crate::model::snapshot::OurLetter;
 
 /// A bounce.
@@ -38,7 +38,7 @@ pub fn bounced(arrived: &Arrived<'_>, mut work: Work<'_>) -> Decision {
             let message_id = letter.message_id.clone();
             work.effect(Effect::SetLetterState { message_id, state: LetterState::Failed, because: reason.clone() });
             work.effect(Effect::NoteContactBounce { address: letter.to.clone(), because: reason });
-            tell(&letter, &because, &mut work);
+            tell(&letter, &because, None, &mut work);
         }
         // Nothing is over yet: the letter has left, and why it is not there stands beside it.
         (true, Fate::Delayed | Fate::Delivered) if has_left && is_first("delayed", &letter, &mut work) => {
@@ -84,8 +84,8 @@ fn is_first(what: &str, letter: &OurLetter, work: &mut Work<'_>) -> bool {
 }
 
 /// The recipient's state changes and the analysts hear of it; a bounced notice is recorded only, since
-/// nobody outside waits for it.
-pub fn tell(letter: &OurLetter, because: &str, work: &mut Work<'_>) {
+/// nobody outside waits for it. `again`: the letter itself never left and may be tried again.
+pub fn tell(letter: &OurLetter, because: &str, again: Option<OutboxId>, work: &mut Work<'_>) {
     let Some(ticket) = &letter.ticket else { return };
     if letter.kind == LetterKind::Dissemination
         && let Some(mut one) = letter.dissemination.as_ref().and_then(|number| work.addressed(number, &letter.to))
@@ -95,7 +95,7 @@ pub fn tell(letter: &OurLetter, because: &str, work: &mut Work<'_>) {
             one.recipient.at = work.desk.now;
             because.clone_into(&mut one.recipient.because);
         }
-        disseminate::set_unsent(one, because, work);
+        disseminate::set_unsent(one, because, again, work);
     }
     let matters = !matches!(letter.kind, LetterKind::Notice | LetterKind::Receipt | LetterKind::Report | LetterKind::Survey);
     if matters && work.ticket(ticket).is_some() {

@@ -59,7 +59,7 @@ pub fn draft(targets: &[String], job: &mut Job<'_>, work: &mut Work<'_>) -> Resu
         wrong.push(desk.say("refused.no_mark", &[]));
         return Err(wrong.join("; "));
     };
-    let contacts = resolve(targets, mark, work, &mut wrong);
+    let (contacts, left_out) = resolve(targets, mark, work, &mut wrong);
     if !wrong.is_empty() {
         return Err(wrong.join("; "));
     }
@@ -94,7 +94,7 @@ pub fn draft(targets: &[String], job: &mut Job<'_>, work: &mut Work<'_>) -> Resu
         dissemination.approvals.push(Approval { by: job.person.address.clone(), at: desk.now, code });
     }
     let directory: Directory = contacts.into_iter().map(|contact| (contact.address.clone(), contact)).collect();
-    let warnings = preview::warnings(&marked_higher, mark, received, work);
+    let warnings: Vec<String> = preview::warnings(&marked_higher, mark, received, work).into_iter().chain(left_out).collect();
     let number = dissemination.number.to_string();
     if is_agreed(&dissemination, work) {
         let what = desk.say("dissemination.drafted", &[("number", &number), ("mark", &mark.label())]);
@@ -130,9 +130,11 @@ fn subject_of(job: &Job<'_>) -> String {
     subject
 }
 
-/// The contacts that the targets name; each target that does not fit is a line in `wrong`.
-fn resolve(targets: &[String], mark: Tlp, work: &Work<'_>, wrong: &mut Vec<String>) -> Vec<Contact> {
+/// The contacts that the targets name, and in words whom a sector or group leaves out; each target that does not fit
+/// is a line in `wrong`.
+fn resolve(targets: &[String], mark: Tlp, work: &Work<'_>, wrong: &mut Vec<String>) -> (Vec<Contact>, Vec<String>) {
     let desk = work.desk;
+    let mut left_out = Vec::new();
     let mut contacts: Vec<Contact> = Vec::new();
     let mut named: BTreeSet<&Address> = BTreeSet::new();
     for target in targets {
@@ -151,6 +153,9 @@ fn resolve(targets: &[String], mark: Tlp, work: &Work<'_>, wrong: &mut Vec<Strin
             wrong.push(desk.say("refused.no_such_target", &[("target", target)]));
         } else if verified.is_empty() || (!is_collective && verified.len() < found.len()) {
             wrong.push(desk.say("refused.not_verified", &[("target", target)]));
+        } else if verified.len() < found.len() {
+            let count = (found.len() - verified.len()).to_string();
+            left_out.push(desk.say("dissemination.left_out", &[("target", target), ("count", &count)]));
         }
         for contact in verified {
             if mark == Tlp::Red && contact.kind != ContactKind::Person {
@@ -160,7 +165,7 @@ fn resolve(targets: &[String], mark: Tlp, work: &Work<'_>, wrong: &mut Vec<Strin
             }
         }
     }
-    contacts
+    (contacts, left_out)
 }
 
 /// The recipients of the manifest: the contacts, and the internal units up to AMBER+STRICT.

@@ -97,7 +97,7 @@ pub fn consequences(id: OutboxId, letter: &Letter, settled: &Settled, world: &Sn
     let mut work = Work::new(desk, world, format!("settle\0{}\0{}\0{}", letter.message_id, settled.state, desk.now));
     match settled.state {
         LetterState::Sent => sent(letter, &mut work),
-        LetterState::Failed => failed(letter, &settled.error.clone().unwrap_or_default(), &mut work),
+        LetterState::Failed => failed(id, letter, &settled.error.clone().unwrap_or_default(), &mut work),
         LetterState::Held => held(id, letter, &settled.error.clone().unwrap_or_default(), &mut work),
         LetterState::Uncertain => uncertain(id, letter, settled, &mut work),
         LetterState::Queued | LetterState::Sending | LetterState::Cancelled => {}
@@ -114,7 +114,7 @@ fn uncertain(id: OutboxId, letter: &Letter, settled: &Settled, work: &mut Work<'
     let key = if settled.next_at.is_some() { "letter.uncertain" } else { "letter.uncertain_again" };
     let arguments = [("kind", letter.kind.word()), ("to", letter.to.as_str()), ("reason", reason.as_str())];
     let what = work.desk.say(key, &arguments);
-    if settled.next_at.is_some() || !waits_no_more(letter, &what, work) {
+    if settled.next_at.is_some() || !waits_no_more(letter, &what, Some(id), work) {
         work.event(ticket, DAEMON, TicketEvent::Noted { text: what.clone() }, what.clone());
     }
     if settled.next_at.is_none() && is_awaited(letter) {
@@ -154,8 +154,8 @@ pub fn sent_to(number: &DisseminationNumber, to: &Address, sent_at: Timestamp, w
 }
 
 /// The recipient of a dissemination whose mail leaves by a person's hand alone, if at all: it waits for nothing any
-/// more. `false` where the letter is none.
-fn waits_no_more(letter: &Letter, what: &str, work: &mut Work<'_>) -> bool {
+/// more. `false` where the letter is none; `again`: it may be tried again.
+fn waits_no_more(letter: &Letter, what: &str, again: Option<OutboxId>, work: &mut Work<'_>) -> bool {
     let number = letter.dissemination.as_ref().filter(|_| letter.kind == LetterKind::Dissemination);
     let Some(mut one) = number.and_then(|number| work.addressed(number, &letter.to)) else { return false };
     if matches!(one.recipient.state, RecipientState::Queued | RecipientState::Held) {
@@ -163,7 +163,7 @@ fn waits_no_more(letter: &Letter, what: &str, work: &mut Work<'_>) -> bool {
         one.recipient.at = work.desk.now;
         what.clone_into(&mut one.recipient.because);
     }
-    disseminate::set_unsent(one, what, work);
+    disseminate::set_unsent(one, what, again, work);
     true
 }
 
@@ -181,7 +181,7 @@ fn held(id: OutboxId, letter: &Letter, reason: &str, work: &mut Work<'_>) {
         return drop_letter(&letter.message_id, letter.kind, &letter.to, ticket.as_ref(), work);
     }
     let before = letter.dissemination.as_ref().and_then(|number| work.addressed(number, &letter.to));
-    let is_of_dissemination = waits_no_more(letter, &what, work);
+    let is_of_dissemination = waits_no_more(letter, &what, Some(id), work);
     let ticket = work.ticket_of(letter.ticket.as_ref(), letter.dissemination.as_ref());
     let Some(ticket) = ticket.filter(|_| is_awaited(letter)) else { return };
     let risen = risen_mark(letter, reason, &ticket, work);
@@ -282,7 +282,7 @@ pub fn cancelled(letter: &Letter, was: LetterState, by: &str, world: &Snapshot, 
     {
         is_first(&left_perhaps(&letter.message_id), &ticket, &mut work);
     }
-    if !waits_no_more(letter, &what, &mut work)
+    if !waits_no_more(letter, &what, None, &mut work)
         && let Some(ticket) = letter.ticket.as_ref().filter(|ticket| is_awaited(letter) && work.ticket(ticket).is_some())
     {
         work.event(ticket, by, TicketEvent::Noted { text: what.clone() }, what.clone());
@@ -296,7 +296,7 @@ pub fn cancelled(letter: &Letter, was: LetterState, by: &str, world: &Snapshot, 
     work.finish()
 }
 
-fn failed(letter: &Letter, reason: &str, work: &mut Work<'_>) {
+fn failed(id: OutboxId, letter: &Letter, reason: &str, work: &mut Work<'_>) {
     let what = work.desk.say("letter.failed", &[("kind", letter.kind.word()), ("to", letter.to.as_str()), ("reason", reason)]);
     let ticket = work.ticket_of(letter.ticket.as_ref(), letter.dissemination.as_ref()).filter(|_| is_awaited(letter));
     if ticket.is_none() {
@@ -311,5 +311,5 @@ fn failed(letter: &Letter, reason: &str, work: &mut Work<'_>) {
         state: LetterState::Failed,
         sent_at: None,
     };
-    bounce::tell(&ours, &what, work);
+    bounce::tell(&ours, &what, Some(id), work);
 }

@@ -5,8 +5,9 @@ use super::preview::{recipient_line, state_of_recipient, state_words};
 use crate::decide::letters::lines::About;
 use crate::decide::work::{DAEMON, Work};
 use crate::mail::template::TemplateName;
+use crate::model::Address;
 use crate::model::dissemination::{Addressed, Dissemination, DisseminationNumber, DisseminationState, Recipient, RecipientState};
-use crate::model::letter::LetterKind;
+use crate::model::letter::{LetterKind, OutboxId};
 use crate::model::ticket::{AtReporter, TicketEvent, TicketNumber};
 
 /// Recipients that one answer names; of thousands the numbers tell more, and `ticket show` names all.
@@ -43,16 +44,23 @@ pub fn progress_lines(dissemination: &Dissemination, work: &Work<'_>) -> Vec<Str
 }
 
 /// The mail to one recipient did not leave, or came back. Where that was the last one and none has left, the
-/// author hears what can be done.
-pub fn set_unsent(mut one: Addressed, what: &str, work: &mut Work<'_>) {
+/// author hears what can be done; `again`: its letter, where that may be tried again.
+pub fn set_unsent(mut one: Addressed, what: &str, again: Option<OutboxId>, work: &mut Work<'_>) {
     let reaches_nobody = one.note_progress();
+    let to = one.recipient.address.clone();
     let (number, ticket, author) = (one.number.clone(), work.survivor(&one.ticket), one.author.clone());
     work.set_addressed(one, DAEMON, what);
     if !reaches_nobody {
         return;
     }
     let told = reached_nobody(&number, &ticket, work);
-    let fields = work.event_fields(&ticket, About::Unreached(&number), told, ways_out(&[Way::Retry], work), "");
+    let fields = work.event_fields(
+        &ticket,
+        About::Unreached(&number),
+        told,
+        ways_out(&[again.map_or(Way::Retry, |id| Way::RetryThis(id, &to))], work),
+        "",
+    );
     let author = work.desk.policy.person(&author);
     let people = author.map_or_else(|| work.audience(work.ticket(&ticket)), |author| vec![author]);
     for person in people {
@@ -70,15 +78,17 @@ pub(super) fn reached_nobody(number: &DisseminationNumber, ticket: &TicketNumber
 
 /// How a mail that did not leave can still leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum Way<'a> {
     /// Its letter stands in the outbox: held, failed or uncertain.
     Retry,
+    /// This one does, to that recipient.
+    RetryThis(OutboxId, &'a Address),
     /// Nothing could be sealed to what was agreed to, and so there is no letter.
     DraftAnew,
 }
 
 /// Those that the recipients of one that was released without reaching anybody stand for.
-pub(super) fn ways_of(recipients: &[Recipient]) -> Vec<Way> {
+pub(super) fn ways_of(recipients: &[Recipient]) -> Vec<Way<'static>> {
     let has = |way, is_there: bool| is_there.then_some(way);
     let letters = has(Way::Retry, recipients.iter().any(|one| one.message_id.is_some()));
     let others = has(Way::DraftAnew, recipients.iter().any(|one| one.message_id.is_none()));
@@ -86,13 +96,14 @@ pub(super) fn ways_of(recipients: &[Recipient]) -> Vec<Way> {
 }
 
 /// What a person can do about a dissemination that has reached nobody.
-pub(super) fn ways_out(ways: &[Way], work: &Work<'_>) -> Vec<String> {
-    let keys = ways.iter().map(|way| match way {
-        Way::Retry => "again",
-        Way::DraftAnew => "anew",
+pub(super) fn ways_out(ways: &[Way<'_>], work: &Work<'_>) -> Vec<String> {
+    let say = |key: &str, arguments: &[(&str, &str)]| work.desk.say(&format!("dissemination.unreached_{key}"), arguments);
+    let ways = ways.iter().map(|way| match way {
+        Way::Retry => say("again", &[]),
+        Way::RetryThis(id, address) => say("again_this", &[("id", &id.to_string()), ("address", address.as_str())]),
+        Way::DraftAnew => say("anew", &[]),
     });
-    let keys = std::iter::once("why").chain(keys).chain(["otherwise"]);
-    keys.map(|key| work.desk.say(&format!("dissemination.unreached_{key}"), &[])).collect()
+    std::iter::once(say("why", &[])).chain(ways).chain([say("otherwise", &[])]).collect()
 }
 
 /// Of how many the mail has left, and how many stand otherwise.

@@ -128,13 +128,17 @@ async fn c14_nine_are_sent_and_the_one_whose_certificate_ended_is_held() {
     let mut hall = Hall::new("");
     hall.command("ani", "!tlp AMBER\n!diseminasi sector:finance\nUntuk bantuan70@bssn.test.");
     assert!(read_by(&hall.play().await, "ani@bssn.test").contains("tidak ada kontak sector:finance"));
+    // One that nobody vouched for makes no sector.
+    hall.contact("unverified@bank.example", ContactKind::Role, None, false);
+    hall.command("ani", "!tlp AMBER\n!diseminasi sector:finance\nUntuk bantuan70@bssn.test.");
+    assert!(read_by(&hall.play().await, "ani@bssn.test").contains("kontak sector:finance belum diverifikasi"));
+    assert!(hall.dissemination(1).is_none());
     for n in 0..9 {
         hall.keyed_contact(&format!("n{n}@bank.example"), ContactKind::Role);
     }
     let made = hall.now().checked_sub(super::KEY_LIFE).unwrap() - jiff::SignedDuration::from_hours(1);
     let ended = Actor::with_key("Bank", "ended@bank.example", made).unwrap().certificate().unwrap();
     hall.contact("ended@bank.example", ContactKind::Role, Some(&ended), true);
-    hall.contact("unverified@bank.example", ContactKind::Role, None, false);
     hall.command("ani", "!tlp RED\n!diseminasi sector:finance\nUntuk bantuan70@bssn.test.");
     assert!(read_by(&hall.play().await, "ani@bssn.test").contains("TLP:RED hanya untuk orang yang disebut satu per satu"));
     hall.command("ani", "!tlp AMBER\n!diseminasi sector:finance\nUntuk bantuan70@bssn.test.");
@@ -144,6 +148,7 @@ async fn c14_nine_are_sent_and_the_one_whose_certificate_ended_is_held() {
     let receipt = read_by(&sent, "ani@bssn.test");
     assert!(receipt.contains("ended@bank.example ditahan: masa berlaku sertifikat"), "{receipt}");
     assert!(!receipt.contains("unverified@bank.example"));
+    assert!(receipt.contains("sector:finance: 1 kontak tidak ikut karena belum diverifikasi"), "{receipt}");
     // Sent to all who could be reached.
     assert_eq!(hall.dissemination(1).unwrap().state, DisseminationState::Sent);
 }
