@@ -60,7 +60,7 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
     let set = load(dir)?;
     match arguments.verb {
         Verb::Check => check(common, &set, dir),
-        Verb::Test => test(common, &set, &house(&config)),
+        Verb::Test => test(common, &set, dir, &house(&config)),
         Verb::List => list(common, &set),
         Verb::Replay { since } => replay::replay(common, set, since),
         Verb::ExportCorrections => replay::export(common, set),
@@ -85,20 +85,27 @@ pub(super) fn rule_set(config: &Config) -> Result<RuleSet, Failure> {
     load(config.center.rules_dir.as_deref())
 }
 
+/// The files of the folder that look like rule files and are none.
+fn not_read(dir: Option<&Path>) -> Vec<String> {
+    dir.map(passed_over).unwrap_or_default().iter().map(|path| path.display().to_string()).collect()
+}
+
+fn note(unread: &[String]) -> Result<(), Failure> {
+    unread.iter().try_for_each(|path| print(format!("note: {} is not read: the name of a rule file ends in .toml", visible(path))))
+}
+
 fn check(common: &Common, set: &RuleSet, dir: Option<&Path>) -> Outcome {
-    let unread: Vec<String> = dir.map(passed_over).unwrap_or_default().iter().map(|path| path.display().to_string()).collect();
+    let unread = not_read(dir);
     if common.json {
         print(json!({ "ok": true, "rules": set.len(), "version": set.version(), "not_read": unread }))?;
         return Ok(Exit::Done);
     }
-    for path in unread {
-        print(format!("note: {} is not read: the name of a rule file ends in .toml", visible(&path)))?;
-    }
+    note(&unread)?;
     print(format!("ok: {} rules, version {}", set.len(), set.version()))?;
     Ok(Exit::Done)
 }
 
-fn test(common: &Common, set: &RuleSet, house: &House) -> Outcome {
+fn test(common: &Common, set: &RuleSet, dir: Option<&Path>, house: &House) -> Outcome {
     let report = selftest::run(set, house);
     if common.json {
         for failure in &report.failures {
@@ -107,11 +114,13 @@ fn test(common: &Common, set: &RuleSet, house: &House) -> Outcome {
         print(json!({
             "ok": report.is_passed(), "rules": report.rules, "examples": report.examples,
             "counterexamples": report.counterexamples, "tests": report.tests, "failed": report.failures.len(), "untested": report.untested,
+            "not_read": not_read(dir),
         }))?;
     } else {
         for failure in &report.failures {
             print(format!("FAIL {failure}"))?;
         }
+        note(&not_read(dir))?;
         for rule in &report.untested {
             print(format!("note: {rule}"))?;
         }

@@ -100,7 +100,8 @@ fn looks_for_something(text: &str) -> Result<(), String> {
 fn usable(near: &Near) -> Result<(), String> {
     let count = near.words.len();
     if !NEAR_WORDS.contains(&count) {
-        return Err(format!("has {count} words; write two to five of them"));
+        let words = if count == 1 { "word" } else { "words" };
+        return Err(format!("has {count} {words}; write two to five of them"));
     }
     let apart = u32::try_from(count - 1).unwrap_or(u32::MAX);
     if !(apart..=WITHIN_MAX).contains(&near.within) {

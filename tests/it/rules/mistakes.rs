@@ -266,7 +266,7 @@ fn each_mistake_is_told_with_its_line_its_rule_its_key_and_the_remedy() {
         (
             r#"{ any = ["virus"] }"#,
             r#"{ near = [{ words = ["virus"] }] }"#,
-            "7: rule 'x': when.near: has 1 words; write two to five of them",
+            "7: rule 'x': when.near: has 1 word; write two to five of them",
         ),
         (
             r#"{ any = ["virus"] }"#,
@@ -584,10 +584,12 @@ fn what_is_amiss_with_the_folder_is_told_and_what_editors_leave_in_it_is_passed_
     assert_eq!(out.lines().count(), 2, "{out}");
     let (_, out, _) = run(&["rules", "test", "--rules", dir]);
     let note = format!("note: {dir}/x.toml:2: rule x has no example; write one or two mails on which it must fire\n");
-    assert!(out.starts_with(&note), "{out}");
+    let not_read = format!("note: {dir}/koreksi.toml.txt is not read: the name of a rule file ends in .toml\n");
+    assert!(out.starts_with(&format!("{not_read}{note}")), "{out}");
     let (_, out, _) = run(&["rules", "test", "--rules", dir, "--json"]);
     let object: serde_json::Value = serde_json::from_str(out.lines().last().unwrap()).unwrap();
     assert_eq!(object["untested"], serde_json::json!([{ "rule": "x", "at": format!("{dir}/x.toml:2") }]));
+    assert_eq!(object["not_read"], serde_json::json!([format!("{dir}/koreksi.toml.txt")]));
     write("y.toml", b"# baris satu\n# caf\xe9\n");
     let (code, _, err) = run(&["rules", "check", "--rules", dir]);
     assert_eq!(code, 2);
