@@ -4,8 +4,7 @@
 use super::listing::{Desk, cell, open, print_rows, row_id, who};
 use super::ticket::words;
 use super::{Common, Exit, Failure, Outcome, print};
-use crate::daemon;
-use crate::decide::retry;
+use crate::daemon::{self, by_hand};
 use crate::model::letter::LetterState;
 use crate::store::{OutboxId, OutboxRow, Store};
 use clap::{Args, Subcommand};
@@ -79,7 +78,7 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
             }
             Ok(exit)
         }
-        Verb::Retry { id } => change(&desk.store, id, "is due now", |store, id| store.retry(id, &who(), desk.view.now)),
+        Verb::Retry { id } => retry(&desk, OutboxId(id)),
         Verb::Cancel { id } => cancel(&desk, OutboxId(id)),
     }
 }
@@ -96,28 +95,30 @@ fn progress(store: &Store) -> Result<(), Failure> {
     Ok(())
 }
 
-/// With what follows from it: whoever waits for the letter no longer does, and where a dissemination ends by it, its
-/// author is told. Of one that cannot be read nothing follows.
+/// A letter of which nothing follows is stopped with a configuration in disorder too: nobody is told of it.
 fn cancel(desk: &Desk, id: OutboxId) -> Outcome {
-    let (store, by, now) = (&desk.store, who(), desk.view.now);
-    let alone = || change(store, id.0, "is cancelled", |store, id| store.cancel(id, &by, now));
-    let Ok(queued) = store.letter(id) else { return alone() };
-    let bench = match daemon::bench(&desk.config, Some(store), now) {
-        Ok(bench) => bench,
-        // Nobody is told of it, so that a configuration in disorder keeps nobody from stopping it.
-        Err(_) if queued.letter.dissemination.is_none() => return alone(),
-        Err(error) => return Err(Failure::usage(error.to_string())),
+    let now = desk.view.now;
+    let bench = match daemon::bench(&desk.config, Some(&desk.store), now) {
+        Ok(bench) => Some(bench),
+        Err(error) if desk.store.letter(id).is_ok_and(|queued| queued.letter.dissemination.is_some()) => {
+            return Err(Failure::usage(error.to_string()));
+        }
+        Err(_) => None,
     };
-    let key = store.token_key()?;
-    let question = retry::ask(&queued.letter);
-    change(store, id.0, "is cancelled", |store, id| {
-        let consequences = |world: &_| retry::cancelled(&queued.letter, queued.state, &by, world, bench.desk(&key, now));
-        store.cancel_with(id, &by, &bench.place(), &question, now, consequences)
+    change(&desk.store, id, "is cancelled", |store| match &bench {
+        Some(bench) => by_hand::cancel(store, bench, id, &who(), now),
+        None => store.cancel(id, &who(), now),
     })
 }
 
-fn change(store: &Store, id: i64, done: &str, f: impl FnOnce(&Store, OutboxId) -> anyhow::Result<()>) -> Outcome {
-    f(store, OutboxId(id)).map_err(Failure::from_refusal)?;
+fn retry(desk: &Desk, id: OutboxId) -> Outcome {
+    let now = desk.view.now;
+    let bench = daemon::bench(&desk.config, Some(&desk.store), now).map_err(|error| Failure::usage(error.to_string()))?;
+    change(&desk.store, id, "is due now", |store| by_hand::retry(store, &bench, id, &who(), now))
+}
+
+fn change(store: &Store, id: OutboxId, done: &str, f: impl FnOnce(&Store) -> anyhow::Result<()>) -> Outcome {
+    f(store).map_err(Failure::from_refusal)?;
     print(format!("letter {id} {done}"))?;
     Ok(Exit::Done)
 }

@@ -1,6 +1,7 @@
 //! The shell round the core: intake, pipeline, sending, time. It decides nothing.
 
 mod alarm;
+pub mod by_hand;
 pub mod clock;
 mod filing;
 mod intake;

@@ -5,12 +5,12 @@ use super::letters::lines::About;
 use super::work::{DAEMON, Work};
 use super::{Desk, act, bounce, disseminate, readable};
 use crate::mail::template::TemplateName;
-use crate::model::dissemination::{DisseminationNumber, RecipientState};
+use crate::model::dissemination::{DisseminationNumber, DisseminationState, RecipientState};
 use crate::model::effect::{Decision, Effect};
 use crate::model::letter::{Letter, LetterKind, LetterState, OutboxId};
 use crate::model::outcome::{Fault, SendOutcome, Settled};
 use crate::model::snapshot::{OurLetter, Question, Snapshot};
-use crate::model::ticket::{AtReporter, State, TicketEvent, TicketNumber};
+use crate::model::ticket::{AtReporter, State, Ticket, TicketEvent, TicketNumber};
 use crate::model::{Address, Tlp};
 use jiff::{SignedDuration, Timestamp};
 
@@ -269,6 +269,68 @@ fn left_perhaps(message_id: &str) -> String {
 pub fn may_have_left(message_id: &str, work: &Work<'_>) -> bool {
     let told = left_perhaps(message_id);
     work.world.tickets.values().any(|ticket| ticket.told.contains(&told))
+}
+
+/// A person at the command line lets it go: the recipient of a dissemination waits again with it.
+///
+/// # Errors
+/// Why nobody waits for it any more, in English for the command line: its dissemination was cancelled or closed, its
+/// recipient has confirmed, or it was written before its ticket ended.
+pub fn again(letter: &Letter, stood: Stood, by: &str, world: &Snapshot, desk: Desk<'_>) -> Result<Decision, String> {
+    let mut work = Work::new(desk, world, format!("again\0{}\0{}", letter.message_id, desk.now));
+    has_reason(letter, stood, &work)?;
+    let what = desk.say("letter.let_go", &[("kind", letter.kind.word()), ("to", letter.to.as_str()), ("by", by)]);
+    if let Some(mut one) = letter.dissemination.as_ref().and_then(|number| work.addressed(number, &letter.to)) {
+        let is_the_mail = letter.kind == LetterKind::Dissemination;
+        if is_the_mail && matches!(one.recipient.state, RecipientState::Held | RecipientState::Bounced) {
+            one.recipient.state = RecipientState::Queued;
+            one.recipient.at = desk.now;
+            one.recipient.because.clear();
+            if one.state == DisseminationState::Sent {
+                one.state = DisseminationState::Sending;
+            }
+            work.set_addressed(one, by, what);
+        }
+    } else if let Some(ticket) = letter.ticket.as_ref().filter(|ticket| is_awaited(letter) && work.ticket(ticket).is_some()) {
+        work.event(ticket, by, TicketEvent::Noted { text: what.clone() }, what);
+    }
+    Ok(work.finish())
+}
+
+/// How a letter stood when a person at the command line took it up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stood {
+    pub queued_at: Timestamp,
+    /// Without a person's hand it waits for one for ever.
+    pub leaves_by_itself: bool,
+}
+
+fn has_reason(letter: &Letter, stood: Stood, work: &Work<'_>) -> Result<(), String> {
+    // The ticket that answers for it, where that is over.
+    let over = || letter.ticket.as_ref().and_then(|ticket| work.ticket(&work.survivor(ticket))).filter(|ticket| !ticket.state.is_open());
+    if let Some(number) = &letter.dissemination {
+        let Some(one) = work.addressed(number, &letter.to) else { return Ok(()) };
+        if one.state == DisseminationState::Cancelled {
+            return Err(format!("it is of {number}, which is cancelled: nothing of it leaves any more"));
+        }
+        if matches!(one.recipient.state, RecipientState::Confirmed | RecipientState::Handled) {
+            return Err(format!("{} has confirmed {number}: the letter is no longer needed", letter.to));
+        }
+        return match over().filter(|_| one.state == DisseminationState::Closed && !stood.leaves_by_itself) {
+            Some(Ticket { number: ticket, .. }) => {
+                Err(format!("it is of {number}, which was closed with its ticket {ticket}; where it has to leave, reopen that with !buka"))
+            }
+            None => Ok(()),
+        };
+    }
+    let is_of_its_time = matches!(letter.kind, LetterKind::Request | LetterKind::Reply | LetterKind::Analysis | LetterKind::Reminder);
+    let ended = over().filter(|ticket| ticket.closed_at.is_some_and(|closed_at| stood.queued_at <= closed_at));
+    match ended.filter(|_| is_of_its_time && !stood.leaves_by_itself) {
+        Some(Ticket { number, state, .. }) => {
+            Err(format!("it was written before its ticket {number} ended ({state}); what has to be said still is written anew"))
+        }
+        None => Ok(()),
+    }
 }
 
 /// A person at the command line stopped it for good: the history says so, and nobody waits for it any more. What the

@@ -9,6 +9,7 @@ mod deaths;
 mod decision;
 mod directory;
 mod failure;
+mod ground;
 mod inbox;
 mod judged;
 mod ledger;

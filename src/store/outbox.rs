@@ -3,14 +3,13 @@
 
 use super::audit::{self, Entry};
 use super::row::{At, Word};
-use super::{Changed, Place, Store, apply, at, snapshot};
+use super::{Changed, Place, Store, apply, at, ground, snapshot};
 use crate::model::Sha256;
-use crate::model::dissemination::{DisseminationState, RecipientState};
 use crate::model::effect::Decision;
-use crate::model::letter::{Letter, LetterKind, LetterState, OutboxId};
+use crate::model::letter::{Letter, LetterState, OutboxId};
 use crate::model::outcome::Settled;
 use crate::model::snapshot::{Ground, Question, Snapshot};
-use crate::model::ticket::{Ticket, TicketNumber};
+use crate::model::ticket::TicketNumber;
 use anyhow::{Context as _, bail, ensure};
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Transaction, named_params};
@@ -53,6 +52,14 @@ pub enum Claim {
     Gone,
     /// What it may leave on is no longer what it was made ready by: ask again.
     Changed,
+}
+
+impl QueuedLetter {
+    /// It needs no person's hand to leave.
+    #[must_use]
+    pub const fn leaves_by_itself(&self) -> bool {
+        matches!(self.state, LetterState::Queued | LetterState::Uncertain) && self.next_at.is_some()
+    }
 }
 
 impl Store {
@@ -140,7 +147,7 @@ impl Store {
                 .with_context(|| format!("read letter {id}"))?;
             let Some(found) = found else { bail!("there is no letter {id}") };
             let mut queued = found.with_context(|| format!("read letter {id}"))?.with_context(|| format!("read letter {id}"))?;
-            queued.ground = snapshot::ground(db, &queued.letter)?;
+            queued.ground = ground::of(db, &queued.letter)?;
             for enclosure in &mut queued.letter.enclosures {
                 let content: Vec<u8> = db
                     .prepare_cached("SELECT content FROM blob WHERE sha256 = ?1")?
@@ -224,7 +231,7 @@ impl Store {
             if !is_due {
                 return Ok((Claim::Gone, Changed::No));
             }
-            if snapshot::ground(tx, &queued.letter)? != queued.ground {
+            if ground::of(tx, &queued.letter)? != queued.ground {
                 return Ok((Claim::Changed, Changed::No));
             }
             if let Some(bytes) = fresh {
@@ -289,25 +296,33 @@ impl Store {
         })
     }
 
-    /// `outbox retry`: due now, whatever held it back. An uncertain letter stays marked so and may go once more. The
-    /// recipient of a dissemination waits again with it.
+    /// It is due now, whatever held it back, and nothing else follows from that. An uncertain letter stays marked so
+    /// and may go once more.
     ///
     /// # Errors
-    /// Where the letter is sent, cancelled, under way or not there, where nobody waits for it any more, or it cannot
-    /// be committed.
+    /// Where the letter is sent, cancelled, under way or not there, or it cannot be committed.
     pub fn retry(&self, id: OutboxId, by: &str, now: Timestamp) -> anyhow::Result<()> {
+        self.write(|tx| again(tx, id, by, now))
+    }
+
+    /// `outbox retry`: as [`Store::retry`], and in the same transaction what follows from it (`f`), which may refuse it.
+    ///
+    /// # Errors
+    /// As [`Store::retry`]; where the letter is no longer as it was read; what `f` refuses it for.
+    pub fn retry_with(
+        &self,
+        queued: &QueuedLetter,
+        by: &str,
+        place: &Place,
+        question: &Question,
+        now: Timestamp,
+        f: impl FnOnce(&Snapshot) -> Result<Decision, String>,
+    ) -> anyhow::Result<()> {
         self.write(|tx| {
-            has_reason(tx, id)?;
-            by_hand(
-                tx,
-                id,
-                by,
-                "retry",
-                "UPDATE outbox SET state = CASE state WHEN 'uncertain' THEN 'uncertain' ELSE 'queued' END, next_at = ?2, resends = 0
-             WHERE id = ?1 AND state IN ('queued', 'uncertain', 'held', 'failed') AND ?2 IS NOT NULL",
-                now,
-            )?;
-            waits_again(tx, id, now)
+            is_as_read(tx, queued)?;
+            again(tx, queued.id, by, now)?;
+            let decision = f(&snapshot::take(tx, question, None, place, now)?).map_err(anyhow::Error::msg)?;
+            follow(tx, queued.id, &decision, place, now)
         })
     }
 
@@ -319,14 +334,14 @@ impl Store {
         self.write(|tx| never(tx, id, by, now))
     }
 
-    /// `outbox cancel`: it never leaves, and in the same transaction what follows from it (`f`: a recipient's state, a
-    /// ticket's timeline, a notice).
+    /// `outbox cancel`: as [`Store::cancel`], and in the same transaction what follows from it (`f`: a recipient's
+    /// state, a ticket's timeline, a notice).
     ///
     /// # Errors
-    /// Where the letter is sent, cancelled, under way or not there, or it cannot be committed.
+    /// As [`Store::cancel`]; where the letter is no longer as it was read.
     pub fn cancel_with(
         &self,
-        id: OutboxId,
+        queued: &QueuedLetter,
         by: &str,
         place: &Place,
         question: &Question,
@@ -334,93 +349,39 @@ impl Store {
         f: impl FnOnce(&Snapshot) -> Decision,
     ) -> anyhow::Result<()> {
         self.write(|tx| {
-            never(tx, id, by, now)?;
+            is_as_read(tx, queued)?;
+            never(tx, queued.id, by, now)?;
             let decision = f(&snapshot::take(tx, question, None, place, now)?);
-            let cause = format!("letter {id}");
-            apply::all(tx, &apply::Cause { text: &cause, inbox: None, content: None }, &decision, place, now)
+            follow(tx, queued.id, &decision, place, now)
         })
     }
 }
 
-/// What may be tried again is still waited for: a cancelled dissemination, a recipient who has confirmed, and what was
-/// written before its ticket ended are not.
-fn has_reason(tx: &Transaction<'_>, id: OutboxId) -> anyhow::Result<()> {
-    let Some((letter, state, leaves_anyway, queued_at)) = row_of(tx, id)? else { return Ok(()) };
-    if !matches!(state, LetterState::Queued | LetterState::Uncertain | LetterState::Held | LetterState::Failed) {
-        return Ok(());
-    }
-    // The ticket that answers for it, where that is over, and since when.
-    let over = || -> anyhow::Result<Option<Ticket>> {
-        let mut found = None;
-        let mut next = letter.ticket.clone();
-        for _ in 0..snapshot::TICKETS_MAX {
-            let Some(number) = next.take() else { break };
-            let Some(ticket) = snapshot::ticket(tx, &number)? else { break };
-            next.clone_from(&ticket.merged_into);
-            found = Some(ticket);
-        }
-        Ok(found.filter(|ticket| !ticket.state.is_open()))
-    };
-    if let Some(number) = &letter.dissemination {
-        let Some(one) = snapshot::addressed(tx, number, &letter.to)? else { return Ok(()) };
-        ensure!(
-            one.state != DisseminationState::Cancelled,
-            "letter {id} is of {number}, which is cancelled: nothing of it leaves any more"
-        );
-        let has_it = matches!(one.recipient.state, RecipientState::Confirmed | RecipientState::Handled);
-        ensure!(!has_it, "{} has confirmed {number}: letter {id} is no longer needed", letter.to);
-        if one.state == DisseminationState::Closed
-            && !leaves_anyway
-            && let Some(ticket) = over()?
-        {
-            bail!(
-                "letter {id} is of {number}, which was closed with its ticket {}; where it has to leave, reopen that with !buka",
-                ticket.number
-            );
-        }
-        return Ok(());
-    }
-    let is_of_its_time = matches!(letter.kind, LetterKind::Request | LetterKind::Reply | LetterKind::Analysis | LetterKind::Reminder);
-    if is_of_its_time
-        && !leaves_anyway
-        && let Some(ticket) = over()?
-        && ticket.closed_at.is_some_and(|closed_at| queued_at <= closed_at)
-    {
-        bail!(
-            "letter {id} was written before its ticket {} ended ({}); what has to be said still is written anew",
-            ticket.number,
-            ticket.state
-        );
-    }
+/// What was decided by how it stood holds for that alone.
+fn is_as_read(tx: &Transaction<'_>, queued: &QueuedLetter) -> anyhow::Result<()> {
+    let id = queued.id;
+    let (state, attempts): (Word<LetterState>, u32) = tx
+        .query_row("SELECT state, attempts FROM outbox WHERE id = ?1", [id.0], |row| Ok((row.get(0)?, row.get(1)?)))
+        .with_context(|| format!("read letter {id}"))?;
+    ensure!((state.0, attempts) == (queued.state, queued.attempts), "letter {id} has changed since it was read: it is {} now", state.0);
     Ok(())
 }
 
-/// A letter, how it stands, whether it leaves by itself, and since when it waits.
-fn row_of(tx: &Transaction<'_>, id: OutboxId) -> anyhow::Result<Option<(Letter, LetterState, bool, Timestamp)>> {
-    let row: Option<(String, Word<LetterState>, bool, At)> = tx
-        .prepare_cached(
-            "SELECT letter, state, state IN ('queued', 'uncertain') AND next_at IS NOT NULL, queued_at FROM outbox WHERE id = ?1",
-        )?
-        .query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
-        .optional()
-        .with_context(|| format!("read letter {id}"))?;
-    // One that cannot be read cannot be made ready either.
-    Ok(row.and_then(|(letter, state, leaves, queued_at)| Some((serde_json::from_str(&letter).ok()?, state.0, leaves, queued_at.0))))
+fn follow(tx: &Transaction<'_>, id: OutboxId, decision: &Decision, place: &Place, now: Timestamp) -> anyhow::Result<()> {
+    let cause = format!("letter {id}");
+    apply::all(tx, &apply::Cause { text: &cause, inbox: None, content: None }, decision, place, now)
 }
 
-/// A person let the mail to a recipient go: all listings say that it waits, and the sending is not over.
-fn waits_again(tx: &Transaction<'_>, id: OutboxId, now: Timestamp) -> anyhow::Result<()> {
-    let Some((letter, ..)) = row_of(tx, id)?.filter(|(letter, ..)| letter.kind == LetterKind::Dissemination) else { return Ok(()) };
-    let Some(number) = &letter.dissemination else { return Ok(()) };
-    let Some(mut one) = snapshot::addressed(tx, number, &letter.to)? else { return Ok(()) };
-    if !matches!(one.recipient.state, RecipientState::Held | RecipientState::Bounced) {
-        return Ok(());
-    }
-    one.recipient.state = RecipientState::Queued;
-    one.recipient.at = now;
-    one.recipient.because.clear();
-    let state = if one.state == DisseminationState::Sent { DisseminationState::Sending } else { one.state };
-    apply::set_recipient(tx, &apply::Cause { text: "command line", inbox: None, content: None }, number, &one.recipient, state, now)
+fn again(tx: &Transaction<'_>, id: OutboxId, by: &str, now: Timestamp) -> anyhow::Result<()> {
+    by_hand(
+        tx,
+        id,
+        by,
+        "retry",
+        "UPDATE outbox SET state = CASE state WHEN 'uncertain' THEN 'uncertain' ELSE 'queued' END, next_at = ?2, resends = 0
+         WHERE id = ?1 AND state IN ('queued', 'uncertain', 'held', 'failed') AND ?2 IS NOT NULL",
+        now,
+    )
 }
 
 fn never(tx: &Transaction<'_>, id: OutboxId, by: &str, now: Timestamp) -> anyhow::Result<()> {

@@ -6,12 +6,12 @@ use super::row::{At, Word};
 use super::{Place, at, directory, ledger, query};
 use crate::model::dissemination::{Addressed, Dissemination, DisseminationNumber, DisseminationState};
 use crate::model::effect::Filing;
-use crate::model::letter::{ENCLOSURES_BYTES_MAX, ENCLOSURES_MAX, Enclosure, Letter};
+use crate::model::letter::{ENCLOSURES_BYTES_MAX, ENCLOSURES_MAX, Enclosure};
 use crate::model::snapshot::{
-    Candidate, Counters, FiledMail, Ground, HeldLetter, Moment, OurLetter, Question, SeenPlaintext, Snapshot, Spoken, TimelineLine,
+    Candidate, Counters, FiledMail, HeldLetter, Moment, OurLetter, Question, SeenPlaintext, Snapshot, Spoken, TimelineLine,
 };
 use crate::model::ticket::{State, Ticket, TicketNumber};
-use crate::model::{Address, Fingerprint, InboxId, Sha256, Tlp};
+use crate::model::{Address, Fingerprint, InboxId, Sha256};
 use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Params, Row};
@@ -392,7 +392,7 @@ pub(super) fn whole(db: &Connection, body: &str) -> anyhow::Result<Dissemination
 }
 
 /// One recipient of a dissemination, whatever the number of the others.
-pub(super) fn addressed(db: &Connection, number: &DisseminationNumber, to: &Address) -> anyhow::Result<Option<Addressed>> {
+fn addressed(db: &Connection, number: &DisseminationNumber, to: &Address) -> anyhow::Result<Option<Addressed>> {
     let row: Option<(String, String, Word<DisseminationState>, String)> = db
         .prepare_cached(
             "SELECT dissemination.ticket, dissemination.author, dissemination.state, recipient.body FROM recipient
@@ -418,37 +418,6 @@ pub(super) fn addressed(db: &Connection, number: &DisseminationNumber, to: &Addr
     let author = Address::parse(&author).with_context(|| format!("the author of {number} is no address"))?;
     let (number, ticket) = (number.clone(), TicketNumber(ticket));
     Ok(Some(Addressed { number, ticket, author, state, recipient, others_wait, others_left }))
-}
-
-/// What a letter may leave on, as it stands now.
-pub(super) fn ground(db: &Connection, letter: &Letter) -> anyhow::Result<Ground> {
-    let Some(number) = &letter.dissemination else {
-        let mark = letter.ticket.as_ref().map(|ticket| mark(db, ticket, |ticket| ticket.tlp)).transpose()?.flatten();
-        return Ok(Ground { mark, ..Ground::default() });
-    };
-    let found: Option<(Word<DisseminationState>, TicketNumber)> = db
-        .prepare_cached("SELECT state, ticket FROM dissemination WHERE number = ?1")?
-        .query_row([&number.0], |row| Ok((row.get(0)?, TicketNumber(row.get(1)?))))
-        .optional()
-        .with_context(|| format!("read the state of {number}"))?;
-    // What a person marked the ticket with says nothing of a dissemination, which has a mark of its own.
-    let received = found.as_ref().map(|(_, ticket)| mark(db, ticket, |ticket| ticket.received_tlp)).transpose()?.flatten();
-    Ok(Ground { mark: received, dissemination: found.map(|(word, _)| word.0), contact: directory::by_address(db, &letter.to)? })
-}
-
-/// The highest mark, of the kind that `of` reads, of a ticket and those that took it up, and which of them bears it.
-fn mark(db: &Connection, number: &TicketNumber, of: impl Fn(&Ticket) -> Option<Tlp>) -> anyhow::Result<Option<(TicketNumber, Tlp)>> {
-    let (mut mark, mut next): (Option<(TicketNumber, Tlp)>, _) = (None, Some(number.clone()));
-    // Merging refuses merged targets, so a chain is short; the bound keeps a damaged one from going round.
-    for _ in 0..TICKETS_MAX {
-        let Some(number) = next.take() else { break };
-        let Some(ticket) = ticket(db, &number)? else { break };
-        if let Some(higher) = of(&ticket).filter(|tlp| mark.as_ref().is_none_or(|(_, mark)| tlp > mark)) {
-            mark = Some((ticket.number, higher));
-        }
-        next = ticket.merged_into;
-    }
-    Ok(mark)
 }
 
 /// The disseminations of a ticket and of those that were merged into it, in the order of their numbers.

@@ -24,6 +24,7 @@ mod unreached;
 mod wire;
 
 use bantuan70::cli::demo::stage::{Actor, Note, Received, Setting, Stage};
+use bantuan70::daemon::by_hand;
 use bantuan70::decide::retry::{self, Tried};
 use bantuan70::model::contact::ContactKind;
 use bantuan70::model::dissemination::{Dissemination, DisseminationNumber, RecipientState};
@@ -64,6 +65,32 @@ impl Hall {
         let settled = retry::settle(&queued.letter, tried, outcome, now);
         let consequences = |world: &_| retry::consequences(id, &queued.letter, &settled, world, bench.desk(&daemon.key, now));
         store.settle(id, &settled, &bench.place(), &retry::ask(&queued.letter), now, consequences).unwrap();
+    }
+
+    /// As `outbox retry` does.
+    fn retry(&self, id: OutboxId) -> anyhow::Result<()> {
+        let daemon = &self.stage.daemon;
+        by_hand::retry(&daemon.store, &daemon.bench(), id, "test", self.now())
+    }
+
+    fn view(&self) -> View {
+        View { time_zone: jiff::tz::TimeZone::UTC, now: self.now(), center_address: "bantuan70@bssn.test".to_owned() }
+    }
+
+    /// What the timeline of that dissemination's ticket says.
+    fn history(&self, serial: u32) -> String {
+        let number = self.dissemination(serial).unwrap().ticket;
+        let page = self.stage.daemon.store.ticket(&number, &self.view()).unwrap().unwrap();
+        page.timeline.iter().map(|line| format!("{}\n", line.detail)).collect()
+    }
+
+    /// Joko, whom the stage knows by then, writes to the centre.
+    fn report(&mut self, text: &str, answers: Option<String>) {
+        let note = Note { subject: "Situs diretas".to_owned(), text: text.to_owned(), answers, ..Note::default() };
+        let id = self.stage.next_message_id("joko");
+        let center = Address::parse("bantuan70@bssn.test").unwrap();
+        let raw = self.stage.actor("joko").unwrap().writes(&center, &note, &id, self.now()).unwrap();
+        self.stage.deliver(&raw).unwrap();
     }
 
     fn new(more: &str) -> Self {
@@ -190,9 +217,7 @@ impl Hall {
     }
 
     fn outbox(&self) -> Vec<OutboxRow> {
-        let center = &self.stage.daemon.config.center;
-        let view = View { time_zone: center.time_zone.clone(), now: self.now(), center_address: center.address.to_string() };
-        self.stage.daemon.store.outbox(LetterState::ALL, &view).unwrap()
+        self.stage.daemon.store.outbox(LetterState::ALL, &self.view()).unwrap()
     }
 
     /// The bytes that were sealed for a letter, where any were.

@@ -9,7 +9,7 @@ use bantuan70::cli::demo::stage::{Actor, Note, Received};
 use bantuan70::model::contact::ContactKind;
 use bantuan70::model::dissemination::DisseminationState;
 use bantuan70::model::letter::{LetterKind, LetterState};
-use bantuan70::store::{MailFilter, View};
+use bantuan70::store::MailFilter;
 use base64::Engine as _;
 use jiff::Timestamp;
 
@@ -289,16 +289,8 @@ impl Budi {
 
 /// Why each mail was filed as it was.
 fn reasons(hall: &Hall) -> Vec<String> {
-    let view = View { time_zone: jiff::tz::TimeZone::UTC, now: hall.now(), center_address: String::new() };
+    let view = hall.view();
     hall.stage.daemon.store.mail(&MailFilter::default(), &view).unwrap().into_iter().map(|mail| mail.reason).collect()
-}
-
-/// What the first ticket's timeline says.
-fn timeline(hall: &Hall) -> String {
-    let view = View { time_zone: jiff::tz::TimeZone::UTC, now: hall.now(), center_address: String::new() };
-    let number = hall.dissemination(1).unwrap().ticket;
-    let page = hall.stage.daemon.store.ticket(&number, &view).unwrap().unwrap();
-    page.timeline.iter().map(|line| format!("{}\n", line.detail)).collect()
 }
 
 fn entity(line: &str) -> Vec<u8> {
@@ -358,7 +350,7 @@ async fn p12_of_two_signatures_the_configured_one_counts_and_the_other_neither_h
     let changed = replaced(&both, &line, &line.replace("setuju", "Setuju"));
     budi.is_refused(&mut hall, &changed, "tanda tangan rusak").await;
     acts(&mut hall, &both).await;
-    let noted = timeline(&hall);
+    let noted = hall.history(1);
     assert!(noted.contains("tanda tangan lain pada surel ini tidak diperhitungkan") && noted.contains(&stranger[24..]), "{noted}");
     assert_eq!(hall.dissemination(1).unwrap().approvals.iter().map(|one| one.by.as_str()).collect::<Vec<_>>(), ["ani@bssn.test", BUDI]);
 }
@@ -379,7 +371,7 @@ async fn p12_c13_a_mail_that_two_analysts_signed_is_the_agreement_of_its_sender_
     let sent = hall.play().await;
     assert!(to(&sent, RINA).is_empty());
     let told = budi.reads(&sent);
-    for words in [told.replace(['\r', '\n'], " "), timeline(&hall)] {
+    for words in [told.replace(['\r', '\n'], " "), hall.history(1)] {
         assert!(words.contains("juga ditandatangani dengan sertifikat") && words.contains(&format!("{rudi} (Rudi)")), "{words}");
     }
     assert_eq!(hall.dissemination(1).unwrap().approvals.iter().map(|one| one.by.as_str()).collect::<Vec<_>>(), ["ani@bssn.test", BUDI]);

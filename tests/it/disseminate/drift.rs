@@ -94,7 +94,7 @@ async fn what_was_held_for_an_old_verification_leaves_when_it_is_verified_anew_a
     let mut hall = held_after("AMBER", ContactKind::Role, true, |hall| hall.stage.wait(365 * 24 + 1), "sudah lebih dari 365 hari").await;
     let row = hall.outbox().into_iter().find(|row| row.to.as_str() == RINA).unwrap();
     hall.stage.daemon.store.verify_contact(&rina(), "letter", "test", hall.now()).unwrap();
-    hall.stage.daemon.store.retry(OutboxId(row.id), "test", hall.now()).unwrap();
+    hall.retry(OutboxId(row.id)).unwrap();
     let sent = hall.play().await;
     assert_eq!(to(&sent, RINA)[0].protection, "encrypted");
     assert_eq!(hall.state_of(1, RINA).0, RecipientState::Sent);

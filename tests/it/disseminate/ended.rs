@@ -9,7 +9,7 @@ use bantuan70::model::contact::ContactKind;
 use bantuan70::model::dissemination::{DisseminationState, RecipientState};
 use bantuan70::model::letter::{LetterKind, LetterState};
 use bantuan70::model::ticket::{State, TicketNumber};
-use bantuan70::store::{OutboxId, RetentionTerms, View};
+use bantuan70::store::{OutboxId, RetentionTerms};
 use std::time::Duration;
 
 const RINA: &str = "rina@bank.example";
@@ -45,7 +45,7 @@ async fn a_dissemination_of_which_every_mail_failed_ends_and_its_author_hears_wh
     for way_out in ["outbox retry", "!diseminasi baru", "!konfirmasi ALAMAT", &format!("!batal {}", one.number)] {
         assert!(told.contains(way_out), "{way_out}:\n{told}");
     }
-    let view = View { time_zone: jiff::tz::TimeZone::UTC, now: hall.now(), center_address: "bantuan70@bssn.test".to_owned() };
+    let view = hall.view();
     let page = hall.stage.daemon.store.ticket(&ticket, &view).unwrap().unwrap();
     assert!(page.timeline.iter().any(|event| event.detail.contains(line)), "it stands in the timeline");
     // It keeps the ticket from being closed without a reason, and nobody is reminded of what never came.
@@ -58,7 +58,7 @@ async fn a_dissemination_of_which_every_mail_failed_ends_and_its_author_hears_wh
     // Once the cause is mended, the same mail goes out; the bytes that this test gave it are none of ours.
     let db = rusqlite::Connection::open(hall.stage.daemon.store.path()).unwrap();
     db.execute("UPDATE outbox SET sealed = NULL WHERE id = ?1", [ids[0].0]).unwrap();
-    hall.stage.daemon.store.retry(ids[0], "test", hall.now()).unwrap();
+    hall.retry(ids[0]).unwrap();
     let again = hall.play().await;
     assert_eq!(to(&again, RINA)[0].protection, "encrypted");
     let (state, _) = hall.state_of(1, RINA);
@@ -111,7 +111,7 @@ async fn a_ticket_closed_over_the_unconfirmed_closes_its_disseminations() {
     assert!(read_by(&closed, "ani@bssn.test").contains("Ditutup walaupun penerima ini belum mengonfirmasi"));
     assert_eq!(hall.dissemination(1).unwrap().state, DisseminationState::Closed);
     assert_eq!(hall.dissemination(2).unwrap().state, DisseminationState::Cancelled, "what nobody agreed to never leaves");
-    let view = View { time_zone: jiff::tz::TimeZone::UTC, now: hall.now(), center_address: "bantuan70@bssn.test".to_owned() };
+    let view = hall.view();
     let page = hall.stage.daemon.store.ticket(&ticket, &view).unwrap().unwrap();
     let said = |text: &str| page.timeline.iter().any(|event| event.by == "ani@bssn.test" && event.detail.contains(text));
     assert!(said("ditutup bersama tiketnya oleh ani@bssn.test") && said("Keduanya sudah ditelepon."), "{:?}", page.timeline);
@@ -191,7 +191,7 @@ async fn reopening_waits_again_for_those_who_had_not_confirmed() {
     let raw = hall.stage.actor("joko").unwrap().writes(&center, &note, &id, hall.now()).unwrap();
     hall.stage.deliver(&raw).unwrap();
     hall.play().await;
-    let view = View { time_zone: jiff::tz::TimeZone::UTC, now: hall.now(), center_address: "bantuan70@bssn.test".to_owned() };
+    let view = hall.view();
     assert!(hall.stage.daemon.store.ticket(&ticket, &view).unwrap().unwrap().ticket.state.is_open());
     assert_eq!(hall.dissemination(1).unwrap().state, DisseminationState::Closed);
     hall.command("ani", &format!("!tiket {ticket}\n!tutup"));
@@ -335,7 +335,7 @@ async fn the_words_and_files_of_a_dissemination_are_erased_with_the_messages_of_
         assert!(is_on_disk(&hall, canary), "{canary}");
     }
     let terms = RetentionTerms { messages: Some(Duration::from_secs(5 * 365 * 24 * 3_600)), identity_documents: None };
-    let view = |hall: &Hall| View { time_zone: jiff::tz::TimeZone::UTC, now: hall.now(), center_address: "bantuan70@bssn.test".to_owned() };
+    let view = Hall::view;
     hall.stage.wait(FIVE_YEARS - 1);
     let store = &hall.stage.daemon.store;
     assert!(store.retention_due(terms, &view(&hall)).unwrap().iter().all(|due| due.ticket.is_none()));
@@ -356,7 +356,7 @@ async fn the_words_and_files_of_a_dissemination_are_erased_with_the_messages_of_
     assert_eq!(store.audit_verify().unwrap().problems, [""; 0]);
     // Whoever sends it again by hand sends nothing.
     let id = letter_to(&hall, RINA);
-    assert!(store.retry(id, "test", hall.now()).is_err());
+    assert!(hall.retry(id).is_err());
     assert_eq!(store.letter(id).unwrap().state, LetterState::Sent);
 }
 
@@ -372,7 +372,7 @@ async fn words_that_still_wait_to_leave_are_not_erased() {
     hall.decide().await;
     let terms = RetentionTerms { messages: Some(Duration::from_secs(1)), identity_documents: None };
     hall.stage.wait(1);
-    let view = View { time_zone: jiff::tz::TimeZone::UTC, now: hall.now(), center_address: "bantuan70@bssn.test".to_owned() };
+    let view = hall.view();
     while hall.stage.daemon.store.erase_next(terms, "a test", &view).unwrap().is_some() {}
     let sent = hall.play().await;
     assert!(to(&sent, RINA).len() == 1 && to(&sent, RINA)[0].text.contains("canary-teks"), "closed over, and sent as agreed");

@@ -4,8 +4,7 @@
 use super::attacks::header;
 use super::{Hall, read_by, to};
 use crate::harness::gpg::crlf;
-use bantuan70::cli::demo::stage::{Actor, Note};
-use bantuan70::model::Address;
+use bantuan70::cli::demo::stage::Actor;
 use bantuan70::model::contact::ContactKind;
 use bantuan70::model::dissemination::{DisseminationState, RecipientState};
 use bantuan70::model::letter::LetterState;
@@ -15,18 +14,10 @@ const JOKO: &str = "joko@kantor.example";
 const RINA: &str = "rina@bank.example";
 const TONO: &str = "tono@bank.example";
 
-fn report(hall: &mut Hall, text: &str, answers: Option<String>) {
-    let note = Note { subject: "Situs diretas".to_owned(), text: text.to_owned(), answers, ..Note::default() };
-    let id = hall.stage.next_message_id("joko");
-    let center = Address::parse("bantuan70@bssn.test").unwrap();
-    let raw = hall.stage.actor("joko").unwrap().writes(&center, &note, &id, hall.now()).unwrap();
-    hall.stage.deliver(&raw).unwrap();
-}
-
 /// Joko's report bears that mark, if any; gives what an answer to it refers to.
 async fn reported(hall: &mut Hall, mark: &str) -> String {
     hall.stage.add("joko", Actor::without_key("Joko", JOKO).unwrap());
-    report(hall, &format!("{mark}\n\nHalaman depan situs kantor kami diganti orang."), None);
+    hall.report(&format!("{mark}\n\nHalaman depan situs kantor kami diganti orang."), None);
     to(&hall.play().await, JOKO)[0].message_id.clone()
 }
 
@@ -46,7 +37,7 @@ async fn c13_each_further_rise_of_a_lowered_one_is_asked_about_anew() {
     assert!(hall.dissemination(1).unwrap().manifest().contains(line) && read_by(&asked, "budi@bssn.test").contains(line.trim()));
     for (rise, from) in [("TLP:AMBER+STRICT", "TLP:AMBER+STRICT"), ("TLP:RED", "TLP:RED")] {
         let before = hall.agreement(1);
-        report(&mut hall, &format!("{rise}\n\nIni catatan servernya."), Some(acknowledgement.clone()));
+        hall.report(&format!("{rise}\n\nIni catatan servernya."), Some(acknowledgement.clone()));
         hall.play().await;
         hall.command("budi", &before);
         let asked = hall.play().await;
@@ -62,7 +53,7 @@ async fn c13_each_further_rise_of_a_lowered_one_is_asked_about_anew() {
         assert!(to(&hall.play().await, RINA).is_empty());
     }
     // Agreed to as it stands, it leaves: a lower or equal mark that comes again is nothing new.
-    report(&mut hall, "TLP:RED\n\nSatu catatan lagi.", Some(acknowledgement));
+    hall.report("TLP:RED\n\nSatu catatan lagi.", Some(acknowledgement));
     hall.play().await;
     let line = hall.agreement(1);
     for who in ["ani", "budi"] {
@@ -100,7 +91,7 @@ async fn c13_mail_that_waits_is_held_once_a_higher_mark_was_received() {
             hall.decide().await;
         }
         assert_eq!(hall.state_of(1, RINA).0, RecipientState::Queued, "{mark}");
-        report(&mut hall, &format!("{rise}\n\nIni catatan servernya."), Some(acknowledgement));
+        hall.report(&format!("{rise}\n\nIni catatan servernya."), Some(acknowledgement));
         hall.decide().await;
         let sent = hall.play().await;
         assert!(to(&sent, RINA).is_empty() && to(&sent, TONO).is_empty(), "{mark}: it left after {rise}");
@@ -116,7 +107,7 @@ async fn c13_mail_that_waits_is_held_once_a_higher_mark_was_received() {
         }
         let row = hall.outbox().into_iter().find(|row| row.to == RINA).unwrap();
         hall.stage.wait(1);
-        hall.stage.daemon.store.retry(OutboxId(row.id), "test", hall.now()).unwrap();
+        hall.retry(OutboxId(row.id)).unwrap();
         let sent = hall.play().await;
         assert!(to(&sent, RINA).is_empty(), "{mark}: it left on another try");
         assert!(read_by(&sent, "ani@bssn.test").contains(&format!("bertanda {rise}, lebih tinggi")), "{sent:?}");
@@ -139,7 +130,7 @@ async fn c13_what_was_agreed_to_knowing_the_mark_leaves() {
             hall.command("budi", &line);
             hall.decide().await;
         }
-        report(&mut hall, &format!("{rise}\n\nIni catatan servernya."), Some(acknowledgement));
+        hall.report(&format!("{rise}\n\nIni catatan servernya."), Some(acknowledgement));
         hall.decide().await;
         assert_eq!(to(&hall.play().await, RINA).len(), 1, "{first} {mark} {rise}");
     }

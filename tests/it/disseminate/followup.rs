@@ -42,7 +42,7 @@ async fn who_does_not_confirm_is_reminded_as_configured_and_then_told_to_the_ana
             hall.stage.deliver(&crlf(confirm.as_bytes())).unwrap();
         }
         if hour == 20 {
-            hall.stage.daemon.store.retry(behind, "test", hall.now()).unwrap();
+            hall.retry(behind).unwrap();
         }
         if hour == 15 {
             hall.command("ani", &format!("!tiket {ticket}\n!ditangani tono@bank.example\nLewat telepon."));

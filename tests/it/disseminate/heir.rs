@@ -7,7 +7,7 @@ use bantuan70::model::Address;
 use bantuan70::model::contact::ContactKind;
 use bantuan70::model::dissemination::{DisseminationState, RecipientState};
 use bantuan70::model::ticket::{State, TicketNumber};
-use bantuan70::store::{TicketPage, View};
+use bantuan70::store::TicketPage;
 
 const RINA: &str = "rina@bank.example";
 const SITI: &str = "siti@bank.example";
@@ -18,7 +18,7 @@ fn number(hall: &Hall, serial: u32) -> TicketNumber {
 }
 
 fn page(hall: &Hall, serial: u32) -> TicketPage {
-    let view = View { time_zone: jiff::tz::TimeZone::UTC, now: hall.now(), center_address: "bantuan70@bssn.test".to_owned() };
+    let view = hall.view();
     hall.stage.daemon.store.ticket(&number(hall, serial), &view).unwrap().unwrap()
 }
 

@@ -4,7 +4,7 @@
 
 use crate::sim::town::{Chance, Town, base};
 use bantuan70::cli::demo::stage::{Actor, Note};
-use bantuan70::decide::retry;
+use bantuan70::daemon::by_hand;
 use bantuan70::model::contact::ContactKind;
 use bantuan70::model::dissemination::{Dissemination, DisseminationNumber, DisseminationState, RecipientState};
 use bantuan70::model::letter::{LetterKind, LetterState};
@@ -234,11 +234,11 @@ impl Book {
     fn outbox(&mut self, town: &Town, chance: &mut Chance) {
         let rows = town.daemon().store.outbox(LetterState::ALL, &town.view()).unwrap();
         if let Some(row) = rows.get(chance.below(rows.len().max(1))) {
-            let (store, now) = (&town.daemon().store, town.clock.now());
-            // What may not be tried again is refused.
+            let (store, bench, id, now) = (&town.daemon().store, town.daemon().bench(), OutboxId(row.id), town.clock.now());
+            // What has left is not called back, and what may not be tried again is refused.
             if chance.percent(20) {
-                cancel(town, OutboxId(row.id));
-            } else if store.retry(OutboxId(row.id), "laws", now).is_ok() {
+                drop(by_hand::cancel(store, &bench, id, "laws", now));
+            } else if by_hand::retry(store, &bench, id, "laws", now).is_ok() {
                 *self.by_hand.entry(row.id).or_default() += 1;
             }
         }
@@ -379,16 +379,6 @@ impl Book {
         self.reached.insert(read.protection);
         Ok(())
     }
-}
-
-/// As `outbox cancel` does. A letter that cannot be read is cancelled all the same.
-fn cancel(town: &Town, id: OutboxId) {
-    let (daemon, now) = (town.daemon(), town.clock.now());
-    let (store, bench) = (&daemon.store, daemon.bench());
-    let Ok(queued) = store.letter(id) else { return drop(store.cancel(id, "laws", now)) };
-    let consequences = |world: &_| retry::cancelled(&queued.letter, queued.state, "laws", world, bench.desk(&daemon.key, now));
-    // What has left is not called back.
-    drop(store.cancel_with(id, "laws", &bench.place(), &retry::ask(&queued.letter), now, consequences));
 }
 
 async fn play(seed: u64) -> Result<BTreeSet<&'static str>, String> {

@@ -65,7 +65,7 @@ async fn an_acknowledgement_overtakes_a_dissemination_to_many() {
     let answer = read_by(&hall.play().await, "ani@bssn.test");
     assert!(answer.contains(&format!("{number} TLP:AMBER sedang dikirim")) && answer.contains("59 dari 60 terkirim, 1 antre"), "{answer}");
 
-    hall.stage.daemon.store.retry(OutboxId(held.id), "test", hall.now()).unwrap();
+    hall.retry(OutboxId(held.id)).unwrap();
     hall.play().await;
     assert_eq!(far(&hall, LetterState::Sent), None, "what has left is no longer shown as on its way");
 }
@@ -108,7 +108,7 @@ async fn a_large_file_stays_in_the_database_once_and_can_be_sent_again() {
     );
     hall.stage.deliver(report.as_bytes()).unwrap();
     hall.play().await;
-    hall.stage.daemon.store.retry(OutboxId(back.id), "test", hall.now()).unwrap();
+    hall.retry(OutboxId(back.id)).unwrap();
     let again = hall.play().await;
     let again = to(&again, &back.to)[0];
     let before = to(&first, &back.to)[0];

@@ -2,9 +2,8 @@
 //! leaves: the mark of the moment of sending counts, as the directory of that moment does for disseminations.
 
 use super::{Hall, read_by, to};
-use bantuan70::cli::demo::stage::{Actor, Note, Received};
+use bantuan70::cli::demo::stage::{Actor, Received};
 use bantuan70::mail::write::Center;
-use bantuan70::model::Address;
 use bantuan70::model::clock::ClockName;
 use bantuan70::model::contact::ContactKind;
 use bantuan70::model::ledger::Period;
@@ -20,17 +19,9 @@ const CANARY: &str = "canary-teks";
 async fn reported() -> Hall {
     let mut hall = Hall::new("");
     hall.stage.add("joko", Actor::without_key("Joko", JOKO).unwrap());
-    report(&mut hall, "Halaman depan situs kantor kami diganti orang.", None);
+    hall.report("Halaman depan situs kantor kami diganti orang.", None);
     hall.play().await;
     hall
-}
-
-fn report(hall: &mut Hall, text: &str, answers: Option<String>) {
-    let note = Note { subject: "Situs diretas".to_owned(), text: text.to_owned(), answers, ..Note::default() };
-    let id = hall.stage.next_message_id("joko");
-    let center = Address::parse("bantuan70@bssn.test").unwrap();
-    let raw = hall.stage.actor("joko").unwrap().writes(&center, &note, &id, hall.now()).unwrap();
-    hall.stage.deliver(&raw).unwrap();
 }
 
 /// Decided on, and not sent yet.
@@ -77,7 +68,7 @@ async fn p30_a_text_that_waits_is_held_once_its_ticket_is_marked_amber_or_above(
         assert!(page.sealed.is_none(), "it was not even made: {speech}");
         // Somebody who only tries again changes nothing, and is told again.
         hall.stage.wait(1);
-        hall.stage.daemon.store.retry(id, "test", hall.now()).unwrap();
+        hall.retry(id).unwrap();
         let sent = hall.play().await;
         is_held(&hall, &sent, "sejak itu bertanda");
         assert_eq!(hall.stage.daemon.store.audit_verify().unwrap().problems, [""; 0]);
@@ -121,7 +112,7 @@ async fn an_analysis_that_is_held_meets_no_clock_until_it_leaves() {
     // It was not RED after all; a person lets the letter go.
     decided(&mut hall, 1, "!tlp GREEN").await;
     hall.play().await;
-    hall.stage.daemon.store.retry(id, "test", hall.now()).unwrap();
+    hall.retry(id).unwrap();
     let sent = hall.play().await;
     assert!(to(&sent, JOKO).iter().any(|mail| mail.text.contains(CANARY)));
     let (now, clock) = state(&hall);
@@ -134,7 +125,7 @@ async fn an_analysis_that_is_held_meets_no_clock_until_it_leaves() {
 #[tokio::test]
 async fn p30_a_mail_that_merges_into_a_marked_ticket_says_nothing_that_all_can_read() {
     let mut hall = reported().await;
-    report(&mut hall, "Laporan lain: basis data pelanggan kami bocor.", None);
+    hall.report("Laporan lain: basis data pelanggan kami bocor.", None);
     hall.play().await;
     decided(&mut hall, 2, "!tlp AMBER").await;
     hall.play().await;
@@ -162,7 +153,7 @@ async fn p30_a_sealed_letter_that_waits_for_another_try_is_held_too_until_the_ma
     // A person says that it was not AMBER after all.
     decided(&mut hall, 1, "!tlp GREEN").await;
     hall.play().await;
-    hall.stage.daemon.store.retry(id, "test", hall.now()).unwrap();
+    hall.retry(id).unwrap();
     let sent = hall.play().await;
     let (mails, row) = (to(&sent, JOKO), answers(&hall).pop().unwrap());
     assert_eq!((mails.len(), row.state, &*mails[0].raw), (1, LetterState::Sent, sealed.bytes()), "those bytes, once");
@@ -185,7 +176,7 @@ async fn fixed_letters_and_texts_declared_free_leave_whatever_the_mark_has_becom
         assert!(mails[0].protection == "signed" && mails[0].text.contains(shown), "{command}: {}", mails[0].text);
     }
     // A report that comes while its sender's ticket is RED is acknowledged, and a reminder goes out.
-    report(&mut hall, "Laporan lain: basis data pelanggan kami bocor.", None);
+    hall.report("Laporan lain: basis data pelanggan kami bocor.", None);
     assert_eq!(to(&hall.play().await, JOKO).len(), 1);
     decided(&mut hall, 2, "!tlp RED").await;
     hall.stage.wait(73);
@@ -196,7 +187,7 @@ async fn fixed_letters_and_texts_declared_free_leave_whatever_the_mark_has_becom
     let sent = hall.play().await;
     let id = is_held(&hall, &sent, "sejak itu bertanda TLP:AMBER");
     decided(&mut hall, 1, "!tlp GREEN").await;
-    hall.stage.daemon.store.retry(id, "test", hall.now()).unwrap();
+    hall.retry(id).unwrap();
     let sent = hall.play().await;
     assert!(to(&sent, JOKO).iter().any(|mail| mail.text.contains("canary dua") && mail.protection == "signed"));
 }
@@ -216,13 +207,13 @@ async fn p30_the_marks_of_what_was_received_and_of_a_merge_count_as_well() {
     let mut hall = reported().await;
     decided(&mut hall, 1, &format!("!balas\n{CANARY}")).await;
     let acknowledgement = hall.outbox().into_iter().find(|row| row.to == JOKO).unwrap().message_id;
-    report(&mut hall, "TLP:RED\n\nIni catatan servernya.", Some(acknowledgement));
+    hall.report("TLP:RED\n\nIni catatan servernya.", Some(acknowledgement));
     hall.decide().await;
     let sent = hall.play().await;
     is_held(&hall, &sent, "sejak itu bertanda TLP:RED");
 
     let mut hall = reported().await;
-    report(&mut hall, "Laporan lain: basis data pelanggan kami bocor.", None);
+    hall.report("Laporan lain: basis data pelanggan kami bocor.", None);
     hall.play().await;
     decided(&mut hall, 2, "!tlp AMBER").await;
     hall.play().await;
@@ -252,7 +243,7 @@ async fn a_text_that_is_held_when_its_ticket_ends_is_cancelled() {
         assert!(!mails[0].text.contains("canary"));
         let store = &hall.stage.daemon.store;
         assert_eq!(store.letter(id).unwrap().state, LetterState::Cancelled);
-        assert!(store.retry(id, "test", hall.now()).is_err());
+        assert!(hall.retry(id).is_err());
         assert_eq!(store.audit_verify().unwrap().problems, [""; 0]);
     }
 }
@@ -261,7 +252,7 @@ async fn a_text_that_is_held_when_its_ticket_ends_is_cancelled() {
 #[tokio::test]
 async fn a_text_that_is_held_on_a_merged_ticket_is_cancelled_when_its_heir_is_closed() {
     let mut hall = reported().await;
-    report(&mut hall, "Laporan lain: basis data pelanggan kami bocor.", None);
+    hall.report("Laporan lain: basis data pelanggan kami bocor.", None);
     hall.play().await;
     decided(&mut hall, 1, &format!("!balas\n{CANARY}")).await;
     decided(&mut hall, 1, "!tlp AMBER").await;
@@ -276,5 +267,5 @@ async fn a_text_that_is_held_on_a_merged_ticket_is_cancelled_when_its_heir_is_cl
     assert!(receipt.contains(&format!("tidak akan dikirim: balasan kepada {JOKO}")), "{receipt}");
     let store = &hall.stage.daemon.store;
     assert_eq!(store.letter(id).unwrap().state, LetterState::Cancelled);
-    assert!(store.retry(id, "test", hall.now()).is_err());
+    assert!(hall.retry(id).is_err());
 }

@@ -95,7 +95,7 @@ async fn one_of_which_every_mail_is_held_is_over_and_what_is_held_can_still_be_l
         assert!(heard.contains(&line), "{line}:\n{heard}");
     }
     know_again(&mut hall, RINA);
-    hall.stage.daemon.store.retry(id, "test", hall.now()).unwrap();
+    hall.retry(id).unwrap();
     let mails = hall.play().await;
     assert_eq!((to(&mails, RINA).len(), hall.state_of(1, RINA).0, told(&mails).len()), (1, RecipientState::Sent, 0));
 }
@@ -199,8 +199,8 @@ async fn what_is_held_when_its_ticket_is_closed_is_cancelled_and_what_waits_stil
     assert!(receipt.contains("tidak diperlukan lagi") && receipt.contains(&format!("diseminasi kepada {RINA}")), "{receipt}");
     assert!(receipt.contains("1 surel DIS-") && !receipt.contains("2 surel DIS-"), "{receipt}");
     assert_eq!(daemon.store.letter(held).unwrap().state, LetterState::Cancelled);
-    assert!(daemon.store.retry(held, "test", hall.now()).is_err());
-    daemon.store.retry(waits, "test", hall.now()).unwrap();
+    assert!(hall.retry(held).is_err());
+    hall.retry(waits).unwrap();
     let mails = hall.play().await;
     assert_eq!((to(&mails, SITI).len(), to(&mails, RINA).len()), (1, 0));
     assert_eq!(daemon.store.audit_verify().unwrap().problems, [""; 0]);
@@ -220,7 +220,7 @@ async fn what_a_recipient_has_by_another_way_is_not_sent_by_trying_again() {
     assert!(receipt.contains("Dibatalkan karena tidak diperlukan lagi"), "{receipt}");
     assert_eq!(letter_of(&hall, LetterKind::Dissemination, RINA), (id, LetterState::Cancelled));
     know_again(&mut hall, RINA);
-    assert!(hall.stage.daemon.store.retry(id, "test", hall.now()).is_err());
+    assert!(hall.retry(id).is_err());
 
     // A reminder that waits when the confirmation comes.
     hall.stage.wait(25);
@@ -276,11 +276,12 @@ async fn what_is_let_go_again_waits_and_is_stopped_like_any_other() {
         assert_eq!((hall.state_of(1, RINA).0, hall.dissemination(1).unwrap().state), (RecipientState::Held, DisseminationState::Sent));
         know_again(&mut hall, RINA);
         let (id, _) = letter_of(&hall, LetterKind::Dissemination, RINA);
-        hall.stage.daemon.store.retry(id, "test", hall.now()).unwrap();
+        hall.retry(id).unwrap();
         assert_eq!(
             (hall.state_of(1, RINA), hall.dissemination(1).unwrap().state),
             ((RecipientState::Queued, String::new()), DisseminationState::Sending)
         );
+        assert!(hall.history(1).contains(&format!("diseminasi kepada {RINA} dikirim lagi atas perintah test (outbox retry)")));
         let one = hall.dissemination(1).unwrap();
         hall.command("ani", &format!("!tiket {}\n{}", one.ticket, command.replace("DIS", &one.number.0)));
         hall.decide().await;
@@ -312,13 +313,13 @@ async fn a_failed_mail_is_not_tried_again_once_it_has_lost_its_reason() {
         let one = hall.dissemination(1).unwrap();
         hall.command("ani", &format!("!tiket {}\n{}", one.ticket, command.replace("DIS", &one.number.0)));
         hall.play().await;
-        let refusal = hall.stage.daemon.store.retry(id, "test", hall.now()).unwrap_err().to_string();
+        let refusal = hall.retry(id).unwrap_err().to_string();
         assert!(refusal.contains(why) && refusal.contains(&one.number.0), "{command}: {refusal}");
         assert!(to(&hall.play().await, RINA).is_empty());
         if command.starts_with("!tutup") {
             hall.command("ani", &format!("!tiket {}\n!buka", one.ticket));
             hall.play().await;
-            hall.stage.daemon.store.retry(id, "test", hall.now()).unwrap();
+            hall.retry(id).unwrap();
             assert_eq!(hall.state_of(1, RINA).0, RecipientState::Queued);
         }
     }

@@ -63,7 +63,7 @@ async fn a_row_that_says_something_else_than_what_was_agreed_to_is_held() {
         assert_eq!(row.state, LetterState::Held, "{sql}");
         assert!(hall.sealed(&row).is_none(), "{sql}: it was sealed");
         // Nor does a person send it by trying again.
-        hall.stage.daemon.store.retry(OutboxId(row.id), "test", hall.now()).unwrap();
+        hall.retry(OutboxId(row.id)).unwrap();
         assert!(to(&hall.play().await, RINA).is_empty(), "it left after {sql}, tried again");
     }
 }
