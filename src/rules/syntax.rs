@@ -331,7 +331,8 @@ impl Source {
     /// The line of a byte of the text.
     #[must_use]
     pub fn line(&self, offset: usize) -> usize {
-        self.text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+        let before = self.text.as_bytes().get(..offset).unwrap_or(self.text.as_bytes());
+        memchr::memchr_iter(b'\n', before).count() + 1
     }
 
     /// The place of a byte of the text: `file:line`.
