@@ -162,7 +162,7 @@ fn tempfile_in(dir: &Path) -> std::io::Result<()> {
 
 fn rules(report: &mut Report, config: &Config) -> Result<(), Failure> {
     let dir = config.center.rules_dir.as_ref().map_or_else(|| "built in".to_owned(), |dir| dir.display().to_string());
-    match super::rules::rule_set(config) {
+    match super::rules::load(config.center.rules_dir.as_deref()) {
         Err(failure) => report.fail("rules", failure.exit, &failure.line),
         Ok(set) => {
             let tests = selftest::run(&set, &daemon::house(config));

@@ -1,7 +1,7 @@
 //! `bantuan70 inspect`: what the daemon would make of a raw message, without storing or sending
 //! anything. It needs no key and no server; with a configuration it uses what that names.
 
-use super::rules::rule_set;
+use super::rules;
 use super::{Common, Exit, Outcome, print};
 use crate::config::Config;
 use crate::daemon::pipeline::{Prepared, Reader};
@@ -24,11 +24,14 @@ pub(super) struct Arguments {
     /// Raw messages (RFC 5322)
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Use the rules of this directory instead of the configured or built-in ones
+    #[arg(long, value_name = "DIR")]
+    rules: Option<PathBuf>,
 }
 
 pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
     let config = common.load_or_defaults()?;
-    let reader = reader(&config, rule_set(&config)?, keyring_of(&config));
+    let reader = reader(&config, rules::load(arguments.rules.as_deref().or(config.center.rules_dir.as_deref()))?, keyring_of(&config));
     let now = Timestamp::now();
     for path in &arguments.files {
         print(object(path, &reader, now))?;

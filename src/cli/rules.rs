@@ -2,7 +2,6 @@
 //! them. Without a configuration the built-in rules are used.
 
 use super::{Common, Exit, Failure, Outcome, print, replay, templates};
-use crate::config::Config;
 use crate::daemon::house;
 use crate::mail::field::visible;
 use crate::mail::kind::House;
@@ -76,13 +75,8 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
 }
 
 /// The rules of the directory, else the built-in ones.
-fn load(dir: Option<&Path>) -> Result<RuleSet, Failure> {
+pub(super) fn load(dir: Option<&Path>) -> Result<RuleSet, Failure> {
     dir.map_or_else(RuleSet::embedded, RuleSet::load).map_err(|error| Failure::usage(error.to_string()))
-}
-
-/// The rules that a configuration names, for every verb that assesses mail.
-pub(super) fn rule_set(config: &Config) -> Result<RuleSet, Failure> {
-    load(config.center.rules_dir.as_deref())
 }
 
 /// The files of the folder that look like rule files and are none.

@@ -105,3 +105,28 @@ fn m8_an_empty_file_is_shown_as_the_daemon_takes_it_a_report_of_nobody() {
     let object = found.values().next().unwrap();
     assert_eq!((&object["kind"], &object["from"], &object["should_ack"]), (&"report".into(), &serde_json::Value::Null, &false.into()));
 }
+
+#[test]
+fn other_rules_are_tried_without_a_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let (rules, mail) = (folder.path().join("coba"), folder.path().join("surat.eml"));
+    std::fs::create_dir(&rules).unwrap();
+    let rule = "[[rule]]\nid = \"coba\"\ncategory = \"phishing\"\nweight = 4.0\nreason_id = \"Coba.\"\nreason_en = \"Trial.\"\n\
+                when = { any = [\"kucing\"] }\nexamples = [\"Kucing ini\"]\n";
+    std::fs::write(rules.join("coba.toml"), rule).unwrap();
+    std::fs::write(&mail, "From: a@b.example\r\nTo: c@d.example\r\nSubject: Kucing\r\n\r\nAda kucing.\r\n").unwrap();
+    let run = |dir: &Path| {
+        Command::new(env!("CARGO_BIN_EXE_bantuan70"))
+            .current_dir(folder.path())
+            .args(["inspect", "--rules"])
+            .arg(dir)
+            .arg(&mail)
+            .output()
+            .unwrap()
+    };
+    let object: Value = serde_json::from_slice(&run(&rules).stdout).unwrap();
+    assert_eq!((object["category"].as_str(), object["rules"][0]["rule"].as_str()), (Some("phishing"), Some("coba")), "{object}");
+    let absent = run(&folder.path().join("tidak-ada"));
+    assert_eq!(absent.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&absent.stderr).contains("tidak-ada"), "the folder is named");
+}

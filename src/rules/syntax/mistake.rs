@@ -237,7 +237,7 @@ fn written(source: &Source, at: usize, message: &str) -> RulesError {
     } else if message.starts_with("missing escaped value") {
         "\\ begins an escape in \"…\"; write the text in '…', where \\ is itself".to_owned()
     } else if message.starts_with("missing comma") {
-        "write a comma between the values".to_owned()
+        "write a comma between the values, or close what begins above it: a list with ], a table with }".to_owned()
     } else {
         message.to_owned()
     };

@@ -186,7 +186,16 @@ fn each_mistake_is_told_with_its_line_its_rule_its_key_and_the_remedy() {
             "{ any = [“virus”] }",
             r#"7: rule 'x': when: curly quotes are no quotes here; write straight ones: "…""#,
         ),
-        (r#"{ any = ["virus"] }"#, r#"{ any = ["virus" "worm"] }"#, "7: rule 'x': when: write a comma between the values"),
+        (
+            r#"{ any = ["virus"] }"#,
+            r#"{ any = ["virus" "worm"] }"#,
+            "7: rule 'x': when: write a comma between the values, or close what begins above it: a list with ], a table with }",
+        ),
+        (
+            r#"{ any = ["virus"] }"#,
+            r#"{ any = ["virus", "worm" }"#,
+            "7: rule 'x': when: write a comma between the values, or close what begins above it: a list with ], a table with }",
+        ),
         (r#"{ any = ["virus"] }"#, "{ any = [] }", "7: rule 'x': when.any: is an empty list; name at least one, or take the key out"),
         (r#"{ any = ["virus"] }"#, r#"{ any = [""] }"#, "7: rule 'x': when.any: '' holds no word; write one, or take it out"),
         (r#"{ any = ["virus"] }"#, r#"{ any = ["virus", 3] }"#, r#"7: rule 'x': when.any: is a text: write it in quotes, "3""#),
