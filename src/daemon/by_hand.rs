@@ -5,12 +5,13 @@ use crate::decide::retry::{self, Stood};
 use crate::store::{OutboxId, Store};
 use jiff::Timestamp;
 
-/// `outbox retry`. One that cannot be read is tried as it is: it is held again, and the chief hears of it.
+/// `outbox retry`.
 ///
 /// # Errors
-/// Where the letter is sent, cancelled or not there, nobody waits for it any more, or it cannot be committed.
+/// Where the letter cannot be read, is sent, cancelled or not there, nobody waits for it any more, or it cannot be
+/// committed.
 pub fn retry(store: &Store, bench: &Bench, id: OutboxId, by: &str, now: Timestamp) -> anyhow::Result<()> {
-    let Ok(queued) = store.letter(id) else { return store.retry(id, by, now) };
+    let queued = store.letter(id)?;
     let (key, letter) = (store.token_key()?, &queued.letter);
     let stood = Stood { queued_at: queued.queued_at, leaves_by_itself: queued.leaves_by_itself() };
     let consequences = |world: &_| retry::again(letter, stood, by, world, bench.desk(&key, now));

@@ -312,7 +312,7 @@ fn ready(daemon: &Daemon, id: OutboxId, agreed: &mut Option<Arc<Agreed>>) -> any
             return Ok(Ready::Held);
         }
         if agreed.as_ref().is_none_or(|one| one.number() != number) {
-            *agreed = daemon.store.dissemination_state(number)?.and_then(Agreed::new).map(Arc::new);
+            *agreed = daemon.store.released(number)?.and_then(|(one, manifest)| Agreed::new(one, &manifest)).map(Arc::new);
         }
     }
     let desk = bench.desk(&daemon.key, now);
@@ -403,7 +403,9 @@ pub(super) fn recover(daemon: &Daemon) -> anyhow::Result<()> {
     for id in daemon.store.under_way()? {
         match daemon.store.letter(id) {
             Ok(queued) => settle(daemon, id, &queued, &outcome)?,
-            Err(error) => hold_unsealed(daemon, id, &format!("{error:#}"))?,
+            // The store is in need, not the letter: the start is tried again.
+            Err(error) if is_busy(&error) || is_full(&error) => return Err(error),
+            Err(error) => hold_unsealed(daemon, id, &format!("it may have gone out, and cannot be read: {error:#}"))?,
         }
     }
     Ok(())

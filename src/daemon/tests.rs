@@ -155,7 +155,8 @@ async fn a_letter_that_was_changed_in_the_database_is_held_and_told() {
         let held = stage.daemon.store.outbox(&[LetterState::Held], &view(&stage)).unwrap();
         assert_eq!(held.len(), 1, "{change}: {held:?}");
         // Nor does a person send it by trying again.
-        stage.daemon.store.retry(crate::store::OutboxId(held[0].id), "test", stage.clock.now()).unwrap();
+        let (store, bench) = (&stage.daemon.store, stage.daemon.bench());
+        super::by_hand::retry(store, &bench, crate::store::OutboxId(held[0].id), "test", stage.clock.now()).unwrap();
         let sent = stage.play().await.unwrap();
         assert!(sent.iter().all(|letter| !letter.message_id.starts_with("acknowledgement.")), "it left after {change}, tried again");
     }

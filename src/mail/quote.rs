@@ -410,19 +410,23 @@ pub(super) fn is_boilerplate(paragraph: &[&str]) -> bool {
         && BOILERPLATE_WORDS.iter().filter(|word| text.contains(**word)).count() >= 2
 }
 
-/// The loosest reading of an attribution: how many lines from here to "wrote:", or 0. No empty line and no command
-/// stands in one: the address behind a command, a line above a quotation, would make the command its beginning.
+/// The loosest reading of an attribution: how many lines from here to "wrote:", or 0. No empty line stands in one. A
+/// command is its beginning (a sender may bear the name of one) unless a line below begins one: the address behind a
+/// command, a line above a quotation, would take the command away.
 pub(super) fn loose_attribution(lines: &[&str], at: usize) -> usize {
     let Some(first) = lines.get(at) else { return 0 };
-    let begins = begins_attribution(&first.trim().to_lowercase()) && !first.trim_start().starts_with('!');
-    lines
+    let begins = |line: &str| begins_attribution(&line.trim().to_lowercase());
+    let end = lines
         .iter()
         .skip(at)
         .take(WRAPPED_LINES_MAX)
         .take_while(|line| !line.trim().is_empty())
-        .position(|line| WROTE.iter().any(|word| line.trim_end().to_lowercase().ends_with(word)))
-        .filter(|count| *count == 0 || begins)
-        .map_or(0, |count| count + 1)
+        .position(|line| WROTE.iter().any(|word| line.trim_end().to_lowercase().ends_with(word)));
+    let Some(end) = end else { return 0 };
+    let is_bare = |line: &str| WROTE.contains(&line.trim().to_lowercase().as_str());
+    let is_command = first.trim_start_matches(|c: char| !c.is_alphanumeric() && c != '!').starts_with('!');
+    let is_above = || is_command && lines.iter().skip(at + 1).take(end).any(|line| begins(line) && !is_bare(line));
+    if end == 0 || begins(first) && !is_above() { end + 1 } else { 0 }
 }
 
 /// Whether the text of an analyst ends before this line (contract 5). Looser than [`mark_at`].

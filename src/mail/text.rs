@@ -292,6 +292,11 @@ mod tests {
             ("!konfirmasi a@b.test\nOn Mon, 1 Jan 2026, X wrote:\n> !tutup\n", "!konfirmasi a@b.test\n"),
             ("!balas\nTulislah ke a@b.test.\n\nPada 1/1/26 10.00, X menulis:\n!tutup", "!balas\nTulislah ke a@b.test.\n\n"),
             ("!tutup <a@b.test> menulis:\n> lama\n!valid", "!valid"),
+            ("!valid\n\n!konfirmasi <eve@x.test>\nwrote:\n> lama", "!valid\n\n"),
+            (
+                "\u{feff}!konfirmasi a@b.test\nLewat telepon.\nPada 1/1/26 10.00, X menulis:\n> lama",
+                "\u{feff}!konfirmasi a@b.test\nLewat telepon.\n",
+            ),
             ("On Mon, 1 Jan 2026 at 10:00 Some Long Name\n<a@b.test>\nwrote:\n!tutup", ""),
         ] {
             assert_eq!(command_part(body), part, "{body}");

@@ -1,7 +1,7 @@
 //! What a decision may know of the database. The core asks, the store answers, inside one transaction.
 
 use super::contact::Contact;
-use super::dissemination::{Addressed, Dissemination, DisseminationNumber, DisseminationState};
+use super::dissemination::{Addressed, Dissemination, DisseminationNumber, DisseminationState, RecipientState};
 use super::effect::Filing;
 use super::ledger::{Ledger, Wanted};
 use super::letter::{Enclosure, LetterKind, LetterState};
@@ -88,7 +88,9 @@ pub struct Ground {
     pub mark: Option<(TicketNumber, Tlp)>,
     /// Of a letter of a dissemination: how that stands.
     pub dissemination: Option<DisseminationState>,
-    /// And its recipient, as the directory has it.
+    /// How the recipient stands in it: one mail reaches each once.
+    pub recipient: Option<RecipientState>,
+    /// And as the directory has it.
     pub contact: Option<Contact>,
 }
 

@@ -380,12 +380,13 @@ impl Applying<'_> {
 
     fn set_dissemination(&self, dissemination: &Dissemination) -> anyhow::Result<()> {
         let number = &dissemination.number.0;
-        let is_there: bool = self
+        let before: Option<Option<String>> = self
             .tx
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM dissemination WHERE number = ?1)")?
+            .prepare_cached("SELECT json_extract(body, '$.released') FROM dissemination WHERE number = ?1")?
             .query_row([number], |row| row.get(0))
+            .optional()
             .context("look for the dissemination")?;
-        if !is_there {
+        if before.is_none() {
             self.take_number(Series::Dissemination, number)?;
             // Once, and not with each of its letters, which bear the same words.
             self.index(&dissemination.ticket, &[&dissemination.subject, &dissemination.text])?;
@@ -424,7 +425,13 @@ impl Applying<'_> {
                 })
                 .with_context(|| format!("write a recipient of {number}"))?;
         }
-        self.audit(SELF, dissemination.state.word(), "dissemination", number, "", &digest.0)
+        self.audit(SELF, dissemination.state.word(), "dissemination", number, "", &digest.0)?;
+        // What was agreed to stands where no single row can be made to fit another text.
+        if let (Some(code), None) = (&dissemination.released, before.flatten()) {
+            let manifest = Sha256::of(dissemination.manifest().as_bytes());
+            self.audit(SELF, audit::RELEASED, "dissemination", number, code, &manifest.0)?;
+        }
+        Ok(())
     }
 
     fn cancel_letters(&self, dissemination: &DisseminationNumber) -> anyhow::Result<()> {

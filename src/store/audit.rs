@@ -3,7 +3,7 @@
 //! signed reports shows that one.
 
 use super::row::At;
-use super::{Store, at};
+use super::{Store, at, snapshot};
 use crate::model::Sha256;
 use crate::model::ticket::{Ticket, TicketEvent};
 use anyhow::Context as _;
@@ -14,6 +14,9 @@ use std::collections::BTreeMap;
 
 /// More problems than this are not listed one by one.
 const PROBLEMS_MAX: usize = 100;
+
+/// The entry of a dissemination that was released; its digest is the SHA-256 of the manifest that was agreed to.
+pub(super) const RELEASED: &str = "released";
 
 /// What is written down. `digest` covers the row that the entry is about.
 #[derive(Debug)]
@@ -65,6 +68,7 @@ impl Store {
             verify_events(db, digests.events, &mut problems)?;
             verify_letters(db, digests.letters, &mut problems)?;
             verify_mail(db, digests.mail, &mut problems)?;
+            verify_disseminations(db, digests.manifests, &mut problems)?;
             verify_tickets(db, &mut problems)?;
             if problems.len() > PROBLEMS_MAX {
                 let more = problems.len() - PROBLEMS_MAX;
@@ -120,10 +124,16 @@ struct Digests {
     events: BTreeMap<i64, String>,
     letters: BTreeMap<i64, String>,
     mail: BTreeMap<i64, String>,
+    /// What was agreed to, by the number of the dissemination.
+    manifests: BTreeMap<String, String>,
 }
 
 impl Digests {
     fn take(&mut self, thing: &str, thing_id: &str, what: &str, digest: String) {
+        if (thing, what) == ("dissemination", RELEASED) {
+            self.manifests.entry(thing_id.to_owned()).or_insert(digest);
+            return;
+        }
         let of = match (thing, what) {
             ("event", _) => &mut self.events,
             // What was erased holds less than it did, and the chain says what is left of it.
@@ -231,6 +241,33 @@ fn verify_mail(db: &Connection, mut digests: BTreeMap<i64, String>, problems: &m
         }
     }
     problems.extend(digests.keys().map(|id| format!("mail {id} is missing")));
+    Ok(())
+}
+
+/// What was released is what was agreed to. Of one whose words were erased in their time the code is left.
+fn verify_disseminations(db: &Connection, mut digests: BTreeMap<String, String>, problems: &mut Vec<String>) -> anyhow::Result<()> {
+    let mut statement = db.prepare("SELECT number, body FROM dissemination ORDER BY number").context("prepare the disseminations")?;
+    let mut rows = statement.query([]).context("walk the disseminations")?;
+    while let Some(row) = rows.next().context("read the disseminations")? {
+        let (number, body): (String, String) = (row.get(0)?, row.get(1)?);
+        let Ok(one) = snapshot::whole(db, &body) else {
+            problems.push(format!("dissemination {number} cannot be read"));
+            digests.remove(&number);
+            continue;
+        };
+        match (digests.remove(&number), &one.released) {
+            (None, None) => {}
+            (None, Some(_)) => problems.push(format!("dissemination {number} was released without an audit entry")),
+            (Some(manifest), released) => {
+                let is_erased = one.text.is_empty();
+                let is_code = released.as_ref().is_some_and(|code| manifest.starts_with(code));
+                if !is_code || (!is_erased && Sha256::of(one.manifest().as_bytes()).0 != manifest) {
+                    problems.push(format!("dissemination {number} is not what was agreed to"));
+                }
+            }
+        }
+    }
+    problems.extend(digests.keys().map(|number| format!("dissemination {number} is missing")));
     Ok(())
 }
 

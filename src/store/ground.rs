@@ -3,7 +3,7 @@
 use super::row::Word;
 use super::{directory, snapshot};
 use crate::model::Tlp;
-use crate::model::dissemination::DisseminationState;
+use crate::model::dissemination::{DisseminationState, RecipientState};
 use crate::model::letter::Letter;
 use crate::model::snapshot::Ground;
 use crate::model::ticket::{Ticket, TicketNumber};
@@ -23,7 +23,17 @@ pub(super) fn of(db: &Connection, letter: &Letter) -> anyhow::Result<Ground> {
         .with_context(|| format!("read the state of {number}"))?;
     // What a person marked the ticket with says nothing of a dissemination, which has a mark of its own.
     let received = found.as_ref().map(|(_, ticket)| mark(db, ticket, |ticket| ticket.received_tlp)).transpose()?.flatten();
-    Ok(Ground { mark: received, dissemination: found.map(|(word, _)| word.0), contact: directory::by_address(db, &letter.to)? })
+    let recipient: Option<Word<RecipientState>> = db
+        .prepare_cached("SELECT state FROM recipient WHERE dissemination = ?1 AND address = ?2")?
+        .query_row((&number.0, letter.to.as_str()), |row| row.get(0))
+        .optional()
+        .with_context(|| format!("read a recipient of {number}"))?;
+    Ok(Ground {
+        mark: received,
+        recipient: recipient.map(|word| word.0),
+        dissemination: found.map(|(word, _)| word.0),
+        contact: directory::by_address(db, &letter.to)?,
+    })
 }
 
 /// The highest mark, of the kind that `of` reads, of a ticket and those that took it up, and which of them bears it.

@@ -296,19 +296,12 @@ impl Store {
         })
     }
 
-    /// It is due now, whatever held it back, and nothing else follows from that. An uncertain letter stays marked so
-    /// and may go once more.
+    /// `outbox retry`: it is due now, whatever held it back, and in the same transaction what follows from it (`f`), which
+    /// may refuse it. An uncertain letter stays marked so and may go once more.
     ///
     /// # Errors
-    /// Where the letter is sent, cancelled, under way or not there, or it cannot be committed.
-    pub fn retry(&self, id: OutboxId, by: &str, now: Timestamp) -> anyhow::Result<()> {
-        self.write(|tx| again(tx, id, by, now))
-    }
-
-    /// `outbox retry`: as [`Store::retry`], and in the same transaction what follows from it (`f`), which may refuse it.
-    ///
-    /// # Errors
-    /// As [`Store::retry`]; where the letter is no longer as it was read; what `f` refuses it for.
+    /// Where the letter is sent, cancelled, under way or not there, or no longer as it was read; what `f` refuses it for;
+    /// where it cannot be committed.
     pub fn retry_with(
         &self,
         queued: &QueuedLetter,

@@ -6,7 +6,7 @@ use super::listing::{
 };
 use super::retention::ERASED;
 use super::row::{At, Word, local};
-use super::{Store, at, snapshot};
+use super::{Store, at, audit, snapshot};
 use crate::model::dissemination::{Dissemination, DisseminationNumber};
 use crate::model::letter::{Letter, LetterKind, LetterState};
 use crate::model::ticket::{Direction, Ticket, TicketNumber};
@@ -47,6 +47,26 @@ impl Store {
     /// Where the database cannot be read.
     pub fn dissemination_state(&self, number: &DisseminationNumber) -> anyhow::Result<Option<Dissemination>> {
         self.read(|db| snapshot::dissemination(db, number))
+    }
+
+    /// A dissemination, and the SHA-256 of the manifest that the audit log took down when it was released.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn released(&self, number: &DisseminationNumber) -> anyhow::Result<Option<(Dissemination, Sha256)>> {
+        self.read(|db| {
+            let Some(one) = snapshot::dissemination(db, number)? else { return Ok(None) };
+            // By time, which has an index; the first entry counts.
+            let manifest: Option<String> = db
+                .prepare_cached(
+                    "SELECT digest FROM audit INDEXED BY audit_by_time
+                     WHERE at >= ?1 AND thing = 'dissemination' AND thing_id = ?2 AND what = ?3 ORDER BY at, id LIMIT 1",
+                )?
+                .query_row((at(one.created_at), &number.0, audit::RELEASED), |row| row.get(0))
+                .optional()
+                .with_context(|| format!("read what was agreed to of {number}"))?;
+            Ok(manifest.map(|manifest| (one, Sha256(manifest))))
+        })
     }
 
     /// Tickets that time can still do something to: open, or closed with the survey not sent.

@@ -59,6 +59,7 @@ from_word! {
     crate::model::Category,
     crate::model::contact::ContactKind,
     crate::model::dissemination::DisseminationState,
+    crate::model::dissemination::RecipientState,
     crate::model::effect::MailKind,
     crate::model::letter::LetterKind,
     crate::model::letter::LetterState,

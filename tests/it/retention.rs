@@ -1,6 +1,6 @@
 //! What may not be kept any longer is gone from the disk, and what must stay still proves itself.
 
-use crate::store::{arrival, claim, event, filing, letter, open_store, opens, place, settled, start, view};
+use crate::store::{arrival, claim, event, filing, letter, open_store, opens, place, retry, settled, start, view};
 use bantuan70::model::effect::{Decision, Effect, Indicators, Kept, MailKind};
 use bantuan70::model::letter::{Enclosure, LetterKind, LetterState};
 use bantuan70::model::snapshot::Question;
@@ -235,6 +235,6 @@ fn what_nobody_let_go_until_the_term_ended_is_erased_and_never_leaves() {
     assert!(!is_on_disk(folder.path(), b"canary-ditahan") && !is_on_disk(folder.path(), b"canary-tak-pasti"));
     assert!(is_on_disk(folder.path(), b"canary-menunggu"), "what waits to leave leaves whole");
     assert_eq!([held, uncertain, waits].map(state), [LetterState::Cancelled, LetterState::Cancelled, LetterState::Queued]);
-    assert!(store.retry(held, "test", after(9_000)).is_err() && store.retry(uncertain, "test", after(9_000)).is_err());
+    assert!(retry(&store, held, after(9_000)).is_err() && retry(&store, uncertain, after(9_000)).is_err());
     assert_eq!(store.audit_verify().unwrap().problems, [""; 0]);
 }

@@ -1,6 +1,6 @@
 //! The store: both ladders rung by rung, what can never be committed twice, and what the audit log shows.
 
-use bantuan70::decide::retry::{self, Tried};
+use bantuan70::decide::retry::{Tried, settle as ended};
 use bantuan70::model::effect::{Decision, Effect, Filing, MailKind};
 use bantuan70::model::letter::{AutoSubmitted, Letter, LetterKind, LetterState, Protection, Words};
 use bantuan70::model::outcome::{SendOutcome, Settled};
@@ -194,10 +194,15 @@ pub(crate) fn recover(store: &Store, now: Timestamp) -> usize {
     for id in &under_way {
         let queued = store.letter(*id).unwrap();
         let tried = Tried { queued_at: queued.queued_at, attempts: queued.attempts, resends: queued.resends, was: queued.state };
-        let ended = retry::settle(&queued.letter, tried, &SendOutcome::Uncertain { reason: "the program ended".to_owned() }, now);
-        settle(store, *id, &ended, now).unwrap();
+        let settled = ended(&queued.letter, tried, &SendOutcome::Uncertain { reason: "the program ended".to_owned() }, now);
+        settle(store, *id, &settled, now).unwrap();
     }
     under_way.len()
+}
+
+/// A person lets it go, and nothing else follows.
+pub(crate) fn retry(store: &Store, id: OutboxId, now: Timestamp) -> anyhow::Result<()> {
+    store.retry_with(&store.letter(id)?, "admin", &place(), &Question::default(), now, |_| Ok(Decision::default()))
 }
 
 #[test]
@@ -474,7 +479,7 @@ fn f42_what_was_under_way_at_a_kill_goes_once_more_after_a_quarter_of_an_hour() 
     let row = &store.outbox(&[], &view(later(18))).unwrap()[0];
     assert_eq!((row.state, row.resends), (LetterState::Uncertain, 1));
     // A person may say so.
-    store.retry(id, "admin", later(20)).unwrap();
+    retry(&store, id, later(20)).unwrap();
     assert_eq!(store.due_letters(later(20), 10).unwrap(), [id]);
 }
 
@@ -567,10 +572,10 @@ fn a_cancelled_or_held_letter_is_not_claimed() {
     let id = ready(&store);
     store.hold(id, "no certificate", later(1)).unwrap();
     assert!(!claim(&store, id, later(2)));
-    store.retry(id, "admin", later(2)).unwrap();
+    retry(&store, id, later(2)).unwrap();
     store.cancel(id, "admin", later(3)).unwrap();
     assert!(!claim(&store, id, later(4)));
-    assert!(store.retry(id, "admin", later(5)).is_err());
+    assert!(retry(&store, id, later(5)).is_err());
 }
 
 #[test]
@@ -582,7 +587,7 @@ fn a_running_daemon_sees_that_another_process_changed_the_outbox() {
     let before = daemon.outbox_generation().unwrap();
     daemon.hold(id, "no certificate", later(1)).unwrap();
     assert_eq!(daemon.outbox_generation().unwrap(), before, "its own work wakes nobody");
-    Store::open_read(daemon.path()).unwrap().retry(id, "admin", later(1)).unwrap();
+    retry(&Store::open_read(daemon.path()).unwrap(), id, later(1)).unwrap();
     assert_ne!(daemon.outbox_generation().unwrap(), before);
 }
 

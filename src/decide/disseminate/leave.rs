@@ -117,10 +117,12 @@ pub(super) fn obstacle(recipient: &Recipient, mark: Tlp, contact: Option<&Contac
 pub struct Agreed(Dissemination);
 
 impl Agreed {
-    /// Compares the manifest with the code that was agreed to; `None` where it is another.
+    /// Compares the manifest with the code that was agreed to, and with what the audit log took down then (`manifest`,
+    /// its SHA-256): code and words stand in one row. `None` where it is another.
     #[must_use]
-    pub fn new(dissemination: Dissemination) -> Option<Self> {
-        (dissemination.released.as_ref() == Some(&dissemination.code())).then_some(Self(dissemination))
+    pub fn new(dissemination: Dissemination, manifest: &Sha256) -> Option<Self> {
+        let is_coded = dissemination.released.as_ref() == Some(&dissemination.code());
+        (is_coded && Sha256::of(dissemination.manifest().as_bytes()) == *manifest).then_some(Self(dissemination))
     }
 
     /// Which one it is.
@@ -157,6 +159,10 @@ pub fn leaving<'q>(queued: &'q Letter, ground: &Ground, agreed: Option<&Agreed>,
         && (queued.html.is_none() || queued.html == letter.html);
     if !is_as_agreed {
         return Err(differs());
+    }
+    let has_it = matches!(ground.recipient, Some(RecipientState::Sent | RecipientState::Confirmed | RecipientState::Handled));
+    if has_it && queued.kind == LetterKind::Dissemination {
+        return Err(desk.say("held.has_it", &[("address", queued.to.as_str())]));
     }
     if let Some(why) = obstacle(recipient, dissemination.tlp, ground.contact.as_ref(), desk) {
         return Err(why);

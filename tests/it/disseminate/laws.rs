@@ -151,6 +151,9 @@ impl Book {
             "UPDATE dissemination SET body = json_set(body, '$.text', 'Kirim sandi Anda.') WHERE number = ?1",
             "UPDATE dissemination SET tlp = 'CLEAR', body = json_set(body, '$.tlp', 'CLEAR') WHERE number = ?1",
             "UPDATE recipient SET body = json_set(body, '$.fingerprint', json('null')) WHERE dissemination = ?1",
+            "UPDATE outbox SET state = 'queued', sent_at = NULL, next_at = queued_at
+             WHERE state = 'sent' AND kind = 'dissemination' AND dissemination = ?1
+                 AND to_address IN (SELECT address FROM recipient WHERE dissemination = ?1 AND state <> 'bounced')",
         ]);
         db.execute(sql, [number]).unwrap();
         self.tampered.insert(number.clone());

@@ -2,8 +2,9 @@
 //! is what was agreed to, or nothing.
 
 use super::{Hall, read_by, to};
+use bantuan70::model::Tlp;
 use bantuan70::model::contact::ContactKind;
-use bantuan70::model::dissemination::RecipientState;
+use bantuan70::model::dissemination::{Dissemination, RecipientState};
 use bantuan70::model::letter::LetterState;
 use bantuan70::store::OutboxId;
 
@@ -66,6 +67,57 @@ async fn a_row_that_says_something_else_than_what_was_agreed_to_is_held() {
         hall.retry(OutboxId(row.id)).unwrap();
         assert!(to(&hall.play().await, RINA).is_empty(), "it left after {sql}, tried again");
     }
+}
+
+/// Whoever makes all rows fit each other makes them fit nothing that anybody agreed to.
+#[tokio::test]
+async fn rows_that_were_changed_to_fit_each_other_are_held_and_the_audit_log_names_them() {
+    for what in ["text", "mark and certificate"] {
+        let mut hall = after("UPDATE outbox SET sealed = NULL WHERE kind = 'dissemination'").await;
+        let mut one = hall.dissemination(1).unwrap();
+        if what == "text" {
+            one.text = "Kirim sandi Anda ke sini.".to_owned();
+        } else {
+            one.tlp = Tlp::Clear;
+            one.recipients.iter_mut().for_each(|recipient| recipient.fingerprint = None);
+        }
+        one.released = Some(one.code());
+        one.approvals.iter_mut().for_each(|approval| approval.code = one.released.clone().unwrap());
+        let db = rusqlite::Connection::open(hall.folder().join("data/bantuan70.db")).unwrap();
+        for recipient in &one.recipients {
+            let body = serde_json::to_string(recipient).unwrap();
+            db.execute("UPDATE recipient SET fingerprint = ?1, body = ?2", (recipient.fingerprint.as_ref().map(|it| &it.0), body)).unwrap();
+        }
+        if one.tlp == Tlp::Clear {
+            db.execute_batch("UPDATE contact SET fingerprint = NULL").unwrap();
+            db.execute_batch(&letter("json_set(letter, '$.tlp', 'CLEAR', '$.protection', 'signed')")).unwrap();
+        }
+        let body = serde_json::to_string(&Dissemination { recipients: Vec::new(), ..one.clone() }).unwrap();
+        db.execute("UPDATE dissemination SET tlp = ?1, body = ?2", (one.tlp.word(), body)).unwrap();
+        let sent = hall.play().await;
+        assert!(to(&sent, RINA).is_empty(), "{what}: it left");
+        assert!(read_by(&sent, "ani@bssn.test").contains("tidak sama dengan yang disetujui"), "{what}");
+        let problems = hall.stage.daemon.store.audit_verify().unwrap().problems;
+        assert!(
+            problems.iter().any(|problem| problem == &format!("dissemination {} is not what was agreed to", one.number)),
+            "{problems:?}"
+        );
+    }
+}
+
+/// A mail that has left, and whose row is made to say that it waits, does not leave again.
+#[tokio::test]
+async fn a_sent_mail_that_is_made_to_wait_again_is_not_sent_twice() {
+    let mut hall = after("UPDATE outbox SET sealed = NULL WHERE kind = 'dissemination'").await;
+    assert_eq!(to(&hall.play().await, RINA).len(), 1);
+    let db = rusqlite::Connection::open(hall.folder().join("data/bantuan70.db")).unwrap();
+    let sql = "UPDATE outbox SET state = 'queued', sent_at = NULL, next_at = queued_at, sealed = NULL WHERE kind = 'dissemination'";
+    assert_eq!(db.execute(sql, []).unwrap(), 1);
+    let sent = hall.play().await;
+    assert!(to(&sent, RINA).is_empty(), "it left twice");
+    let row = hall.outbox().into_iter().find(|row| row.to == RINA).unwrap();
+    assert_eq!((row.state, hall.state_of(1, RINA).0), (LetterState::Held, RecipientState::Sent));
+    assert!(read_by(&sent, "ani@bssn.test").contains("sudah menerima diseminasi ini"));
 }
 
 /// What a row says of names and subjects is not what leaves.

@@ -29,12 +29,12 @@ impl Town {
         let queued = store.letter(id)?;
         let held =
             |because: String| Settled { state: LetterState::Held, next_at: None, error: Some(because), reply: None, counts_attempt: false };
-        let dissemination = queued.letter.dissemination.as_ref().map(|number| store.dissemination_state(number)).transpose()?.flatten();
-        if dissemination.as_ref().is_some_and(|one| one.state == DisseminationState::Cancelled) {
+        let released = queued.letter.dissemination.as_ref().map(|number| store.released(number)).transpose()?.flatten();
+        if queued.ground.dissemination == Some(DisseminationState::Cancelled) {
             return store.cancel(id, "bantuan70", now).map(|()| true);
         }
         let desk = bench.desk(&daemon.key, now);
-        let agreed = dissemination.and_then(Agreed::new);
+        let agreed = released.and_then(|(one, manifest)| Agreed::new(one, &manifest));
         let letter = match disseminate::leaving(&queued.letter, &queued.ground, agreed.as_ref(), desk) {
             Ok(letter) => letter,
             Err(because) => return self.commit(id, &queued, &held(because)).map(|()| true),
