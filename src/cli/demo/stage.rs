@@ -276,6 +276,18 @@ impl Stage {
         self.daemon.replace_bench()
     }
 
+    /// The daemon ends, and another begins on what it left.
+    ///
+    /// # Errors
+    /// Why it does not begin.
+    pub fn restart(self) -> anyhow::Result<Self> {
+        let Self { daemon, clock, actors, config_file, inbox, outbox, seen, delivered } = self;
+        // It holds the lock of the database.
+        drop(daemon);
+        let daemon = Self::start(&config_file, &clock)?;
+        Ok(Self { daemon, clock, actors, config_file, inbox, outbox, seen, delivered })
+    }
+
     /// The actor of that short name.
     ///
     /// # Errors

@@ -42,7 +42,7 @@ async fn held_after(mark: &str, kind: ContactKind, has_key: bool, change: impl F
     // Once: neither time nor a restart tells it again.
     for _ in 0..3 {
         hall.stage.wait(1);
-        hall.stage.reload().unwrap();
+        hall.stage = hall.stage.restart().unwrap();
         assert!(hall.play().await.is_empty(), "{reason}: told again");
     }
     hall

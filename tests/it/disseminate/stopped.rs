@@ -10,7 +10,7 @@ use bantuan70::model::dissemination::{DisseminationState, RecipientState};
 use bantuan70::model::letter::{LetterKind, LetterState};
 use bantuan70::model::outcome::SendOutcome;
 use bantuan70::model::{Address, Fingerprint};
-use bantuan70::store::OutboxId;
+use bantuan70::store::{Claim, OutboxId};
 use std::process::Command;
 
 const RINA: &str = "rina@bank.example";
@@ -352,4 +352,25 @@ async fn what_a_recipient_writes_beside_its_confirmation_reaches_the_assignee() 
         assert!(!is_last || heard.contains(&format!("!diseminasi {SITI}")), "{text}: {heard}");
     }
     assert_eq!(hall.dissemination(1).unwrap().state, DisseminationState::Closed);
+}
+
+/// A mail that was under way when the program ended, and whose row is damaged since, keeps no start from going on.
+#[tokio::test]
+async fn what_was_under_way_and_cannot_be_read_is_held_and_the_chief_is_told() {
+    let mut hall = released().await;
+    let (id, _) = letter_of(&hall, LetterKind::Dissemination, RINA);
+    let store = &hall.stage.daemon.store;
+    assert_eq!(store.claim(&store.letter(id).unwrap(), Some(b"sealed"), hall.now()).unwrap(), Claim::Taken);
+    let db = rusqlite::Connection::open(hall.folder().join("data/bantuan70.db")).unwrap();
+    db.execute_batch("DROP TRIGGER outbox_letter_is_fixed;").unwrap();
+    assert_eq!(db.execute("UPDATE outbox SET letter = '{' WHERE id = ?1", [id.0]).unwrap(), 1);
+    drop(db);
+    hall.stage = hall.stage.restart().unwrap();
+    let mails = hall.play().await;
+    assert_eq!((to(&mails, SITI).len(), to(&mails, RINA).len()), (1, 0));
+    let row = hall.outbox().into_iter().find(|row| row.id == id.0).unwrap();
+    assert!(row.state == LetterState::Held && row.last_error.unwrap().contains("may have gone out"));
+    let told = read_by(&mails, "rudi@bssn.test");
+    assert!(told.contains(&format!("outbox {id}")), "{told}");
+    assert!(hall.retry(id).is_err(), "what cannot be read is not let go");
 }
