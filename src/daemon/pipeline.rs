@@ -72,6 +72,7 @@ impl Reader {
         let documents = if is_filed { document::find(&opened.mail.text.new, &files(&opened.mail)) } else { document::Found::default() };
         let bounces = if recognised.kind == MailKind::Bounce { dsn::bounces(&opened.mail) } else { Vec::new() };
         Prepared {
+            rules: Arc::clone(&self.rules),
             told,
             found,
             documents: documents.set(),
@@ -129,6 +130,8 @@ impl Bench {
 pub struct Prepared {
     pub opened: Opened,
     pub told: Told,
+    /// The rules that it was assessed by.
+    pub rules: Arc<RuleSet>,
     pub found: Assessment,
     pub documents: BTreeSet<Document>,
     pub attachment_documents: Vec<Option<Document>>,
@@ -149,6 +152,7 @@ impl Prepared {
             damage: &self.opened.damage,
             recognised: &self.told.recognised,
             told: &self.told,
+            rules: &self.rules,
             found: &self.found,
             documents: self.documents.clone(),
             attachment_documents: self.attachment_documents.clone(),

@@ -32,7 +32,8 @@ use crate::model::snapshot::{Question, Snapshot};
 use crate::model::ticket::TicketNumber;
 use crate::model::{Address, Damage, InboxId};
 use crate::openpgp::open::Opened;
-use crate::rules::assess::Assessment;
+use crate::rules::explain::{self, Explanation};
+use crate::rules::{Assessment, RuleSet};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -93,6 +94,8 @@ pub struct Arrived<'a> {
     /// Its kind: as the mail tells, and in [`decide`] as the outbox proved it.
     pub recognised: &'a Recognised,
     pub told: &'a Told,
+    /// The rules that it was assessed by: what would have changed the result is asked where a person is told.
+    pub rules: &'a RuleSet,
     pub found: &'a Assessment,
     /// The required documents that the mail brings.
     pub documents: BTreeSet<Document>,
@@ -117,6 +120,12 @@ impl Arrived<'_> {
     #[must_use]
     pub fn from(&self) -> Option<&Address> {
         self.opened.mail.writer()
+    }
+
+    /// Why it was filed as it was: the value that `rules explain` shows.
+    #[must_use]
+    pub fn explained(&self) -> Explanation {
+        explain::explain(self.rules, &self.opened.mail, self.told)
     }
 
     /// The Message-ID that everybody saw: what is answered by it tells nothing of what was encrypted.

@@ -92,7 +92,8 @@ pub fn open_ticket(arrived: &Arrived<'_>, origin: &Origin, work: &mut Work<'_>) 
     let missing = ticket.missing();
     let opened =
         work.desk.say("event.opened", &[("subject", &ticket.subject), ("category", &work.desk.word("category", ticket.category.word()))]);
-    let detail: Vec<String> = [opened, judged(arrived, work)].into_iter().chain(origin.words(arrived, work)).collect();
+    let explained = arrived.explained();
+    let detail: Vec<String> = [opened, judged(&explained, work)].into_iter().chain(origin.words(arrived, work)).collect();
     let detail = detail.join("; ");
     work.event(&number, DAEMON, TicketEvent::Opened(Box::new(ticket)), detail);
     note_message(arrived, &number, work);
@@ -117,7 +118,7 @@ pub fn open_ticket(arrived: &Arrived<'_>, origin: &Origin, work: &mut Work<'_>) 
     }
     let key = candidate::keep(arrived, &number, candidate::Moment::Opening, work);
     let attention = attention(arrived, origin, key, work);
-    notice_new(arrived, origin, &number, &told, attention, work);
+    notice_new((arrived, &explained), origin, &number, &told, attention, work);
     number
 }
 

@@ -1,6 +1,6 @@
 //! A message against a rule set: scores, margin, reasons.
 
-mod beside;
+pub(super) mod beside;
 
 use super::compile::{ATTACHMENT, ATTACHMENT_NAME, PLACES, Places, QUOTED, Rule, SUBJECT};
 use super::condition::{Facts, Found};

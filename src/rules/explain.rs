@@ -1,11 +1,13 @@
 //! Why a message was filed as it was: which rules, which words, what each added, and what would
 //! have changed the result. As text in both languages of the centre, as JSON, as HTML.
 
+mod brief;
 mod page;
 #[cfg(test)]
 mod tests;
 mod words;
 
+use super::assess::beside::{self, Passage, ReadsAs};
 use super::assess::{self, Assessment, Damped, Fired, Holding, Unsure, is_likeness};
 use super::condition::{Facts, Undenied};
 use super::facts::facts;
@@ -35,6 +37,9 @@ pub struct Explanation {
     pub assessment: Assessment,
     /// What would have changed the result.
     pub turns: Vec<Turn>,
+    /// What was read beside advertising: why the mail is not filed as spam, or that nothing else was found in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beside: Option<Passage>,
     /// The least score and the least lead that make a result sure, and what likeness must add where it stands alone.
     pub threshold: f64,
     pub least_lead: f64,
@@ -90,18 +95,6 @@ pub enum Because {
     WithoutDenial,
 }
 
-/// What rules saw, for people: the places are named in their language.
-#[must_use]
-pub fn seen(saw: &[String], language: Language) -> String {
-    words(language).seen(saw)
-}
-
-/// What a rule added, for people, with its sign.
-#[must_use]
-pub fn added(adds: f64, language: Language) -> String {
-    words(language).signed(adds)
-}
-
 /// Explains a message.
 #[must_use]
 pub fn explain(rules: &RuleSet, mail: &Mail, told: &Told) -> Explanation {
@@ -115,6 +108,9 @@ pub fn explain(rules: &RuleSet, mail: &Mail, told: &Told) -> Explanation {
     let marks = marks(&holding, assessment.category);
     turns.extend(without_denials(rules, &mut facts, &holding, &assessment));
     turns.truncate(TURNS_MAX);
+    let is_beside = assessment.unsure_because == Some(Unsure::BesideAdvertising);
+    let is_spam = assessment.category == Category::Spam && !assessment.is_automatic;
+    let beside = if is_beside || is_spam { beside::passage(rules, &facts, &holding) } else { None };
     let texts = facts
         .texts
         .into_iter()
@@ -124,7 +120,7 @@ pub fn explain(rules: &RuleSet, mail: &Mail, told: &Told) -> Explanation {
         .collect();
     let decision = &rules.compiled.decision;
     let (threshold, least_lead, likeness_alone) = (decision.threshold, decision.margin, decision.likeness_alone);
-    Explanation { assessment, turns, threshold, least_lead, likeness_alone, texts, marks }
+    Explanation { assessment, turns, beside, threshold, least_lead, likeness_alone, texts, marks }
 }
 
 fn marks(holding: &[Holding<'_>], category: Category) -> Vec<(usize, usize, usize, String, Category)> {
@@ -279,31 +275,20 @@ impl Explanation {
     fn result(&self, words: &Words, templates: &Templates) -> String {
         let a = &self.assessment;
         let mut line = words.category(a.category, templates);
-        let lack = a.unsure_because.map(|because| match because {
-            Unsure::BelowThreshold => format!("{}: {}", words.below, words.number(self.threshold)),
-            Unsure::TooClose => format!("{}: {}", words.close, words.number(self.least_lead)),
-            Unsure::LikenessAlone => format!("{}: {}", words.likeness_alone, words.number(self.likeness_alone)),
-            Unsure::BesideAdvertising => words.beside_advertising.to_owned(),
-        });
-        if let Some(lack) = lack {
+        if let Some(lack) = self.lack(words) {
             let _ = write!(line, " ({}; {lack})", words.unsure);
         }
         if a.is_clear_spam {
             let _ = write!(line, " ({})", if a.is_automatic { words.automatic } else { words.clear_spam });
         }
-        let _ = write!(line, " · {} {}", words.score, words.number(a.score));
+        // Nothing was chosen where it is unsure: the score of `other` is no reason for it.
         if !a.is_unsure {
-            let _ = write!(line, ", {} {}", words.ahead, words.number(a.margin));
+            let _ = write!(line, " · {} {}, {} {}", words.score, words.number(a.score), words.ahead, words.number(a.margin));
         }
-        let others: Vec<String> = a
-            .scores
-            .iter()
-            .filter(|(category, score)| (a.is_unsure || *category != a.category) && *score > 0.0)
-            .take(2)
-            .map(|(category, score)| format!("{} {}", words.category(*category, templates), words.number(*score)))
-            .collect();
+        let others: Vec<String> = self.next().map(|(category, score)| named(words, templates, category, score)).collect();
         if !others.is_empty() {
-            let _ = write!(line, " · {}: {}", words.second, others.join(", "));
+            let next = if a.is_unsure { words.nearest } else { words.second };
+            let _ = write!(line, " · {next}: {}", others.join(", "));
         }
         let _ = write!(line, " · {} {} · RSIT {}", words.priority, words.priority(a.priority, templates), a.rsit);
         if !a.secondary.is_empty() {
@@ -313,10 +298,43 @@ impl Explanation {
         line
     }
 
+    /// Why nothing was chosen, in a few words.
+    fn lack(&self, words: &Words) -> Option<String> {
+        self.assessment.unsure_because.map(|because| match because {
+            Unsure::BelowThreshold => format!("{}: {}", words.below, words.number(self.threshold)),
+            Unsure::TooClose => format!("{}: {}", words.close, words.number(self.least_lead)),
+            Unsure::LikenessAlone => format!("{}: {}", words.likeness_alone, words.number(self.likeness_alone)),
+            Unsure::BesideAdvertising => words.beside_advertising.to_owned(),
+        })
+    }
+
+    /// The best two that were not chosen, with their scores.
+    fn next(&self) -> impl Iterator<Item = (Category, f64)> + '_ {
+        let a = &self.assessment;
+        let is_next = |(category, score): &(Category, f64)| (a.is_unsure || *category != a.category) && *score > 0.0;
+        a.scores.iter().copied().filter(is_next).take(2)
+    }
+
+    /// What was read beside advertising, for people, and its words.
+    fn read_beside(&self, words: &Words, templates: &Templates) -> Option<(String, &str)> {
+        let passage = self.beside.as_ref()?;
+        let told = match (passage.reads_as, passage.category) {
+            (ReadsAs::Report, Some(category)) => format!("{}: {}", words.reads_as_report, words.category(category, templates)),
+            (ReadsAs::Report, None) => words.reads_as_report.to_owned(),
+            (ReadsAs::Letter, _) => words.reads_as_letter.to_owned(),
+            (ReadsAs::PassedOn, _) => words.passed_on.to_owned(),
+            (ReadsAs::Nothing, _) => words.no_report_beside.to_owned(),
+        };
+        Some((told, &passage.text))
+    }
+
     /// The rules that fired under their headings: for the winner, for others, for the priority.
     fn parts(&self, words: &Words, templates: &Templates) -> Vec<Part<'_>> {
         let a = &self.assessment;
-        let mut parts = vec![self.part(a.category, words.why.to_owned())];
+        let own = if a.is_unsure { format!("{} {}", words.against, words.category(a.category, templates)) } else { words.why.to_owned() };
+        let mut parts = vec![self.part(a.category, own)];
+        // What takes points from `other` is no reason why nothing was chosen.
+        parts.retain(|part| !a.is_unsure || part.lines.iter().any(|fired| fired.adds > 0.0));
         let is_next = |category: &Category| a.is_unsure && a.scores.iter().take(2).any(|(best, score)| best == category && *score > 0.0);
         let is_strong = |category: &Category| a.fired.iter().any(|fired| fired.category == *category && fired.adds >= SHOWN_MIN);
         let others = a.scores.iter().map(|(category, _)| *category).filter(|category| *category != a.category);
@@ -367,8 +385,11 @@ impl Explanation {
         let mut out = self.result(words, templates);
         out.push('\n');
         let parts = self.parts(words, templates);
-        if parts.is_empty() {
+        if parts.is_empty() && self.beside.is_none() {
             let _ = writeln!(out, "{}", words.nothing);
+        }
+        if let Some((told, passage)) = self.read_beside(words, templates) {
+            let _ = writeln!(out, "{}:\n  {told}\n         \"{passage}\"", words.beside);
         }
         for part in parts {
             let _ = writeln!(out, "{}:", part.title);
@@ -399,6 +420,11 @@ impl Explanation {
         }
         out
     }
+}
+
+/// A category with its score.
+fn named(words: &Words, templates: &Templates, category: Category, score: f64) -> String {
+    format!("{} {}", words.category(category, templates), words.number(score))
 }
 
 /// A reason in the reader's language.

@@ -232,7 +232,7 @@ fn an_explanation_says_how_many_reasons_would_have_to_be_wrong_together() {
     let unsure = explained("halo", Id);
     assert!(unsure.contains("lain-lain"), "{unsure}");
     let unsure = explained("link", En);
-    assert!(unsure.contains("no kind reaches the threshold: 0.80") && unsure.contains("next: phishing 0.40"), "{unsure}");
+    assert!(unsure.contains("no kind reaches the threshold: 0.80") && unsure.contains("nearest: phishing 0.40"), "{unsure}");
 }
 
 fn assessed(subject: &str, text: &str) -> Assessment {

@@ -38,8 +38,9 @@ pub(super) fn status(job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, S
     list(&mut fields, "indicators", indicators);
     if let Some(opening) = job.arrived.opening {
         // The rules may have changed since; the timeline has the reasons of that day.
-        let reasons = report::reasons(opening, work.desk.policy.language);
-        list(&mut fields, "category_reasons", reasons.into_iter().filter(|_| opening.found.category == ticket.category));
+        if opening.found.category == ticket.category {
+            list(&mut fields, "category_reasons", report::reasons(&opening.explained(), work.desk));
+        }
         list(&mut fields, "damage", report::damage_lines(opening, work.desk));
         text(&mut fields, "quoted", report::quoted(opening, work.desk));
     }

@@ -3,17 +3,18 @@
 use super::{Origin, odd, said};
 use crate::decide::letters::{self, list, text, words};
 use crate::decide::work::Work;
-use crate::decide::{Arrived, trust};
+use crate::decide::{Arrived, Desk, trust};
 use crate::extract::document::FORM_IN_TEXT;
 use crate::mail::template::TemplateName;
+use crate::model::Document;
 use crate::model::effect::Effect;
 use crate::model::letter::{ENCLOSURES_BYTES_MAX, ENCLOSURES_MAX, Enclosure};
 use crate::model::ticket::{Priority, TicketNumber};
-use crate::model::{Document, Language};
 use crate::openpgp::open::Opened;
+use crate::rules::explain::Explanation;
 
-/// Reasons of the category that a notice names.
-const REASONS_MAX: usize = 6;
+/// Of what would have changed the result a letter names so much; the timeline has all.
+const TURNS_MAX: usize = 2;
 /// New tickets within five minutes that are told one by one; those past them wait for a digest.
 const NOTICES_APART: u32 = 10;
 /// Critical tickets within five minutes that are told one by one all the same: a flood of others does not
@@ -46,7 +47,7 @@ pub fn enclosure(attachment: &crate::mail::Attachment) -> Enclosure {
 
 /// Tells every analyst of the new ticket, with all that is needed to decide.
 pub(super) fn notice_new(
-    arrived: &Arrived<'_>,
+    (arrived, explained): (&Arrived<'_>, &Explanation),
     origin: &Origin,
     number: &TicketNumber,
     told: &str,
@@ -74,7 +75,7 @@ pub(super) fn notice_new(
     text(&mut fields, "subject", &ticket.subject);
     text(&mut fields, "language", arrived.told.language.word());
     text(&mut fields, "category", ticket.category.word());
-    list(&mut fields, "category_reasons", reasons(arrived, work.desk.policy.language));
+    list(&mut fields, "category_reasons", reasons(explained, work.desk));
     text(&mut fields, "priority", ticket.priority.word());
     text(&mut fields, "tlp", ticket.tlp.map_or_else(String::new, crate::model::Tlp::label));
     list(&mut fields, "documents", words(&ticket.documents));
@@ -92,28 +93,26 @@ pub(super) fn notice_new(
     work.notify(number, TemplateName::NoticeNew, &fields, &enclosures, None);
 }
 
-/// Why the rules chose the category: what spoke for it, one line a rule, in the order and with the places of
-/// `rules explain`, in the reader's language.
+/// Why the rules chose the category, and what would have changed it, a line each: what stands in `rules explain`, as
+/// far as a letter has room.
 #[must_use]
-pub fn reasons(arrived: &Arrived<'_>, language: Language) -> Vec<String> {
-    let fired = arrived.found.fired.iter().filter(|fired| fired.category == arrived.found.category && fired.adds > 0.0);
-    let line = |fired: &crate::rules::Fired| {
-        let reason = if language == Language::En { &fired.reason_en } else { &fired.reason_id };
-        let adds = crate::rules::explain::added(fired.adds, language);
-        format!("{adds} {reason} {}", crate::rules::explain::seen(&fired.saw, language)).trim_end().to_owned()
-    };
-    fired.take(REASONS_MAX).map(line).collect()
+pub fn reasons(explained: &Explanation, desk: Desk<'_>) -> Vec<String> {
+    let (language, templates) = (desk.policy.language, desk.templates);
+    let turns = explained.turned_lines(language, templates).into_iter().take(TURNS_MAX);
+    explained.reason_lines(language, templates).into_iter().chain(turns).collect()
 }
 
-/// By which set of rules the category was chosen, and each of its rules that fired: what it added and the words that
-/// it saw. For the timeline, where the mail may be read long after the rules have changed.
-pub(super) fn judged(arrived: &Arrived<'_>, work: &Work<'_>) -> String {
-    let found = arrived.found;
-    let mut reasons = reasons(arrived, work.desk.policy.language).join("; ");
+/// By which set of rules the category was chosen, each of its rules that fired, what it added and the words that
+/// it saw, and all that would have changed the result. For the timeline, where the mail may be read long after the
+/// rules have changed.
+pub(super) fn judged(explained: &Explanation, work: &Work<'_>) -> String {
+    let (language, templates) = (work.desk.policy.language, work.desk.templates);
+    let mut reasons = explained.reason_lines(language, templates);
     if reasons.is_empty() {
-        reasons = work.desk.say("event.no_rule", &[]);
+        reasons.push(work.desk.say("event.no_rule", &[]));
     }
-    work.desk.say("event.judged", &[("rules", &found.rules_version), ("reasons", &reasons)])
+    reasons.extend(explained.turned_lines(language, templates));
+    work.desk.say("event.judged", &[("rules", &explained.assessment.rules_version), ("reasons", &reasons.join("; "))])
 }
 
 /// Indicators shown in one notice.

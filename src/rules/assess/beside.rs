@@ -4,12 +4,14 @@
 
 use super::{Holding, cover, holding, is_harm, is_likeness, scores};
 use crate::mail::Mail;
+use crate::mail::field::visible;
 use crate::model::Category;
 use crate::rules::compile::{NEW, SUBJECT};
 use crate::rules::condition::Facts;
 use crate::rules::facts::{facts, without_marks};
 use crate::rules::set::RuleSet;
 use crate::rules::words;
+use serde::Serialize;
 use std::collections::BTreeSet;
 
 /// What likeness must add to an incident's category in such a piece, where rules speak for it by so much: advertising
@@ -43,6 +45,64 @@ const REST_LIKENESS_MIN: f64 = -1.0;
 /// Whether a mail whose best category is spam tells of an incident where it does not advertise, or is a
 /// letter under which somebody advertises. `skip` are rules that are thought away.
 pub(super) fn tells_of_incident(rules: &RuleSet, facts: &Facts<'_>, all: &[Holding<'_>], skip: &[&str]) -> bool {
+    told_beside(rules, facts, all, skip).is_some_and(|passage| passage.reads_as != ReadsAs::Nothing)
+}
+
+/// What was read beside advertising.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Passage {
+    pub reads_as: ReadsAs,
+    /// The kind of report that it reads like.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub category: Option<Category>,
+    /// Its beginning, on one line, without what a terminal would obey.
+    pub text: String,
+}
+
+/// What a passage beside advertising reads like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReadsAs {
+    Report,
+    /// A letter of its own, under which somebody advertises.
+    Letter,
+    /// The sender's own words, with which the advertising is passed on.
+    PassedOn,
+    /// Neither.
+    Nothing,
+}
+
+/// Of a passage the words are shown that begin within so many bytes, and so many characters of each.
+const SHOWN_BYTES_MAX: usize = 160;
+
+impl Passage {
+    fn new(reads_as: ReadsAs, category: Option<Category>, text: &str) -> Self {
+        let mut shown = String::new();
+        for word in text.split_whitespace() {
+            if shown.len() > SHOWN_BYTES_MAX {
+                shown.push_str(" …");
+                break;
+            }
+            shown.push_str(if shown.is_empty() { "" } else { " " });
+            shown.extend(word.chars().take(SHOWN_BYTES_MAX));
+        }
+        Self { reads_as, category, text: visible(&shown) }
+    }
+}
+
+/// What was read beside the advertising of a mail whose best category is spam, for a person; `None` where nothing
+/// stands beside it.
+pub(in crate::rules) fn passage(rules: &RuleSet, facts: &Facts<'_>, all: &[Holding<'_>]) -> Option<Passage> {
+    if is_only_passed_on(rules, facts, &[]) {
+        let new = facts.mail.text.new.as_str();
+        let own = if says_something(new) { new } else { without_marks(&facts.mail.subject) };
+        return Some(Passage::new(ReadsAs::PassedOn, None, own));
+    }
+    told_beside(rules, facts, all, &[]).filter(|passage| says_something(&passage.text))
+}
+
+/// The passage that decides, or the longest of those that were read.
+fn told_beside(rules: &RuleSet, facts: &Facts<'_>, all: &[Holding<'_>], skip: &[&str]) -> Option<Passage> {
     let adverts = || all.iter().filter(|one| one.rule.category == Some(Category::Spam) && one.tells()).flat_map(|one| &one.hits);
     let text = facts.texts.get(NEW).map_or("", |text| text);
     // A word of both is told of the subject alone.
@@ -52,10 +112,16 @@ pub(super) fn tells_of_incident(rules: &RuleSet, facts: &Facts<'_>, all: &[Holdi
         .filter(|word| !word.is_empty())
         .collect();
     let subject = if adverts().any(|hit| hit.place == SUBJECT) { "" } else { facts.mail.subject.as_str() };
-    if pieces(text, &words).into_iter().any(|piece| is_incident(rules, facts, subject, piece, skip)) {
-        return true;
+    let pieces = pieces(text, &words);
+    let told = pieces.iter().find_map(|piece| Some((incident(rules, facts, subject, piece, skip)?, piece)));
+    if let Some((category, piece)) = told {
+        return Some(Passage::new(ReadsAs::Report, Some(category), piece));
     }
-    is_letter(rules, facts, subject, &rest(text, &words), skip)
+    let rest = rest(text, &words);
+    if is_letter(rules, facts, subject, &rest, skip) {
+        return Some(Passage::new(ReadsAs::Letter, None, &rest));
+    }
+    pieces.first().map(|piece| Passage::new(ReadsAs::Nothing, None, piece))
 }
 
 /// Whether somebody passes advertising on with a word of their own, in a forward, a quotation or an enclosed mail:
@@ -204,8 +270,8 @@ fn pieces<'a>(text: &'a str, words: &BTreeSet<&str>) -> Vec<&'a str> {
     pieces
 }
 
-/// Whether a mail of this text alone would be an incident's, by what it says and how it says it.
-fn is_incident(rules: &RuleSet, facts_of_all: &Facts<'_>, subject: &str, piece: &str, skip: &[&str]) -> bool {
+/// The incident of which a mail of this text alone would be, by what it says and how it says it.
+fn incident(rules: &RuleSet, facts_of_all: &Facts<'_>, subject: &str, piece: &str, skip: &[&str]) -> Option<Category> {
     let mail = alone(facts_of_all, subject, piece);
     let facts = facts(rules, &mail, facts_of_all.told);
     let read = Read::new(rules, &facts, skip);
@@ -215,11 +281,12 @@ fn is_incident(rules: &RuleSet, facts_of_all: &Facts<'_>, subject: &str, piece: 
         && read.sales <= read.likeness.max(0.0)
         && words::prose(piece).list.len() >= TOLD_WORDS_MIN;
     let sounds_so = read.likeness >= LIKENESS_ALONE_MIN || (read.likeness >= LIKENESS_MIN && read.told >= TOLD_MIN) || is_told;
-    is_harm(read.best)
+    let is_incident = is_harm(read.best)
         && read.score >= decision.threshold
         && read.lead >= decision.margin
         && read.spam <= read.score * SPAM_SHARE_MAX
-        && (sounds_so || !rules.compiled.likeness.is_taught())
+        && (sounds_so || !rules.compiled.likeness.is_taught());
+    is_incident.then_some(read.best)
 }
 
 #[cfg(test)]

@@ -22,6 +22,9 @@ impl Explanation {
             escaped(title),
             escaped(&self.result(words, templates))
         );
+        if let Some((told, passage)) = self.read_beside(words, templates) {
+            let _ = write!(out, "<h2>{}</h2><p>{}<br>\"{}\"", words.beside, escaped(&told), escaped(passage));
+        }
         for part in self.parts(words, templates) {
             let _ = write!(out, "<h2>{}</h2><table>", escaped(&part.title));
             for fired in part.lines {

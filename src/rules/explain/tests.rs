@@ -54,6 +54,12 @@ fn sums(text: &str) -> Vec<(i64, Option<i64>)> {
     sums
 }
 
+/// What the lines under a heading come to.
+fn part_of(text: &str, heading: &str) -> Option<i64> {
+    let (_, part) = text.split_once(&format!("\n{heading}:\n"))?;
+    Some(sums(&format!("-\n{heading}:\n{part}")).first()?.0)
+}
+
 #[test]
 fn what_is_shown_adds_up_to_the_score() {
     let rules = RuleSet::embedded().unwrap();
@@ -63,15 +69,19 @@ fn what_is_shown_adds_up_to_the_score() {
         let explanation = explain(&rules, &mail, &tell(&mail, &house(&Config::defaults())));
         let text = explanation.text(Language::Id, &templates);
         let a = &explanation.assessment;
-        let header = text.split_once(" · skor ").unwrap().1;
-        let header: String = header.trim_end_matches(',').chars().take_while(|c| *c == '-' || *c == ',' || c.is_ascii_digit()).collect();
-        assert_eq!(cents(header.trim_end_matches(',')), (a.score * 100.0).round() as i64, "{text}");
+        let header = text.lines().next().unwrap().split_once(" · skor ");
+        assert_eq!(header.is_none(), a.is_unsure, "{text}");
+        if let Some((_, header)) = header {
+            let header: String = header.chars().take_while(|c| *c == '-' || *c == ',' || c.is_ascii_digit()).collect();
+            assert_eq!(cents(header.trim_end_matches(',')), (a.score * 100.0).round() as i64, "{text}");
+        }
         let shown = sums(&text);
         for (sum, total) in &shown {
             assert!(total.is_none_or(|total| total == *sum), "{sum}: {text}");
         }
-        let own = shown.first().filter(|_| text.contains("\nKarena:\n")).map_or(0, |(sum, _)| *sum);
-        assert_eq!(own, (a.score * 100.0).round() as i64, "{text}");
+        let own = part_of(&text, "Karena");
+        assert!(own.is_none() || !a.is_unsure, "what was not chosen has no reasons: {text}");
+        assert!(a.is_unsure || own.unwrap_or(0) == (a.score * 100.0).round() as i64, "{text}");
         for (index, (category, score)) in a.scores.iter().enumerate() {
             let part = explanation.part(*category, String::new());
             let sum: f64 = part.lines.iter().map(|fired| fired.adds).sum();
@@ -139,4 +149,60 @@ fn nothing_in_its_words_makes_automatic_mail_a_report() {
     assert_eq!(explanation.turns, Vec::new());
     let text = explanation.text(Language::En, &Templates::load(None).unwrap());
     assert!(text.contains("automatic mail by its headers: no ticket opens"), "{text}");
+}
+
+#[test]
+fn beside_advertising_the_passage_is_quoted_that_reads_like_a_report() {
+    let rules = RuleSet::embedded().unwrap();
+    let templates = Templates::load(None).unwrap();
+    let why = |text: &str| {
+        let mail = mail(&Parts { text: text.to_owned(), ..Parts::default() });
+        explain(&rules, &mail, &tell(&mail, &house(&Config::defaults())))
+    };
+    let advert = "PROMO besar! Diskon 50% untuk jasa SEO, penawaran paket murah, hubungi kami sekarang.";
+    let report = "Server kami kena ransomware, semua berkas terkunci dan pelaku meminta tebusan.";
+    let both = why(&format!("{report}\n\n{advert}"));
+    assert_eq!(both.assessment.unsure_because, Some(Unsure::BesideAdvertising));
+    let passage = both.beside.as_ref().unwrap();
+    assert_eq!((passage.reads_as, passage.category), (ReadsAs::Report, Some(Category::Malware)));
+    for (language, told, because) in [
+        (Language::Id, "bagian ini terbaca seperti laporan", "\nKarena:"),
+        (Language::En, "this passage reads like a report", "\nBecause:"),
+    ] {
+        let text = both.text(language, &templates);
+        assert!(text.contains(told) && text.contains(&format!("\"{}", "Server kami kena ransomware")), "{text}");
+        assert!(!text.contains(because) && !text.lines().next().unwrap().contains(" -") && !text.contains("[likeness-other]"), "{text}");
+        let page = both.html(language, &templates, "x");
+        assert!(page.contains(told) && page.contains("Server kami kena ransomware"), "{page}");
+        let lines = both.reason_lines(language, &templates).join("\n");
+        assert!(lines.contains(told) && lines.contains("Server kami kena ransomware"), "{lines}");
+    }
+    assert_eq!(serde_json::to_value(&both).unwrap()["beside"]["reads_as"], "report");
+
+    let alone = why(&format!("{advert} Kantor ada di Jalan Merdeka."));
+    assert_eq!(alone.assessment.category, Category::Spam, "{:?}", alone.assessment.unsure_because);
+    let passage = alone.beside.as_ref().unwrap();
+    assert_eq!(passage.reads_as, ReadsAs::Nothing);
+    let text = alone.text(Language::Id, &templates);
+    assert!(text.contains("sudah dibaca dan bukan laporan") && text.contains(&passage.text), "{text}");
+}
+
+#[test]
+fn few_lines_say_what_would_have_changed_the_result_as_the_whole_does() {
+    let rules = RuleSet::embedded().unwrap();
+    let templates = Templates::load(None).unwrap();
+    let mut several = 0;
+    for mail in mails(&rules, 12) {
+        let explanation = explain(&rules, &mail, &tell(&mail, &house(&Config::defaults())));
+        let (lines, text) = (explanation.turned_lines(Language::Id, &templates), explanation.text(Language::Id, &templates));
+        assert_eq!(lines.len(), explanation.turns.len());
+        for (line, turn) in lines.iter().zip(&explanation.turns) {
+            let told = line.strip_prefix("Yang akan mengubah hasilnya: ").unwrap();
+            let then = templates.phrase(Language::Id, &format!("category.{}", turn.category.word()), &[]);
+            assert!(told.contains(&format!("→ {then}")) && told.contains(&format!("[{}]", turn.rule)), "{told}");
+            several += usize::from(matches!(turn.because, Because::WithoutStrongest(count) if count > 1));
+            assert!(text.contains(told.split(" [").next().unwrap()), "{told}: {text}");
+        }
+    }
+    assert!(several > 5, "{several}");
 }

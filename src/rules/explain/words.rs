@@ -36,6 +36,14 @@ pub struct Words {
     pub close: &'static str,
     pub likeness_alone: &'static str,
     pub beside_advertising: &'static str,
+    /// Over what was read beside advertising.
+    pub beside: &'static str,
+    pub reads_as_report: &'static str,
+    pub reads_as_letter: &'static str,
+    pub passed_on: &'static str,
+    pub no_report_beside: &'static str,
+    /// Before the best two where none was chosen.
+    pub nearest: &'static str,
     /// Before a file's name, and before the number of a line in it.
     attachment: (&'static str, &'static str),
     places: &'static [(&'static str, &'static str)],
@@ -67,6 +75,12 @@ const ENGLISH: Words = Words {
     close: "the best two are too close to one another",
     likeness_alone: "it only sounds like such a report, and by less than is wanted of that alone",
     beside_advertising: "advertising by its score, beside something that reads like a report or a letter",
+    beside: "Read beside the advertising",
+    reads_as_report: "this passage reads like a report, so a person has to decide",
+    reads_as_letter: "this reads like a letter of its own, so a person has to decide",
+    passed_on: "the sender passes the advertising on with words of their own, so a person has to decide",
+    no_report_beside: "what stands beside the words of advertising was read and is no report",
+    nearest: "nearest",
     attachment: ("attachment ", ", line "),
     places: &[
         ("subject", "subject"),
@@ -113,6 +127,12 @@ const INDONESIAN: Words = Words {
     close: "dua jenis teratas terlalu berdekatan",
     likeness_alone: "hanya kata-katanya yang mirip laporan sejenis, dan belum mencapai batas untuk kemiripan saja",
     beside_advertising: "skornya iklan, tetapi di sampingnya ada yang terbaca seperti laporan atau surat",
+    beside: "Yang terbaca di samping iklannya",
+    reads_as_report: "bagian ini terbaca seperti laporan, jadi perlu keputusan petugas",
+    reads_as_letter: "bagian ini terbaca seperti surat tersendiri, jadi perlu keputusan petugas",
+    passed_on: "pengirim meneruskan iklan itu dengan kata-katanya sendiri, jadi perlu keputusan petugas",
+    no_report_beside: "yang tertulis di samping kata-kata iklannya sudah dibaca dan bukan laporan",
+    nearest: "yang terdekat",
     attachment: ("lampiran ", " baris "),
     places: &[
         ("subject", "subjek"),
