@@ -61,7 +61,11 @@ pub(super) fn run(common: &Common, arguments: Arguments) -> Outcome {
             let waits = |row: &OutboxRow| row.dissemination.is_some() && row.state == LetterState::Queued && row.attempts == 0;
             rows.retain(|row| !is_brief || !waits(row));
             let exit = print_rows(common, &rows, &["ID", "STATE", "KIND", "TO", "TICKET", "TRIES", "NEXT", "REASON"], |row| {
-                let again = if row.resends > 0 { "sent again, possible duplicate; " } else { "" };
+                let again = match (row.resends, row.may_have_left && row.state != LetterState::Uncertain) {
+                    (0, false) => "",
+                    (0, true) => "may have gone out before, possible duplicate; ",
+                    _ => "sent again, possible duplicate; ",
+                };
                 vec![
                     row.id.to_string(),
                     row.state.to_string(),

@@ -4,10 +4,10 @@ mod misp;
 
 use super::listing::{Desk, cell, escaped, escaped_lines, not_found, open, print_fields, print_json, print_rows, row_count};
 use super::{Common, Exit, Failure, Outcome, print};
-use crate::model::dissemination::RecipientState;
+use crate::model::dissemination::{DisseminationState, RecipientState};
 use crate::model::ticket::{Direction, State};
 use crate::model::{Address, Category, InboxId};
-use crate::store::{OutboxId, TicketFilter, TicketPage, TicketRow};
+use crate::store::{DisseminationRow, OutboxId, RecipientRow, TicketFilter, TicketPage, TicketRow};
 use clap::{Args, Subcommand, ValueEnum};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
@@ -210,27 +210,47 @@ fn show(common: &Common, desk: &Desk, number: &str) -> Outcome {
 
 fn show_disseminations(page: &TicketPage) -> Result<(), Failure> {
     for dissemination in &page.disseminations {
-        let progress = progress(&dissemination.progress);
+        let progress = progress(dissemination);
+        let state = if dissemination.reached_nobody { "reached nobody" } else { dissemination.state.word() };
         let own = Some(&dissemination.ticket).filter(|ticket| **ticket != page.ticket.number);
         let own = own.map_or_else(String::new, |ticket| format!(" (drafted under {ticket})"));
-        print(format!("\n{} TLP:{} {}{own}: {progress}", dissemination.number, dissemination.tlp, dissemination.state))?;
+        print(format!("\n{} TLP:{} {state}{own}: {progress}", dissemination.number, dissemination.tlp))?;
         for approval in &dissemination.approvals {
             print(format!("  agreed     {}  {}", approval.at, approval.by))?;
         }
         for recipient in &dissemination.recipients {
-            print(format!("  {:9}  {}  {}  {}", recipient.state, recipient.at, recipient.address, escaped(&recipient.because)))?;
+            print(format!(
+                "  {:9}  {}  {}  {}",
+                state_of(recipient, dissemination.state),
+                recipient.at,
+                recipient.address,
+                escaped(&recipient.because)
+            ))?;
         }
     }
     Ok(())
 }
 
 /// `1240 of 2000 sent, 12 confirmed, 757 queued, 3 held`.
-fn progress(by_state: &BTreeMap<RecipientState, usize>) -> String {
+fn progress(dissemination: &DisseminationRow) -> String {
+    let by_state = &dissemination.progress;
     let of = |states: &[RecipientState]| states.iter().filter_map(|state| by_state.get(state)).sum::<usize>();
     let sent = of(&[RecipientState::Sent, RecipientState::Confirmed, RecipientState::Handled]);
-    let others = by_state.iter().filter(|(state, _)| **state != RecipientState::Sent);
-    let others: String = others.map(|(state, count)| format!(", {count} {state}")).collect();
+    let mut others: BTreeMap<&str, usize> = BTreeMap::new();
+    for recipient in dissemination.recipients.iter().filter(|recipient| recipient.state != RecipientState::Sent) {
+        *others.entry(state_of(recipient, dissemination.state)).or_default() += 1;
+    }
+    let others: String = others.iter().map(|(state, count)| format!(", {count} {state}")).collect();
     format!("{sent} of {} sent{others}", of(RecipientState::ALL))
+}
+
+/// The state of a recipient for people: of what was cancelled nothing waits any more.
+const fn state_of(recipient: &RecipientRow, of: DisseminationState) -> &'static str {
+    match (recipient.state, of, recipient.may_have_it) {
+        (RecipientState::Queued | RecipientState::Held, _, true) => "may have been sent",
+        (RecipientState::Queued | RecipientState::Held, DisseminationState::Cancelled, false) => "not sent",
+        (state, ..) => state.word(),
+    }
 }
 
 /// One mail (RFC 2046 §5.1.5, `multipart/digest`) with every message of the ticket as it came and as it went.

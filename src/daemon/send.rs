@@ -308,7 +308,9 @@ fn ready(daemon: &Daemon, id: OutboxId, agreed: &mut Option<Arc<Agreed>>) -> any
     // What was uncertain, failed or under way when its dissemination was cancelled does not leave after all.
     if let Some(number) = &queued.letter.dissemination {
         if queued.ground.dissemination == Some(DisseminationState::Cancelled) {
-            daemon.store.cancel(id, "bantuan70", now)?;
+            let desk = bench.desk(&daemon.key, now);
+            let consequences = |world: &_| retry::stop(&queued.letter, queued.state, world, desk);
+            daemon.store.cancel_with(&queued, "bantuan70", &bench.place(), &retry::ask(&queued.letter), now, consequences)?;
             return Ok(Ready::Held);
         }
         if agreed.as_ref().is_none_or(|one| one.number() != number) {

@@ -183,6 +183,7 @@ fn recipients(contacts: &[Contact], mark: Tlp, work: &Work<'_>) -> Vec<Recipient
         message_id: None,
         sent_at: None,
         reminders: 0,
+        may_have_left: false,
     });
     let of_unit =
         policy.internal_units.iter().filter(|unit| mark < Tlp::Red && !contacts.iter().any(|contact| contact.address == unit.address)).map(
@@ -198,6 +199,7 @@ fn recipients(contacts: &[Contact], mark: Tlp, work: &Work<'_>) -> Vec<Recipient
                 message_id: None,
                 sent_at: None,
                 reminders: 0,
+                may_have_left: false,
             },
         );
     let mut recipients: Vec<Recipient> = of_contact.chain(of_unit).collect();
@@ -336,7 +338,9 @@ pub fn cancel(number: &DisseminationNumber, job: &mut Job<'_>, work: &mut Work<'
         return Err(work.desk.say("refused.not_awaiting", &[("number", &number.0), ("state", &state)]));
     }
     job.target = Some(work.survivor(&dissemination.ticket));
-    Ok(withdraw(dissemination, job, work))
+    let (what, facts) = withdraw(dissemination, job, work);
+    job.next.extend(facts);
+    Ok(what)
 }
 
 /// How many mails of it have not left and may still.
@@ -345,7 +349,8 @@ fn waiting(dissemination: &Dissemination) -> usize {
     dissemination.recipients.iter().filter(waits).count()
 }
 
-fn withdraw(mut dissemination: Dissemination, job: &Job<'_>, work: &mut Work<'_>) -> String {
+/// Gives what was done, and of what was released how much of it had left.
+fn withdraw(mut dissemination: Dissemination, job: &Job<'_>, work: &mut Work<'_>) -> (String, Vec<String>) {
     let before = dissemination.state;
     dissemination.state = DisseminationState::Cancelled;
     work.effect(Effect::CancelLetters { dissemination: dissemination.number.clone() });
@@ -353,12 +358,12 @@ fn withdraw(mut dissemination: Dissemination, job: &Job<'_>, work: &mut Work<'_>
     work.set_dissemination(dissemination.clone(), job.person.address.as_str(), what.clone());
     // Some of it may have left: who wrote it and who agreed to it have to know which.
     let facts: Vec<String> = if matches!(before, DisseminationState::Sending | DisseminationState::Sent | DisseminationState::Closed) {
-        std::iter::once(progress::numbers(&dissemination, work)).collect()
+        progress::left_before(&dissemination, work)
     } else {
         Vec::new()
     };
-    tell_cancelled(&dissemination, facts, job, work);
-    what
+    tell_cancelled(&dissemination, facts.clone(), job, work);
+    (what, facts)
 }
 
 /// `!tutup`, `!tolak`: with its ticket a dissemination is closed, whoever has not confirmed: nobody is reminded any more, and

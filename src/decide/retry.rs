@@ -5,7 +5,7 @@ use super::letters::lines::About;
 use super::work::{DAEMON, Work};
 use super::{Desk, act, bounce, disseminate, readable};
 use crate::mail::template::TemplateName;
-use crate::model::dissemination::{DisseminationNumber, DisseminationState, RecipientState};
+use crate::model::dissemination::{Addressed, DisseminationNumber, DisseminationState, RecipientState};
 use crate::model::effect::{Decision, Effect};
 use crate::model::letter::{Letter, LetterKind, LetterState, OutboxId};
 use crate::model::outcome::{Fault, SendOutcome, Settled};
@@ -95,6 +95,10 @@ pub fn ask(letter: &Letter) -> Question {
 pub fn consequences(id: OutboxId, letter: &Letter, settled: &Settled, world: &Snapshot, desk: Desk<'_>) -> Decision {
     // With the time: one that is held, tried again by a person and held again is told again.
     let mut work = Work::new(desk, world, format!("settle\0{}\0{}\0{}", letter.message_id, settled.state, desk.now));
+    if let Some(number) = cancelled_meanwhile(letter, &work) {
+        stopped(&number, letter, settled, &mut work);
+        return work.finish();
+    }
     match settled.state {
         LetterState::Sent => sent(letter, &mut work),
         LetterState::Failed => failed(id, letter, &settled.error.clone().unwrap_or_default(), &mut work),
@@ -114,7 +118,12 @@ fn uncertain(id: OutboxId, letter: &Letter, settled: &Settled, work: &mut Work<'
     let key = if settled.next_at.is_some() { "letter.uncertain" } else { "letter.uncertain_again" };
     let arguments = [("kind", letter.kind.word()), ("to", letter.to.as_str()), ("reason", reason.as_str())];
     let what = work.desk.say(key, &arguments);
-    if settled.next_at.is_some() || !waits_no_more(letter, &what, Some(id), work) {
+    let is_noted = if settled.next_at.is_some() {
+        note_may_have_left(letter, &what, work)
+    } else {
+        waits_no_more(letter, &what, Some(id), MayHaveLeft::Yes, work)
+    };
+    if !is_noted {
         work.event(ticket, DAEMON, TicketEvent::Noted { text: what.clone() }, what.clone());
     }
     if settled.next_at.is_none() && is_awaited(letter) {
@@ -123,6 +132,73 @@ fn uncertain(id: OutboxId, letter: &Letter, settled: &Settled, work: &mut Work<'
         let ways_out = work.desk.say("letter.again_uncertain", &[("id", &id.to_string())]);
         work.notify_about(ticket, about, what, vec![ways_out], "");
     }
+}
+
+/// The recipient that a mail of a dissemination is for; `None` of any other letter.
+fn recipient_of(letter: &Letter, work: &Work<'_>) -> Option<Addressed> {
+    let number = letter.dissemination.as_ref().filter(|_| letter.kind == LetterKind::Dissemination)?;
+    work.addressed(number, &letter.to)
+}
+
+/// From now on the recipient of a dissemination may have its mail, whatever becomes of that. `false` where the letter is
+/// none.
+fn note_may_have_left(letter: &Letter, what: &str, work: &mut Work<'_>) -> bool {
+    let Some(mut one) = recipient_of(letter, work) else { return false };
+    one.recipient.may_have_left = true;
+    work.set_addressed(one, DAEMON, what);
+    true
+}
+
+/// The dissemination of the letter, where that was cancelled while an attempt was under way or waited to be made.
+fn cancelled_meanwhile(letter: &Letter, work: &Work<'_>) -> Option<DisseminationNumber> {
+    let number = letter.dissemination.as_ref()?;
+    let one = work.addressed(number, &letter.to)?;
+    (one.state == DisseminationState::Cancelled).then(|| number.clone())
+}
+
+/// An attempt ended when the dissemination was cancelled already: it is the last one. That its mail has left all the
+/// same, or may have, somebody has to hear: the receipt of the cancelling could not say so.
+fn stopped(number: &DisseminationNumber, letter: &Letter, settled: &Settled, work: &mut Work<'_>) {
+    let reason = settled.error.clone().unwrap_or_default();
+    let named = [("kind", letter.kind.word()), ("to", letter.to.as_str()), ("number", number.0.as_str()), ("reason", reason.as_str())];
+    let may_wait = matches!(settled.state, LetterState::Queued | LetterState::Uncertain | LetterState::Held);
+    if may_wait {
+        let because = work.desk.say("letter.stopped", &named);
+        work.effect(Effect::SetLetterState { message_id: letter.message_id.clone(), state: LetterState::Cancelled, because });
+    }
+    let Some(mut one) = recipient_of(letter, work) else { return };
+    let key = match settled.state {
+        LetterState::Sent => "letter.left_after_all",
+        LetterState::Uncertain => "letter.left_perhaps",
+        _ => "letter.stopped",
+    };
+    let what = work.desk.say(key, &named);
+    let ticket = work.survivor(&one.ticket);
+    if settled.state == LetterState::Sent {
+        sent_to(number, &letter.to, work.desk.now, work);
+    } else {
+        one.recipient.may_have_left |= settled.state == LetterState::Uncertain;
+        work.set_addressed(one, DAEMON, what.clone());
+    }
+    if matches!(settled.state, LetterState::Sent | LetterState::Uncertain) {
+        let to = [letter.to.clone()];
+        work.notify_about(&ticket, About::Silent(&to), what, Vec::new(), "");
+    }
+}
+
+/// What waits of a dissemination that was cancelled does not leave: its letter was read before the cancelling and taken
+/// up after it, or a version that did not stop it at once left it waiting.
+#[must_use]
+pub fn stop(letter: &Letter, was: LetterState, world: &Snapshot, desk: Desk<'_>) -> Decision {
+    let mut work = Work::new(desk, world, format!("stop\0{}\0{}", letter.message_id, desk.now));
+    if let (Some(number), Some(mut one)) = (&letter.dissemination, recipient_of(letter, &work)) {
+        let is_uncertain = was == LetterState::Uncertain;
+        let named = [("kind", letter.kind.word()), ("to", letter.to.as_str()), ("number", number.0.as_str()), ("reason", "")];
+        let what = work.desk.say("letter.stopped", &named);
+        one.recipient.may_have_left |= is_uncertain;
+        work.set_addressed(one, DAEMON, what);
+    }
+    work.finish()
 }
 
 fn sent(letter: &Letter, work: &mut Work<'_>) {
@@ -153,11 +229,19 @@ pub fn sent_to(number: &DisseminationNumber, to: &Address, sent_at: Timestamp, w
     work.set_addressed(one, DAEMON, what);
 }
 
+/// Whether the last that is known of an attempt is that it may have succeeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum MayHaveLeft {
+    Yes,
+    /// Not by what is known now; what was noted before stays.
+    AsBefore,
+}
+
 /// The recipient of a dissemination whose mail leaves by a person's hand alone, if at all: it waits for nothing any
 /// more. `false` where the letter is none; `again`: it may be tried again.
-fn waits_no_more(letter: &Letter, what: &str, again: Option<OutboxId>, work: &mut Work<'_>) -> bool {
-    let number = letter.dissemination.as_ref().filter(|_| letter.kind == LetterKind::Dissemination);
-    let Some(mut one) = number.and_then(|number| work.addressed(number, &letter.to)) else { return false };
+fn waits_no_more(letter: &Letter, what: &str, again: Option<OutboxId>, may_have_left: MayHaveLeft, work: &mut Work<'_>) -> bool {
+    let Some(mut one) = recipient_of(letter, work) else { return false };
+    one.recipient.may_have_left |= may_have_left == MayHaveLeft::Yes;
     if matches!(one.recipient.state, RecipientState::Queued | RecipientState::Held) {
         one.recipient.state = RecipientState::Held;
         one.recipient.at = work.desk.now;
@@ -181,7 +265,7 @@ fn held(id: OutboxId, letter: &Letter, reason: &str, work: &mut Work<'_>) {
         return drop_letter(&letter.message_id, letter.kind, &letter.to, ticket.as_ref(), work);
     }
     let before = letter.dissemination.as_ref().and_then(|number| work.addressed(number, &letter.to));
-    let is_of_dissemination = waits_no_more(letter, &what, Some(id), work);
+    let is_of_dissemination = waits_no_more(letter, &what, Some(id), MayHaveLeft::AsBefore, work);
     let ticket = work.ticket_of(letter.ticket.as_ref(), letter.dissemination.as_ref());
     let Some(ticket) = ticket.filter(|_| is_awaited(letter)) else { return };
     let risen = risen_mark(letter, reason, &ticket, work);
@@ -259,18 +343,6 @@ pub(super) fn drop_letter(message_id: &str, kind: LetterKind, to: &Address, tick
     }
 }
 
-/// As the ticket remembers that the letter may have gone out before it was stopped.
-fn left_perhaps(message_id: &str) -> String {
-    format!("uncertain {message_id}")
-}
-
-/// Whether a letter that a person stopped may have gone out before that.
-#[must_use]
-pub fn may_have_left(message_id: &str, work: &Work<'_>) -> bool {
-    let told = left_perhaps(message_id);
-    work.world.tickets.values().any(|ticket| ticket.told.contains(&told))
-}
-
 /// A person at the command line lets it go: the recipient of a dissemination waits again with it.
 ///
 /// # Errors
@@ -280,19 +352,21 @@ pub fn again(letter: &Letter, stood: Stood, by: &str, world: &Snapshot, desk: De
     let mut work = Work::new(desk, world, format!("again\0{}\0{}", letter.message_id, desk.now));
     has_reason(letter, stood, &work)?;
     let what = desk.say("letter.let_go", &[("kind", letter.kind.word()), ("to", letter.to.as_str()), ("by", by)]);
-    if let Some(mut one) = letter.dissemination.as_ref().and_then(|number| work.addressed(number, &letter.to)) {
-        let is_the_mail = letter.kind == LetterKind::Dissemination;
-        if is_the_mail && matches!(one.recipient.state, RecipientState::Held | RecipientState::Bounced) {
+    if let Some(mut one) = recipient_of(letter, &work) {
+        if matches!(one.recipient.state, RecipientState::Held | RecipientState::Bounced) {
             one.recipient.state = RecipientState::Queued;
             one.recipient.at = desk.now;
             one.recipient.because.clear();
             if one.state == DisseminationState::Sent {
                 one.state = DisseminationState::Sending;
             }
-            work.set_addressed(one, by, what);
         }
-    } else if let Some(ticket) = letter.ticket.as_ref().filter(|ticket| is_awaited(letter) && work.ticket(ticket).is_some()) {
-        work.event(ticket, by, TicketEvent::Noted { text: what.clone() }, what);
+        work.set_addressed(one, by, what);
+    } else if let Some(ticket) = work.ticket_of(letter.ticket.as_ref(), letter.dissemination.as_ref())
+        && is_awaited(letter)
+        && work.ticket(&ticket).is_some()
+    {
+        work.event(&ticket, by, TicketEvent::Noted { text: what.clone() }, what);
     }
     Ok(work.finish())
 }
@@ -339,12 +413,9 @@ fn has_reason(letter: &Letter, stood: Stood, work: &Work<'_>) -> Result<(), Stri
 pub fn cancelled(letter: &Letter, was: LetterState, by: &str, world: &Snapshot, desk: Desk<'_>) -> Decision {
     let mut work = Work::new(desk, world, format!("cancel\0{}\0{}", letter.message_id, desk.now));
     let what = desk.say("letter.cancelled", &[("kind", letter.kind.word()), ("to", letter.to.as_str()), ("by", by)]);
-    if was == LetterState::Uncertain
-        && let Some(ticket) = work.ticket_of(letter.ticket.as_ref(), letter.dissemination.as_ref())
-    {
-        is_first(&left_perhaps(&letter.message_id), &ticket, &mut work);
-    }
-    if !waits_no_more(letter, &what, None, &mut work)
+    // One that a version without that note left uncertain.
+    let may_have_left = if was == LetterState::Uncertain { MayHaveLeft::Yes } else { MayHaveLeft::AsBefore };
+    if !waits_no_more(letter, &what, None, may_have_left, &mut work)
         && let Some(ticket) = letter.ticket.as_ref().filter(|ticket| is_awaited(letter) && work.ticket(ticket).is_some())
     {
         work.event(ticket, by, TicketEvent::Noted { text: what.clone() }, what.clone());

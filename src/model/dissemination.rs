@@ -89,6 +89,23 @@ pub struct Recipient {
     pub message_id: Option<String>,
     pub sent_at: Option<Timestamp>,
     pub reminders: u32,
+    /// An attempt to send the mail ended uncertain (RFC 1047): whatever became of the mail since, it may have gone out.
+    #[serde(default)]
+    pub may_have_left: bool,
+}
+
+impl Recipient {
+    /// The mail has left, or its matter came by another way.
+    #[must_use]
+    pub const fn has_it(&self) -> bool {
+        self.sent_at.is_some() || matches!(self.state, RecipientState::Confirmed | RecipientState::Handled)
+    }
+
+    /// Nobody knows whether the mail has left.
+    #[must_use]
+    pub const fn may_have_it(&self) -> bool {
+        self.may_have_left && !self.has_it()
+    }
 }
 
 /// One person's agreement to one manifest.
@@ -191,8 +208,7 @@ impl Dissemination {
     /// Its sending is over and nothing is known to have left, nor to have come by another way.
     #[must_use]
     pub fn reached_nobody(&self) -> bool {
-        let has_it = |one: &Recipient| one.sent_at.is_some() || matches!(one.state, RecipientState::Confirmed | RecipientState::Handled);
-        self.state == DisseminationState::Sent && !self.recipients.iter().any(has_it)
+        self.state == DisseminationState::Sent && !self.recipients.iter().any(Recipient::has_it)
     }
 
     /// How many recipients stand how.

@@ -435,11 +435,11 @@ impl Applying<'_> {
     }
 
     fn cancel_letters(&self, dissemination: &DisseminationNumber) -> anyhow::Result<()> {
-        // A letter under way is not called back; its outcome is settled as of any other.
+        // A letter under way is not called back; what follows from its outcome stops it, where it has not left.
         let cancelled = self
             .tx
             .prepare_cached(
-                "UPDATE outbox SET state = 'cancelled', next_at = NULL WHERE dissemination = ?1 AND state IN ('queued', 'held')",
+                "UPDATE outbox SET state = 'cancelled', next_at = NULL WHERE dissemination = ?1 AND state IN ('queued', 'held', 'uncertain')",
             )?
             .execute([&dissemination.0])
             .context("cancel letters")?;

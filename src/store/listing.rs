@@ -141,6 +141,9 @@ pub struct DisseminationRow {
     pub progress: BTreeMap<RecipientState, usize>,
     pub approvals: Vec<ApprovalRow>,
     pub recipients: Vec<RecipientRow>,
+    /// Its sending is over and nothing is known to have left: for people, whom the word of the state would tell otherwise.
+    #[serde(skip)]
+    pub reached_nobody: bool,
 }
 
 /// Who agreed, and when.
@@ -157,6 +160,9 @@ pub struct RecipientRow {
     pub state: RecipientState,
     pub at: String,
     pub because: String,
+    /// An attempt ended uncertain and nothing is known since.
+    #[serde(skip)]
+    pub may_have_it: bool,
 }
 
 /// A letter in `outbox list`.
@@ -176,6 +182,9 @@ pub struct OutboxRow {
     /// How often it was sent again after an uncertain end: the recipient may have it twice.
     pub resends: u32,
     pub dissemination: Option<DisseminationNumber>,
+    /// The recipient of a dissemination may have it, since an attempt ended uncertain.
+    #[serde(skip)]
+    pub may_have_left: bool,
 }
 
 /// Which stored mail. Empty fields ask for nothing.
@@ -302,8 +311,10 @@ impl DisseminationRow {
                     state: recipient.state,
                     at: local(recipient.at, &view.time_zone),
                     because: recipient.because.clone(),
+                    may_have_it: recipient.may_have_it(),
                 })
                 .collect(),
+            reached_nobody: one.reached_nobody(),
         }
     }
 }

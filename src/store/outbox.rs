@@ -371,7 +371,7 @@ fn again(tx: &Transaction<'_>, id: OutboxId, by: &str, now: Timestamp) -> anyhow
         id,
         by,
         "retry",
-        "UPDATE outbox SET state = CASE state WHEN 'uncertain' THEN 'uncertain' ELSE 'queued' END, next_at = ?2, resends = 0
+        "UPDATE outbox SET state = CASE state WHEN 'uncertain' THEN 'uncertain' ELSE 'queued' END, next_at = ?2
          WHERE id = ?1 AND state IN ('queued', 'uncertain', 'held', 'failed') AND ?2 IS NOT NULL",
         now,
     )

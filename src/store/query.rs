@@ -171,7 +171,9 @@ impl Store {
         self.read(|db| {
             let mut statement = db.prepare_cached(
                 "SELECT id, message_id, to_address, kind, ticket, state, attempts, next_at, last_error, queued_at, sent_at, resends,
-                     dissemination FROM outbox WHERE state IN (SELECT value FROM json_each(?1)) ORDER BY id",
+                     dissemination, kind = 'dissemination' AND EXISTS (SELECT 1 FROM recipient WHERE recipient.dissemination = outbox.dissemination
+                         AND address = to_address AND json_extract(body, '$.may_have_left'))
+                 FROM outbox WHERE state IN (SELECT value FROM json_each(?1)) ORDER BY id",
             )?;
             let rows = statement.query_map([serde_json::json!(wanted).to_string()], |row| outbox_row(row, view))?;
             rows.collect::<Result<_, _>>().context("read the outbox")
@@ -499,6 +501,7 @@ fn outbox_row(row: &Row<'_>, view: &View) -> rusqlite::Result<OutboxRow> {
         sent_at: row.get::<_, Option<At>>(10)?.map(show),
         resends: row.get(11)?,
         dissemination: row.get::<_, Option<String>>(12)?.map(DisseminationNumber),
+        may_have_left: row.get(13)?,
     })
 }
 

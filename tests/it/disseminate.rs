@@ -32,7 +32,7 @@ use bantuan70::model::letter::LetterState;
 use bantuan70::model::outcome::SendOutcome;
 use bantuan70::model::{Address, Fingerprint, Language};
 use bantuan70::openpgp::Certificate;
-use bantuan70::store::{Claim, NewContact, OutboxId, OutboxRow, View};
+use bantuan70::store::{Claim, NewContact, OutboxId, OutboxRow, QueuedLetter, View};
 use jiff::{SignedDuration, Timestamp};
 use std::path::PathBuf;
 
@@ -57,14 +57,24 @@ fn refused() -> SendOutcome {
 impl Hall {
     /// One attempt to send this letter, with that end.
     fn attempt(&self, id: OutboxId, outcome: &SendOutcome) {
+        self.settled(&self.claimed(id), outcome);
+    }
+
+    /// A letter whose attempt has begun, as it stood before.
+    fn claimed(&self, id: OutboxId) -> QueuedLetter {
+        let queued = self.stage.daemon.store.letter(id).unwrap();
+        assert_eq!(self.stage.daemon.store.claim(&queued, Some(b"sealed"), self.now()).unwrap(), Claim::Taken);
+        queued
+    }
+
+    /// So its attempt ends.
+    fn settled(&self, queued: &QueuedLetter, outcome: &SendOutcome) {
         let (daemon, now) = (&self.stage.daemon, self.now());
-        let (store, bench) = (&daemon.store, daemon.bench());
-        let queued = store.letter(id).unwrap();
-        assert_eq!(store.claim(&queued, Some(b"sealed"), now).unwrap(), Claim::Taken);
+        let bench = daemon.bench();
         let tried = Tried { queued_at: queued.queued_at, attempts: queued.attempts, resends: queued.resends, was: queued.state };
         let settled = retry::settle(&queued.letter, tried, outcome, now);
-        let consequences = |world: &_| retry::consequences(id, &queued.letter, &settled, world, bench.desk(&daemon.key, now));
-        store.settle(id, &settled, &bench.place(), &retry::ask(&queued.letter), now, consequences).unwrap();
+        let consequences = |world: &_| retry::consequences(queued.id, &queued.letter, &settled, world, bench.desk(&daemon.key, now));
+        daemon.store.settle(queued.id, &settled, &bench.place(), &retry::ask(&queued.letter), now, consequences).unwrap();
     }
 
     /// As `outbox retry` does.

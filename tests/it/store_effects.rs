@@ -53,6 +53,7 @@ fn dissemination(ticket: &TicketNumber, state: DisseminationState) -> Disseminat
         message_id: None,
         sent_at: None,
         reminders: 0,
+        may_have_left: false,
     };
     Dissemination {
         number: DisseminationNumber::new(2026, 1),

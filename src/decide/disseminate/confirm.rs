@@ -14,6 +14,7 @@ use crate::model::policy::Person;
 use crate::model::snapshot::{HeldLetter, OurLetter};
 use crate::model::ticket::{Ticket, TicketNumber};
 use crate::openpgp::open::SignedText;
+use jiff::Timestamp;
 
 /// A reply of a recipient: a confirmation where it proves itself, else something for the assignee.
 #[must_use]
@@ -27,6 +28,7 @@ pub fn answered(arrived: &Arrived<'_>, number: &DisseminationNumber, mut work: W
     };
     let ticket = work.survivor(&dissemination.ticket);
     let strict = dissemination.tlp >= Tlp::AmberStrict;
+    let released_at = dissemination.sent_at;
     let Some(from) = arrived.from().cloned() else { return report::open(arrived, report::Origin::Fresh, work) };
     let Some(recipient) = dissemination.recipients.iter_mut().find(|recipient| recipient.address == from) else {
         return report::open(arrived, report::Origin::Stranger(Some(ticket)), work);
@@ -46,7 +48,8 @@ pub fn answered(arrived: &Arrived<'_>, number: &DisseminationNumber, mut work: W
         let because = desk.say("dissemination.confirmed_twice", &arguments);
         return work.file(arrived, Some(ticket), because);
     }
-    let how = match confirmation(arrived, recipient, strict, number, &work) {
+    let sent_at = recipient.sent_at.or(released_at.filter(|_| recipient.may_have_left));
+    let how = match confirmation(arrived, recipient, sent_at, strict, &work, number) {
         Ok(how) => how,
         Err(reason) => {
             let what = desk.say("dissemination.unproved", &[("address", from.as_str()), ("number", &number.0), ("reason", &reason)]);
@@ -55,6 +58,7 @@ pub fn answered(arrived: &Arrived<'_>, number: &DisseminationNumber, mut work: W
     };
     recipient.state = RecipientState::Confirmed;
     recipient.at = desk.now;
+    recipient.sent_at = sent_at;
     recipient.because.clone_from(&how);
     // A signature that confirmed does not confirm again, whatever else would have proved this answer.
     if let Some(signed) = own_signature(arrived, recipient).filter(|signed| !work.world.seen_signatures.contains_key(signed.key())) {
@@ -91,20 +95,16 @@ fn all_confirmed(dissemination: &Dissemination, work: &Work<'_>) -> Option<Strin
     is_over.then(|| work.desk.say("dissemination.all_confirmed", &[("number", &dissemination.number.0), ("ticket", &ticket.number.0)]))
 }
 
-/// Who answers a mail has it: where its fate was uncertain it is known now, and it is not sent again. One that a
-/// person stopped while it was uncertain stays so, and has arrived all the same.
+/// Who answers a mail has it: where its fate was uncertain it is known now, and it is not sent again. One that was
+/// stopped or held since stays so, and has arrived all the same.
 fn arrived_after_all(arrived: &Arrived<'_>, number: &DisseminationNumber, work: &mut Work<'_>) {
     let Some(from) = arrived.from() else { return };
-    let is_meant = |letter: &&OurLetter| {
-        let names = letter.dissemination.as_ref() == Some(number) && letter.kind == LetterKind::Dissemination;
-        let is_open = match letter.state {
-            LetterState::Uncertain => true,
-            LetterState::Cancelled => retry::may_have_left(&letter.message_id, work),
-            _ => false,
-        };
-        names && is_open && letter.to == *from
+    let is_mail = |letter: &&OurLetter| {
+        letter.dissemination.as_ref() == Some(number) && letter.kind == LetterKind::Dissemination && letter.to == *from
     };
-    let Some(letter) = work.world.letters.iter().find(is_meant) else { return };
+    let may_have_it = || work.addressed(number, from).is_some_and(|one| one.recipient.may_have_it());
+    let is_open = |letter: &&OurLetter| letter.state == LetterState::Uncertain || may_have_it();
+    let Some(letter) = work.world.letters.iter().find(is_mail).filter(is_open) else { return };
     if letter.state == LetterState::Uncertain {
         let because = work.desk.say("letter.answered", &[]);
         work.effect(Effect::SetLetterState { message_id: letter.message_id.clone(), state: LetterState::Sent, because });
@@ -123,15 +123,16 @@ fn own_signature(arrived: &Arrived<'_>, recipient: &Recipient) -> Option<SignedT
 fn confirmation(
     arrived: &Arrived<'_>,
     recipient: &Recipient,
+    sent_at: Option<Timestamp>,
     strict: bool,
-    number: &DisseminationNumber,
     work: &Work<'_>,
+    number: &DisseminationNumber,
 ) -> Result<String, String> {
     let desk = work.desk;
     if trust::is_doubtful(arrived) {
         return Err(desk.say("unproved.doubtful", &[]));
     }
-    let Some(sent_at) = recipient.sent_at else { return Err(desk.say("unproved.not_sent", &[])) };
+    let Some(sent_at) = sent_at else { return Err(desk.say("unproved.not_sent", &[])) };
     let signed = own_signature(arrived, recipient)
         .filter(|signed| signed.signed_at().as_second() >= sent_at.as_second() && !work.world.seen_signatures.contains_key(signed.key()));
     if signed.as_ref().is_some_and(|signed| names(signed, recipient, number, work)) {
@@ -207,17 +208,23 @@ pub fn confirm_by_hand(
     if how.trim().is_empty() {
         return Err(desk.say("refused.say_how", &[]));
     }
-    let is_theirs = |one: &&Dissemination| {
-        !matches!(one.state, DisseminationState::Draft | DisseminationState::AwaitingApproval | DisseminationState::Cancelled)
-            && one.recipients.iter().any(|recipient| recipient.address == *address)
+    let names = |one: &Dissemination| one.recipients.iter().any(|recipient| recipient.address == *address);
+    // What was cancelled may have left before.
+    let has_left = |one: &Dissemination| {
+        one.recipients.iter().any(|recipient| recipient.address == *address && (recipient.has_it() || recipient.may_have_it()))
     };
-    // The newest first of those that this settles: of what was settled before nobody reports anew.
+    // The newest first of those that this settles, what was cancelled last: of what was settled before nobody reports anew.
     let heir = work.survivor(&ticket.number);
-    let all: Vec<&Dissemination> = work.disseminations_of(&heir).filter(is_theirs).collect();
+    let released = |one: &&Dissemination| !matches!(one.state, DisseminationState::Draft | DisseminationState::AwaitingApproval);
+    let (cancelled, others): (Vec<&Dissemination>, Vec<&Dissemination>) =
+        work.disseminations_of(&heir).filter(released).filter(|one| names(one)).partition(|one| one.state == DisseminationState::Cancelled);
+    let stopped = cancelled.last().map(|one| one.number.to_string());
+    let all: Vec<&Dissemination> = cancelled.into_iter().filter(|one| has_left(one)).chain(others).collect();
     let waits =
         |one: &&&Dissemination| one.recipients.iter().any(|recipient| recipient.address == *address && word.settles(recipient.state));
     let Some(mut dissemination) = all.iter().rfind(waits).or(all.last()).map(|one| (*one).clone()) else {
-        return Err(desk.say("refused.no_such_recipient", &[("address", address.as_str())]));
+        let (key, number) = stopped.map_or(("refused.no_such_recipient", String::new()), |number| ("refused.never_left", number));
+        return Err(desk.say(key, &[("address", address.as_str()), ("number", &number)]));
     };
     let number = dissemination.number.to_string();
     let state = if word == Word::Received { RecipientState::Confirmed } else { RecipientState::Handled };

@@ -189,13 +189,18 @@ pub(super) fn state_words(dissemination: &Dissemination, work: &Work<'_>) -> Str
 }
 
 /// What stands for a recipient who is to be sent the mail: before it is agreed to nothing waits to leave.
-pub(super) fn state_of_recipient(state: RecipientState, of: DisseminationState, work: &Work<'_>) -> String {
+/// `may_have_it`: nobody knows whether it has left.
+pub(super) fn state_of_recipient(state: RecipientState, may_have_it: bool, of: DisseminationState, work: &Work<'_>) -> String {
     let key = match (state, of) {
         (RecipientState::Queued, DisseminationState::Draft | DisseminationState::AwaitingApproval) => "dissemination.if_agreed".to_owned(),
-        (RecipientState::Queued, DisseminationState::Cancelled) => "dissemination.not_sent".to_owned(),
+        (RecipientState::Queued | RecipientState::Held, DisseminationState::Cancelled) if may_have_it => {
+            return work.desk.say("dissemination.perhaps_sent_once", &[]);
+        }
+        (RecipientState::Queued | RecipientState::Held, DisseminationState::Cancelled) => "dissemination.not_sent".to_owned(),
         (state, _) => format!("recipient_state.{state}"),
     };
-    work.desk.say(&key, &[])
+    let words = work.desk.say(&key, &[]);
+    if may_have_it { format!("{words} ({})", work.desk.say("dissemination.perhaps_sent", &[])) } else { words }
 }
 
 pub(super) fn recipient_line(recipient: &Recipient, dissemination: &Dissemination, work: &Work<'_>) -> String {
@@ -205,7 +210,9 @@ pub(super) fn recipient_line(recipient: &Recipient, dissemination: &Disseminatio
         (None, true) => "-".to_owned(),
         (None, false) => say("dissemination.signed_only"),
     };
-    let (kind, state) =
-        (say(&format!("recipient_kind.{}", recipient.kind)), state_of_recipient(recipient.state, dissemination.state, work));
+    let (kind, state) = (
+        say(&format!("recipient_kind.{}", recipient.kind)),
+        state_of_recipient(recipient.state, recipient.may_have_it(), dissemination.state, work),
+    );
     format!("{} <{}> · {kind} · {protection} · {state} {}", recipient.name, recipient.address, recipient.because).trim_end().to_owned()
 }

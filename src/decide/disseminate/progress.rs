@@ -13,6 +13,9 @@ use crate::model::ticket::{AtReporter, TicketEvent, TicketNumber};
 /// Recipients that one answer names; of thousands the numbers tell more, and `ticket show` names all.
 const NAMED_MAX: usize = 100;
 
+/// Recipients that the receipt of a cancelling names.
+const LEFT_NAMED_MAX: usize = 20;
+
 /// Who stands so is named first: a person has to look at it.
 const ORDER: [RecipientState; 6] = [
     RecipientState::Held,
@@ -112,10 +115,38 @@ pub(super) fn numbers(dissemination: &Dissemination, work: &Work<'_>) -> String 
     let of = |states: &[RecipientState]| states.iter().filter_map(|state| progress.get(state)).sum::<usize>().to_string();
     let sent = of(&[RecipientState::Sent, RecipientState::Confirmed, RecipientState::Handled]);
     let mut words = work.desk.say("dissemination.progress", &[("sent", &sent), ("all", &of(RecipientState::ALL))]);
-    for state in ORDER.into_iter().filter(|state| *state != RecipientState::Sent) {
-        if let Some(count) = progress.get(&state) {
-            words.push_str(&format!(", {count} {}", state_of_recipient(state, dissemination.state, work)));
+    // Those who stand otherwise but are told by the same words are one number.
+    let mut others: Vec<(String, usize)> = Vec::new();
+    for (state, may_have_it) in
+        ORDER.into_iter().filter(|state| *state != RecipientState::Sent).flat_map(|state| [(state, false), (state, true)])
+    {
+        let stands_so = |one: &&Recipient| (one.state, one.may_have_it()) == (state, may_have_it);
+        let count = dissemination.recipients.iter().filter(stands_so).count();
+        let told = state_of_recipient(state, may_have_it, dissemination.state, work);
+        match others.iter_mut().find(|(other, _)| *other == told) {
+            Some((_, sum)) => *sum += count,
+            None => others.push((told, count)),
         }
     }
+    let others = others.iter().filter(|(_, count)| *count > 0);
+    others.for_each(|(told, count)| words.push_str(&format!(", {count} {told}")));
     words
+}
+
+/// Of what was cancelled: the numbers, and whom it has reached or may have reached, a line each.
+pub(super) fn left_before(dissemination: &Dissemination, work: &Work<'_>) -> Vec<String> {
+    let line = |key: &str, is_meant: fn(&Recipient) -> bool| {
+        let all: Vec<&str> = dissemination.recipients.iter().filter(|one| is_meant(one)).map(|one| one.address.as_str()).collect();
+        let more = all.len().saturating_sub(LEFT_NAMED_MAX);
+        let named = all.into_iter().take(LEFT_NAMED_MAX).collect::<Vec<_>>().join(", ");
+        let rest = work.desk.say("dissemination.more", &[("count", &more.to_string()), ("number", &dissemination.ticket.0)]);
+        let recipients = if more > 0 { format!("{named}, {rest}") } else { named };
+        (!recipients.is_empty()).then(|| work.desk.say(key, &[("recipients", &recipients)]))
+    };
+    let numbers = numbers(dissemination, work);
+    let lines = [
+        line("dissemination.had_left", |one| one.sent_at.is_some() && one.state != RecipientState::Bounced),
+        line("dissemination.had_left_perhaps", Recipient::may_have_it),
+    ];
+    std::iter::once(format!("{}: {numbers}", dissemination.number)).chain(lines.into_iter().flatten()).collect()
 }

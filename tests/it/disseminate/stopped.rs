@@ -8,7 +8,7 @@ use bantuan70::cli::demo::stage::Received;
 use bantuan70::model::contact::ContactKind;
 use bantuan70::model::dissemination::{DisseminationState, RecipientState};
 use bantuan70::model::letter::{LetterKind, LetterState};
-use bantuan70::model::outcome::SendOutcome;
+use bantuan70::model::outcome::{Fault, SendOutcome};
 use bantuan70::model::{Address, Fingerprint};
 use bantuan70::store::{Claim, OutboxId};
 use std::process::Command;
@@ -127,15 +127,108 @@ async fn what_was_stopped_while_it_was_uncertain_is_confirmed_by_who_got_it() {
     }
 }
 
+/// An attempt that ended uncertain is not forgotten by what becomes of the letter afterwards: where it is cancelled, the
+/// receipt says who may have it, and who answers it has it.
+#[tokio::test]
+async fn what_may_have_left_is_remembered_until_it_is_cancelled_and_after() {
+    let later = SendOutcome::Later { reason: "451 later".to_owned(), fault: Fault::Letter };
+    let uncertain = SendOutcome::Uncertain { reason: "the connection broke".to_owned() };
+    for (way, in_list) in [("uncertain", "uncertain"), ("held at the resend", "possible duplicate"), ("put off", "possible duplicate")] {
+        let mut hall = released().await;
+        let (id, _) = letter_of(&hall, LetterKind::Dissemination, RINA);
+        let (siti, _) = letter_of(&hall, LetterKind::Dissemination, SITI);
+        hall.attempt(siti, &later);
+        hall.attempt(id, &uncertain);
+        match way {
+            "held at the resend" => {
+                forget(&hall, RINA);
+                hall.stage.wait(1);
+                hall.stage.play().await.unwrap();
+                assert_eq!(letter_of(&hall, LetterKind::Dissemination, RINA).1, LetterState::Held);
+            }
+            "put off" => {
+                hall.stage.wait(1);
+                hall.attempt(id, &later);
+                assert_eq!(letter_of(&hall, LetterKind::Dissemination, RINA).1, LetterState::Queued);
+                hall.retry(id).unwrap();
+            }
+            _ => {}
+        }
+        assert!(cli(&hall, &["outbox", "list"]).lines().any(|line| line.contains(RINA) && line.contains(in_list)), "{way}");
+        let one = hall.dissemination(1).unwrap();
+        hall.command("ani", &format!("!batal {}", one.number));
+        hall.decide().await;
+        let mails = hall.play().await;
+        let receipt = read_by(&mails, "ani@bssn.test").split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(receipt.contains(&format!("Mungkin sudah keluar sebelum dibatalkan, kepada: {RINA}")), "{way}: {receipt}");
+        assert!(receipt.contains("1 mungkin sudah terkirim, tidak dikirim lagi"), "{way}: {receipt}");
+        assert_eq!(letter_of(&hall, LetterKind::Dissemination, RINA).1, LetterState::Cancelled, "{way}");
+        assert!(hall.outbox().iter().all(|row| row.to != RINA || row.next_at.is_none()), "{way}");
+        let page = cli(&hall, &["ticket", "show", &one.ticket.0]);
+        assert!(page.contains("1 may have been sent") && !page.contains("queued"), "{way}: {page}");
+
+        // Of a mail that surely did not leave nothing is confirmed.
+        hall.command("ani", &format!("!tiket {}\n!konfirmasi {SITI}\nLewat telepon.", one.ticket));
+        let refusal = read_by(&hall.play().await, "ani@bssn.test");
+        let refusal = refusal.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(refusal.contains(&format!("dibatalkan sebelum surelnya kepada {SITI} keluar")), "{way}: {refusal}");
+        if way == "put off" {
+            hall.command("ani", &format!("!tiket {}\n!konfirmasi {RINA}\nLewat telepon.", one.ticket));
+        } else {
+            let message_id = one.recipients.iter().find(|one| one.address.as_str() == RINA).unwrap().message_id.clone().unwrap();
+            let confirm = [header(RINA, &message_id, "u1@bank.example"), "\nDITERIMA.\n".to_owned()].concat();
+            hall.stage.deliver(&crlf(confirm.as_bytes())).unwrap();
+        }
+        let heard = read_by(&hall.play().await, "ani@bssn.test");
+        assert_eq!(hall.state_of(1, RINA).0, RecipientState::Confirmed, "{way}: {heard}");
+        assert!(!heard.contains("belum terbukti"), "{way}: {heard}");
+        assert_eq!(hall.stage.daemon.store.audit_verify().unwrap().problems, [""; 0]);
+    }
+}
+
+/// A mail that is under way when its dissemination is cancelled is the last attempt: what it may have done is told, and
+/// it is not sent again.
+#[tokio::test]
+async fn what_is_under_way_when_it_is_cancelled_is_told_and_not_sent_again() {
+    let outcomes = [
+        (
+            SendOutcome::Uncertain { reason: "the connection broke".to_owned() },
+            "mungkin sudah keluar (the connection broke)",
+            LetterState::Cancelled,
+        ),
+        (SendOutcome::Sent { reply: "250 taken".to_owned() }, "dan sudah keluar", LetterState::Sent),
+        (SendOutcome::Later { reason: "451 later".to_owned(), fault: Fault::Letter }, "", LetterState::Cancelled),
+    ];
+    for (outcome, words, state) in outcomes {
+        let mut hall = released().await;
+        let (id, _) = letter_of(&hall, LetterKind::Dissemination, RINA);
+        let number = hall.dissemination(1).unwrap().number;
+        let queued = hall.claimed(id);
+        hall.command("ani", &format!("!batal {number}"));
+        hall.decide().await;
+        hall.settled(&queued, &outcome);
+        assert_eq!(letter_of(&hall, LetterKind::Dissemination, RINA).1, state, "{outcome:?}");
+        hall.stage.wait(1);
+        let mails = hall.play().await;
+        assert!(to(&mails, RINA).is_empty(), "{outcome:?}");
+        let heard = read_by(&mails, "ani@bssn.test").split_whitespace().collect::<Vec<_>>().join(" ");
+        let told = format!("sedang dikirim ketika {number} dibatalkan");
+        assert_eq!(heard.contains(&told) && heard.contains(words), !words.is_empty(), "{outcome:?}: {heard}");
+        assert!(!hall.history(1).trim_end().ends_with("dengan Message-ID yang sama"), "{outcome:?}");
+    }
+}
+
+/// The program beside the daemon.
+fn cli(hall: &Hall, arguments: &[&str]) -> String {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_bantuan70")).arg("--config").arg(&hall.stage.config_file).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
 /// `outbox cancel`, as a person runs it beside the daemon.
 fn cancel(hall: &Hall, id: OutboxId) {
-    let output = Command::new(env!("CARGO_BIN_EXE_bantuan70"))
-        .arg("--config")
-        .arg(&hall.stage.config_file)
-        .args(["outbox", "cancel", &id.to_string()])
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    cli(hall, &["outbox", "cancel", &id.to_string()]);
 }
 
 #[tokio::test]

@@ -278,6 +278,7 @@ fn dissemination(serial: u32, begins: Timestamp, now: Timestamp, chance: &mut Ch
                 message_id: None,
                 sent_at: left.then(|| hours(created_at, 1)),
                 reminders: 0,
+                may_have_left: false,
             }
         })
         .collect();

@@ -54,6 +54,7 @@ fn world(state: State, days: i64) -> Snapshot {
         message_id: Some(DISSEMINATION_ID.to_owned()),
         sent_at: Some(now()),
         reminders: 0,
+        may_have_left: false,
     };
     let dissemination = Dissemination {
         number: DisseminationNumber::new(2026, 1),
