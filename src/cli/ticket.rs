@@ -4,6 +4,7 @@ mod misp;
 
 use super::listing::{Desk, cell, escaped, escaped_lines, not_found, open, print_fields, print_json, print_rows, row_count};
 use super::{Common, Exit, Failure, Outcome, print};
+use crate::extract::indicator::beside_unicode;
 use crate::model::dissemination::{DisseminationState, RecipientState};
 use crate::model::ticket::{Direction, State};
 use crate::model::{Address, Category, InboxId};
@@ -190,6 +191,7 @@ fn show(common: &Common, desk: &Desk, number: &str) -> Outcome {
         print(format!("attachment   {} ({}, {} bytes) {}", escaped(&name), escaped(&file.media_type), file.bytes, file.sha256))?;
     }
     for (kind, values) in &page.indicators {
+        let values = if kind == "domains" { beside_unicode(values.iter().map(String::as_str)) } else { values.clone() };
         values.iter().try_for_each(|value| print(format!("{kind:12} {}", escaped(value))))?;
     }
     show_disseminations(&page)?;

@@ -21,7 +21,7 @@ use acknowledge::{About, Answer, acknowledge, answer, language_of};
 use notice::{judged, notice_new};
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use notice::{attachment_lines, defanged, enclosure, enclosures, evidence_lines, reasons};
+pub use notice::{attachment_lines, defanged, enclosure, enclosures, evidence_lines, indicators, reasons};
 pub use odd::lines as damage_lines;
 pub use said::{quoted, said, stored};
 

@@ -84,6 +84,20 @@ expressions! {
     CVE = r"(?i)(?-u:\b)CVE[ _:\-\u{2010}-\u{2015}]{0,2}((?:199|20[0-9])[0-9])[ _\-\u{2010}-\u{2015}]([0-9]{4,7})(?-u:\b)";
 }
 
+/// Domains for people's eyes: an internationalised name once, its A-label (RFC 5890 §2.3.2.1) with the Unicode
+/// form beside it, since the two stand far apart in a sorted list and either alone deceives or tells nothing.
+#[must_use]
+pub fn beside_unicode<'a>(domains: impl Iterator<Item = &'a str> + Clone) -> Vec<String> {
+    let unicode = |domain: &str| domain.split('.').any(|label| label.starts_with("xn--")).then(|| idna::domain_to_unicode(domain).0);
+    let listed: BTreeSet<&str> = domains.clone().collect();
+    let told: BTreeSet<String> = domains.clone().filter_map(unicode).collect();
+    let shown = |domain: &str| match unicode(domain) {
+        Some(unicode) if listed.contains(unicode.as_str()) => format!("{domain} ({unicode})"),
+        _ => domain.to_owned(),
+    };
+    domains.filter(|domain| domain.is_ascii() || !told.contains(*domain)).map(shown).collect()
+}
+
 impl Collector {
     /// A collector that leaves out the centre's own domain.
     #[must_use]
@@ -351,6 +365,9 @@ mod tests {
         let mut collector = Collector::new(None);
         collector.read("http://pаypal.com/ dan paypal.com");
         assert_eq!(collector.mixed_script.len(), 1);
+        let shown = beside_unicode(collector.found.domains.iter().map(String::as_str));
+        assert_eq!(shown, ["paypal.com", "xn--pypal-4ve.com (p\u{430}ypal.com)"]);
+        assert_eq!(beside_unicode(["b.example", "xn--a.example"].into_iter()), ["b.example", "xn--a.example"]);
     }
 
     #[test]

@@ -44,7 +44,7 @@ impl Expressions {
     /// # Errors
     /// What is wrong with it, in one line.
     pub fn add(&mut self, written: &str) -> Result<ExpressionId, String> {
-        let regex = build(written).map_err(|error| format!("regex: {}", error.to_string().lines().last().unwrap_or_default().trim()))?;
+        let regex = build(written).map_err(|error| fault(&error))?;
         self.all.push(Expression { regex, written: written.to_owned(), member: None });
         Ok(self.all.len() - 1)
     }
@@ -79,6 +79,26 @@ impl Expressions {
         }
         regex.find(text).map(|found| (found.start(), found.end()))
     }
+}
+
+/// What is wrong with an expression, and what to do.
+fn fault(error: &regex::Error) -> String {
+    if matches!(error, regex::Error::CompiledTooBig(_)) {
+        return "is too large once its repetitions are written out; make it smaller: fewer or smaller numbers in {…}".to_owned();
+    }
+    let told = error.to_string();
+    let last = told.lines().last().unwrap_or_default().trim();
+    let reason = last.strip_prefix("error: ").unwrap_or(last);
+    let remedy = match reason {
+        "unclosed group" => "; close the bracket with ), or write \\( where the sign itself is meant",
+        "unopened group" => "; open the bracket with (, or write \\) where the sign itself is meant",
+        "unclosed character class" => "; close it with ], or write \\[ where the sign itself is meant",
+        "repetition operator missing expression" => {
+            "; what is repeated stands before the sign; write \\ before it where the sign itself is meant"
+        }
+        _ => "",
+    };
+    format!("{reason}{remedy}")
 }
 
 fn build(written: &str) -> Result<regex::Regex, regex::Error> {

@@ -59,8 +59,15 @@ fn words(rules: &RuleSet, facts: &Facts<'_>, (set, places): (u32, Places), at_le
     }
     match hits().next() {
         Some(elsewhere) => format!("of {wanted} there is {}, where `in` does not look", saw(facts, elsewhere)),
-        None => format!("of {wanted} none is there {}", of(places)),
+        None => format!("of {wanted} none is there {}{}", of(places), comma_hint(wanted)),
     }
+}
+
+/// Commas inside the quotes of one phrase look like a list and are none.
+fn comma_hint(written: &str) -> String {
+    let phrase = written.split("\", \"").map(|phrase| phrase.trim_matches('"')).find(|phrase| phrase.contains(','));
+    let parted = phrase.map(|phrase| phrase.split(',').map(|part| format!("\"{}\"", part.trim())).collect::<Vec<_>>().join(", "));
+    parted.map(|parted| format!("; each phrase wants its own quotes: {parted}")).unwrap_or_default()
 }
 
 /// The words of a set as its author wrote them.

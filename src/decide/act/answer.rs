@@ -32,10 +32,7 @@ pub(super) fn status(job: &mut Job<'_>, work: &mut Work<'_>) -> Result<String, S
     let left_out = work.desk.say("done.not_enclosed", &[("number", &ticket.number.0)]);
     list(&mut fields, "attachments", work.world.attachments.iter().cloned().chain((files < all).then_some(left_out)));
     job.answer_enclosures.clone_from(&work.world.files);
-    let is_link = |kind: &str| !matches!(kind, "hashes" | "cves");
-    let indicators = work.world.indicators.iter();
-    let indicators = indicators.map(|(kind, value)| if is_link(kind) { report::defanged(value) } else { value.clone() });
-    list(&mut fields, "indicators", indicators);
+    list(&mut fields, "indicators", report::indicators(&work.world.indicators));
     if let Some(opening) = job.arrived.opening {
         // The rules may have changed since; the timeline has the reasons of that day.
         if opening.found.category == ticket.category {

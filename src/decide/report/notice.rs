@@ -5,6 +5,7 @@ use crate::decide::letters::{self, list, text, words};
 use crate::decide::work::Work;
 use crate::decide::{Arrived, Desk, trust};
 use crate::extract::document::FORM_IN_TEXT;
+use crate::extract::indicator::beside_unicode;
 use crate::mail::template::TemplateName;
 use crate::model::Document;
 use crate::model::effect::Effect;
@@ -121,8 +122,10 @@ const INDICATOR_LINES_MAX: usize = 100;
 /// Indicators for people's eyes: defanged, so that no mail program makes a link of what a victim clicked.
 fn indicator_lines(arrived: &Arrived<'_>) -> Vec<String> {
     let found = &arrived.told.indicators;
-    let links = found.urls.iter().chain(&found.domains).chain(&found.ips).chain(&found.emails);
-    let mut lines: Vec<String> = links.map(|link| defanged(link)).chain(found.hashes.iter().chain(&found.cves).cloned()).collect();
+    let kinds = [("urls", &found.urls), ("domains", &found.domains), ("ips", &found.ips), ("emails", &found.emails)];
+    let kinds = kinds.into_iter().chain([("hashes", &found.hashes), ("cves", &found.cves)]);
+    let all: Vec<_> = kinds.flat_map(|(kind, values)| values.iter().map(move |value| (kind, value))).collect();
+    let mut lines = indicators(&all);
     // Past a hundred the list is evidence to be exported, not something to be read in a mail.
     let more = lines.len().saturating_sub(INDICATOR_LINES_MAX);
     if more > 0 {
@@ -130,6 +133,19 @@ fn indicator_lines(arrived: &Arrived<'_>) -> Vec<String> {
         lines.push(format!("… (+{more})"));
     }
     lines
+}
+
+/// Indicators with the kind of each, for people's eyes.
+#[must_use]
+pub fn indicators<K: AsRef<str>, V: AsRef<str>>(all: &[(K, V)]) -> Vec<String> {
+    let domains = all.iter().filter(|(kind, _)| kind.as_ref() == "domains").map(|(_, domain)| domain.as_ref());
+    let mut domains = Some(beside_unicode(domains));
+    let shown = |(kind, value): &(K, V)| match kind.as_ref() {
+        "domains" => domains.take().unwrap_or_default().iter().map(|domain| defanged(domain)).collect(),
+        "hashes" | "cves" => vec![value.as_ref().to_owned()],
+        _ => vec![defanged(value.as_ref())],
+    };
+    all.iter().flat_map(shown).collect()
 }
 
 /// A link that no mail program makes one of.
@@ -158,4 +174,21 @@ pub fn evidence_lines(arrived: &Arrived<'_>, work: &Work<'_>) -> Vec<String> {
         format!("{}: {told}", document.word())
     };
     arrived.evidence.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn m15_a_domain_stands_once_with_both_of_its_forms_and_is_no_link() {
+        let found = [
+            ("domains", "p\u{430}ypal.com"),
+            ("domains", "xn--pypal-4ve.com"),
+            ("urls", "https://p\u{430}ypal.com/a"),
+            ("cves", "CVE-2026-1"),
+        ];
+        let shown = indicators(&found);
+        assert_eq!(shown, ["xn--pypal-4ve[.]com (p\u{430}ypal[.]com)", "hxxps://p\u{430}ypal[.]com/a", "CVE-2026-1"]);
+    }
 }

@@ -75,10 +75,7 @@ impl Compiler<'_> {
             all.push(Condition::Near { sets: sets.map_err(under("near"))?, within, ordered, places });
         }
         if let Some(text) = &raw.regex {
-            let expression = self
-                .expressions
-                .add(text.get_ref())
-                .map_err(|reason| reason.trim_start_matches("regex: ").trim_start_matches("error: ").to_owned());
+            let expression = self.expressions.add(text.get_ref());
             let expression = expression.and_then(|expression| looks_for_something(text.get_ref()).map(|()| expression));
             let expression = expression.map_err(Fault::at(text)).map_err(under("regex"))?;
             all.push(Condition::Regex { expression, written: text.get_ref().as_str().into(), places });

@@ -214,6 +214,14 @@ fn name(table: &DeTable<'_>) -> Option<String> {
 
 /// What is no TOML: read off the line, since there is nothing else.
 fn written(source: &Source, at: usize, message: &str) -> RulesError {
+    let elsewhere = match message {
+        _ if message.starts_with("unclosed array,") => open_list(source, at),
+        _ if message.starts_with("duplicate key") => single_bracket(source, at),
+        _ => None,
+    };
+    if let Some((line, reason)) = elsewhere {
+        return RulesError { file: source.name.clone(), line, reason };
+    }
     let number = source.line(at);
     let line = source.text.lines().nth(number.saturating_sub(1)).unwrap_or_default();
     let key = line.split_once(['=', ':']).map(|(key, _)| key.trim().trim_matches(['"', '\''])).unwrap_or_default();
@@ -241,9 +249,32 @@ fn written(source: &Source, at: usize, message: &str) -> RulesError {
     } else {
         message.to_owned()
     };
-    let rule = rule_above(source, number).map(|id| format!("rule '{id}': ")).unwrap_or_default();
+    let rule = rule_named(source, number);
     let key = if is_key && !reason.starts_with(key) { format!("{key}: ") } else { String::new() };
     source.error(at, format!("{rule}{key}{reason}"))
+}
+
+/// The list that is open where the file ends: its line, and what to do.
+fn open_list(source: &Source, at: usize) -> Option<(usize, String)> {
+    let above: Vec<&str> = source.text.lines().take(source.line(at)).collect();
+    let key = |line: &&str| {
+        let (key, value) = line.split_once('=')?;
+        value.trim_start().starts_with('[').then(|| key.trim().to_owned())
+    };
+    let index = above.iter().rposition(|line| key(line).is_some())?;
+    let key = above.get(index).and_then(key)?;
+    Some((index + 1, format!("{}{key}: the list is not closed; end it with ]", rule_named(source, index + 1))))
+}
+
+/// A table of which there are many that was begun with one bracket, and stands here with two.
+fn single_bracket(source: &Source, at: usize) -> Option<(usize, String)> {
+    let head = |index: usize| source.text.lines().nth(index).map(|line| line.split('#').next().unwrap_or_default().trim());
+    let number = source.line(at);
+    let table = head(number.saturating_sub(1))?.trim_matches(['[', ']']);
+    let single = format!("[{table}]");
+    let is_many = matches!(table, "rule" | "test");
+    let first = (0..number).find(|index| is_many && head(*index).is_some_and(|line| line == single))? + 1;
+    Some((first, format!("{table}: there may be many of these: write [[{table}]], with two brackets on each side")))
 }
 
 /// `0,5` behind a `=`, as it stands.
@@ -268,6 +299,11 @@ fn twice(source: &Source, at: usize) -> String {
     let is_table = source.text.lines().nth(above.len()).is_some_and(|line| line.trim_start().starts_with('['));
     let remedy = if is_table { "put all of it under one" } else { "keep one, and begin a further rule with [[rule]]" };
     format!("{key} stands twice{first}; {remedy}")
+}
+
+/// The beginning of what is said of a line of a rule.
+fn rule_named(source: &Source, line: usize) -> String {
+    rule_above(source, line).map(|id| format!("rule '{id}': ")).unwrap_or_default()
 }
 
 /// The name of the rule that a line is part of.

@@ -265,7 +265,31 @@ fn each_mistake_is_told_with_its_line_its_rule_its_key_and_the_remedy() {
             "{ regex = '[0-9]*' }",
             "7: rule 'x': when.regex: '[0-9]*' fits every text, an empty one too; write what must stand there",
         ),
-        (r#"{ any = ["virus"] }"#, "{ regex = '(' }", "7: rule 'x': when.regex: unclosed group"),
+        (
+            r#"{ any = ["virus"] }"#,
+            "{ regex = '(' }",
+            r"7: rule 'x': when.regex: unclosed group; close the bracket with ), or write \( where the sign itself is meant",
+        ),
+        (
+            r#"{ any = ["virus"] }"#,
+            "{ regex = 'apk)' }",
+            r"7: rule 'x': when.regex: unopened group; open the bracket with (, or write \) where the sign itself is meant",
+        ),
+        (
+            r#"{ any = ["virus"] }"#,
+            "{ regex = '(?:x{1000}){1000}' }",
+            "7: rule 'x': when.regex: is too large once its repetitions are written out; make it smaller: fewer or smaller numbers in {…}",
+        ),
+        (
+            r#"examples = ["hp kena virus"]"#,
+            "examples = [\n\"hp kena virus\",\n",
+            "8: rule 'x': examples: the list is not closed; end it with ]",
+        ),
+        (
+            "[[rule]]\n",
+            "[rule]\nid = \"w\"\n\n[[rule]] # yang kedua\n",
+            "1: rule: there may be many of these: write [[rule]], with two brackets on each side",
+        ),
         (
             r#"{ any = ["virus"] }"#,
             r#"{ regex = "\d+" }"#,
@@ -500,6 +524,10 @@ fn an_example_that_does_not_come_out_is_told_with_the_condition_that_failed() {
     let begins = "rules/x.toml:8: rule x: does not fire on this example: \"surat undangan dari kurir …\": ";
     for (when, wanted) in [
         (r#"{ any = ["virus", "trojan*"] }"#, r#"of "virus", "trojan*" none is there (looked at: subject, new, quoted, attachment)"#),
+        (
+            r#"{ any = ["apk jahat, trojan", "virus"] }"#,
+            r#"of "apk jahat, trojan", "virus" none is there (looked at: subject, new, quoted, attachment); each phrase wants its own quotes: "apk jahat", "trojan""#,
+        ),
         (r#"{ all = ["kurir", "apk"] }"#, r#"of "apk" none is there (looked at: subject, new, quoted, attachment)"#),
         (r#"{ any = ["kurir", "apk", "paket"], at_least = 2 }"#, r#"at_least: 1 of the 2 wanted words are there: new 1: "kurir""#),
         (r#"{ any = ["kurir"], none = ["undangan"] }"#, r#"what must not be there is there: new 1: "undangan""#),
