@@ -274,7 +274,9 @@ pub(super) fn verdict(rules: &RuleSet, facts: &Facts<'_>, holding: &[Holding<'_>
     } else if is_harm(best) && !is_told(rules, holding, best) {
         Some(Unsure::LikenessAlone)
     } else if best == Category::Spam
-        && (beside::is_only_passed_on(rules, facts, skip) || beside::tells_of_incident(rules, facts, holding, skip))
+        && (speaks_against(holding)
+            || beside::is_only_passed_on(rules, facts, skip)
+            || beside::tells_of_incident(rules, facts, holding, skip))
     {
         Some(Unsure::BesideAdvertising)
     } else {
@@ -286,6 +288,11 @@ pub(super) fn verdict(rules: &RuleSet, facts: &Facts<'_>, holding: &[Holding<'_>
     let is_clear = score >= decision.clear_spam_score && margin >= decision.clear_spam_margin;
     let is_clear_spam = category == Category::Spam && is_clear && says_so();
     Verdict { category, unsure, score, margin, is_automatic, is_clear_spam }
+}
+
+/// Whether a rule says that the mail is no advertising, however much in it is.
+fn speaks_against(holding: &[Holding<'_>]) -> bool {
+    holding.iter().any(|one| one.counts_for(Category::Spam) && one.adds < 0.0 && !is_likeness(&one.rule.id))
 }
 
 /// Whether an incident is told of, and not only a mail of that kind sounded like.

@@ -359,6 +359,70 @@ fn a_report_with_advertising_beside_it_opens_a_ticket() {
 }
 
 #[test]
+fn a_sentence_of_a_person_beside_advertising_opens_a_ticket() {
+    let shop = "Diskon 70%! Promo terbatas, gratis ongkir. Pesan sekarang via WA 0800-111. Klik https://toko.example untuk order.";
+    let offer = "We offer SEO services, guaranteed first page ranking, backlinks, discount 50%. Reply for a quote. Unsubscribe here.";
+    let profit = "Double your bitcoin today! Guaranteed profit. Join now.";
+    for advert in [shop, offer, profit] {
+        assert!(assessed("Penawaran", advert).is_clear_spam, "{advert}");
+        for told in [
+            "gara2 pencet itu tabungan ibu kosong",
+            "bohong semua ini, duitku lenyap",
+            "ketipu nih",
+            "pesanannya belum datang juga sampe skrg",
+            "kakak saya sudah setor 90 juta, grupnya lalu bubar",
+            "mertua terlanjur klik",
+            "kok ini nongol di laman kecamatan kami",
+            "this showed up on our school homepage last night",
+            "my uncle sent them his savings",
+            "they now have our password, what do we do",
+            "tolong ditutup",
+            "Ini beneran gak?",
+            "akun toko saya yang hilang itu dipakai dia",
+        ] {
+            for text in
+                [format!("{advert} {told}"), format!("{told}. {advert}"), format!("{advert}\n\n{told}"), format!("{told}\n{advert}")]
+            {
+                let found = assessed("Penawaran", &text);
+                assert!(!found.is_clear_spam && found.category != Category::Spam, "{text}: {:?}", found.scores);
+            }
+        }
+        for subject in ["mohon bantuannya", "Minta tolong", "tolong dilacak"] {
+            assert!(!assessed(subject, advert).is_clear_spam, "{subject}: {advert}");
+        }
+    }
+}
+
+#[test]
+fn a_question_about_the_advertisement_that_the_subject_names_opens_a_ticket() {
+    for body in [
+        "Selamat pagi, tolong diperiksa apakah promo tersebut benar dari bank kami, terima kasih.",
+        "Rekan dari bagian umum menerima kabar promo semacam itu pagi ini lewat surat.",
+    ] {
+        let found = assessed("Promo diskon 50% daftar sekarang kuota terbatas", body);
+        assert!(!found.is_clear_spam && found.category != Category::Spam, "{body}: {:?}", found.scores);
+    }
+}
+
+#[test]
+fn gambling_beside_the_address_of_a_public_site_is_never_clear_spam() {
+    let slot = "SLOT GACOR HARI INI! Deposit 10rb bonus new member 100%. Daftar di https://gacor.example link alternatif maxwin.";
+    assert!(assessed("slot", slot).is_clear_spam);
+    for site in
+        ["https://disdik.kabcontoh.go.test/slot-gacor", "https://sukamaju.desa.id/x", "smp1.sch.id", "http://fmipa.kampus.ac.id/jurnal/"]
+    {
+        for text in [format!("{site}\n\n{slot}"), format!("{slot} {site}")] {
+            let found = assessed("slot", &text);
+            let is_named = found.category == Category::WebDefacement || found.is_unsure;
+            assert!(is_named && !found.is_clear_spam, "{text}: {:?}", found.scores);
+        }
+    }
+    for imitation in ["https://kabcontoh-go-id.example/slot", "https://smp.sch.id.gacor.example/"] {
+        assert!(assessed("slot", &format!("{slot} {imitation}")).is_clear_spam, "{imitation}");
+    }
+}
+
+#[test]
 fn who_tells_of_several_incidents_in_few_words_is_no_advertising_and_who_sells_against_them_is() {
     let adverts = [
         "Kami menawarkan layanan perlindungan dari ransomware, phishing, DDoS dan kebocoran data. Diskon 50%, hubungi sales kami untuk brosur, pesan sekarang, promo terbatas.",

@@ -2,7 +2,7 @@
 //! the sender's window. By its score such a mail is advertising, and advertising that speaks of
 //! incidents looks the same. So what stands between the advertising is read by itself.
 
-use super::{Holding, cover, holding, is_harm, is_likeness, scores};
+use super::{Holding, cover, holding, is_harm, is_likeness, scores, speaks_against};
 use crate::mail::Mail;
 use crate::mail::field::visible;
 use crate::model::Category;
@@ -91,33 +91,38 @@ impl Passage {
 }
 
 /// What was read beside the advertising of a mail whose best category is spam, for a person; `None` where nothing
-/// stands beside it.
+/// stands beside it, or where a rule says why it is none.
 pub(in crate::rules) fn passage(rules: &RuleSet, facts: &Facts<'_>, all: &[Holding<'_>]) -> Option<Passage> {
     if is_only_passed_on(rules, facts, &[]) {
         let new = facts.mail.text.new.as_str();
         let own = if says_something(new) { new } else { without_marks(&facts.mail.subject) };
         return Some(Passage::new(ReadsAs::PassedOn, None, own));
     }
-    told_beside(rules, facts, all, &[]).filter(|passage| says_something(&passage.text))
+    let is_shown = |passage: &Passage| says_something(&passage.text) && (passage.reads_as != ReadsAs::Nothing || !speaks_against(all));
+    told_beside(rules, facts, all, &[]).filter(is_shown)
 }
 
 /// The passage that decides, or the longest of those that were read.
 fn told_beside(rules: &RuleSet, facts: &Facts<'_>, all: &[Holding<'_>], skip: &[&str]) -> Option<Passage> {
     let adverts = || all.iter().filter(|one| one.rule.category == Some(Category::Spam) && one.tells()).flat_map(|one| &one.hits);
     let text = facts.texts.get(NEW).map_or("", |text| text);
+    let words_in = |wanted: &[usize]| -> BTreeSet<&str> {
+        adverts()
+            .filter(|hit| wanted.contains(&hit.place))
+            .filter_map(|hit| facts.texts.get(hit.place)?.get(hit.start as usize..hit.end as usize))
+            .filter(|word| !word.is_empty())
+            .collect()
+    };
     // A word of both is told of the subject alone.
-    let words: BTreeSet<&str> = adverts()
-        .filter(|hit| matches!(hit.place, SUBJECT | NEW))
-        .filter_map(|hit| facts.texts.get(hit.place)?.get(hit.start as usize..hit.end as usize))
-        .filter(|word| !word.is_empty())
-        .collect();
+    let words = words_in(&[SUBJECT, NEW]);
     let subject = if adverts().any(|hit| hit.place == SUBJECT) { "" } else { facts.mail.subject.as_str() };
     let pieces = pieces(text, &words);
     let told = pieces.iter().find_map(|piece| Some((incident(rules, facts, subject, piece, skip)?, piece)));
     if let Some((category, piece)) = told {
         return Some(Passage::new(ReadsAs::Report, Some(category), piece));
     }
-    let rest = rest(text, &words);
+    // A question about the advertisement in the subject names it by its words.
+    let rest = rest(text, &words_in(&[NEW]));
     if is_letter(rules, facts, subject, &rest, skip) {
         return Some(Passage::new(ReadsAs::Letter, None, &rest));
     }
