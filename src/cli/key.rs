@@ -43,7 +43,7 @@ enum Verb {
         /// OpenPGP certificates, armored or binary, one a file
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
-        /// Pin it to this contact; the contact must then be verified again
+        /// Pin it to this contact, who must then be verified again; without this it is stored and used for nobody
         #[arg(long, value_name = "ADDRESS", value_parser = super::ticket::address)]
         contact: Option<Address>,
     },
@@ -229,6 +229,9 @@ fn import(config: &Config, files: &[PathBuf], contact: Option<&Address>, now: Ti
             }
         }
         print(format_args!("{fingerprint} {}", escaped(certificate.user_ids().first().map_or("", String::as_str))))?;
+    }
+    if contact.is_none() {
+        eprintln!("bantuan70: stored, and pinned to nobody: 'key import FILE --contact ADDRESS' pins it to a contact");
     }
     Ok(Exit::Done)
 }

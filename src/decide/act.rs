@@ -286,8 +286,12 @@ fn run(job: &mut Job<'_>, work: &mut Work<'_>) -> Result<Vec<String>, Vec<String
     }
     // The rest is tried all the same: whoever mends the mail wants to know of everything at once.
     let mut results = Vec::new();
-    for line in &order.lines {
+    for (n, line) in order.lines.iter().enumerate() {
         let Ok(command) = &line.command else { continue };
+        if let Some(key) = contradiction(command, order.lines.iter().take(n)) {
+            wrong.push(format!("{} → {}", line.typed, work.desk.say(key, &[])));
+            continue;
+        }
         match one(command, job, work) {
             // What !tiket names is the head of the receipt.
             Ok(_) if matches!(command, Command::Ticket(_)) => {}
@@ -310,6 +314,20 @@ fn run(job: &mut Job<'_>, work: &mut Work<'_>) -> Result<Vec<String>, Vec<String
         work.event(&number, job.by(), TicketEvent::Touched, detail);
     }
     Ok(results)
+}
+
+/// What is wrong with a command on a release for the sake of the commands above it: said twice, or agreement and
+/// cancelling of one release in one mail, of which nobody can tell which is meant.
+fn contradiction<'l>(command: &Command, above: impl Iterator<Item = &'l Line>) -> Option<&'static str> {
+    above.filter_map(|line| line.command.as_ref().ok()).find_map(|other| match (other, command) {
+        (Command::Approve(..), Command::Approve(..)) | (Command::Cancel(_), Command::Cancel(_)) if other == command => {
+            Some("fault.repeated")
+        }
+        (Command::Approve(one, _), Command::Cancel(two)) | (Command::Cancel(one), Command::Approve(two, _)) if one == two => {
+            Some("fault.agrees_and_cancels")
+        }
+        _ => None,
+    })
 }
 
 /// A later command of the mail raised the mark above what an earlier one said to the reporter, as a merger does: the

@@ -4,7 +4,8 @@
 use super::attacks::header;
 use super::{Hall, read_by, to};
 use crate::harness::gpg::crlf;
-use bantuan70::cli::demo::stage::Actor;
+use bantuan70::cli::demo::stage::{Actor, Received};
+use bantuan70::model::Address;
 use bantuan70::model::contact::ContactKind;
 use bantuan70::model::dissemination::{DisseminationState, RecipientState};
 use bantuan70::model::letter::LetterState;
@@ -24,6 +25,31 @@ async fn reported(hall: &mut Hall, mark: &str) -> String {
 fn draft(hall: &mut Hall, mark: &str, targets: &str) {
     let text = format!("!tiket BANTUAN70-{}-000001\n!tlp {mark}\n!diseminasi {targets}\nBlokir alamat itu.", hall.year);
     hall.command("ani", &text);
+}
+
+/// Asked anew, the request tells whom it would reach as things stand then.
+#[tokio::test]
+async fn what_was_mended_since_the_draft_is_not_told_as_an_obstacle_when_agreement_is_asked_anew() {
+    const WOULD_NOT: &str = "tidak akan sampai kepada siapa pun";
+    let mut hall = Hall::new("");
+    hall.keyed_contact(RINA, ContactKind::Person);
+    let fingerprint = hall.stage.actor(RINA).unwrap().fingerprint.clone().unwrap();
+    let rina = Address::parse(RINA).unwrap();
+    let ends = |hall: &Hall, at| hall.stage.daemon.store.pin_certificate(&rina, &fingerprint, at, "test", hall.now()).unwrap();
+    ends(&hall, Some(hall.now()));
+    let acknowledgement = reported(&mut hall, "TLP:AMBER").await;
+    draft(&mut hall, "GREEN", RINA);
+    let words = |mails: &[Received]| read_by(mails, "budi@bssn.test").split_whitespace().collect::<Vec<_>>().join(" ");
+    let asked = hall.play().await;
+    assert!(words(&asked).contains(WOULD_NOT), "{}", words(&asked));
+    let before = hall.agreement(1);
+    ends(&hall, None);
+    hall.report("TLP:RED\n\nIni catatan servernya.", Some(acknowledgement));
+    hall.play().await;
+    hall.command("budi", &before);
+    let asked = hall.play().await;
+    assert!(words(&asked).contains(&hall.agreement(1)) && !words(&asked).contains(WOULD_NOT), "{}", words(&asked));
+    assert_eq!(hall.state_of(1, RINA).0, RecipientState::Queued);
 }
 
 #[tokio::test]

@@ -218,6 +218,27 @@ async fn what_is_under_way_when_it_is_cancelled_is_told_and_not_sent_again() {
     }
 }
 
+/// Of two lines on one release that say the same, or the contrary, nothing is carried out, and the receipt says why.
+#[tokio::test]
+async fn lines_on_one_release_that_repeat_or_contradict_each_other_are_refused() {
+    let mut hall = Hall::new("");
+    hall.keyed_contact(RINA, ContactKind::Person);
+    hall.command("ani", &format!("!tlp AMBER+STRICT\n!diseminasi {RINA}\nUntuk bantuan70@bssn.test."));
+    hall.play().await;
+    let (agreement, cancelling) = (hall.agreement(1), format!("!batal {}", hall.dissemination(1).unwrap().number));
+    let mails = [
+        (format!("{agreement}\n{agreement}"), "sama dengan baris di atasnya"),
+        (format!("{agreement}\n{cancelling}"), "disetujui dan dibatalkan dalam satu surel"),
+        (format!("{cancelling}\n{agreement}"), "disetujui dan dibatalkan dalam satu surel"),
+    ];
+    for (text, reason) in mails {
+        hall.command("budi", &text);
+        let receipt = read_by(&hall.play().await, "budi@bssn.test").split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(receipt.contains(reason) && !receipt.contains("tidak dapat diproses lagi"), "{text}: {receipt}");
+        assert_eq!(hall.dissemination(1).unwrap().state, DisseminationState::AwaitingApproval, "{text}");
+    }
+}
+
 /// The program beside the daemon.
 fn cli(hall: &Hall, arguments: &[&str]) -> String {
     let output =
