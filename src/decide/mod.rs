@@ -30,10 +30,10 @@ use crate::model::effect::{Decision, Effect, Filing, MailKind};
 use crate::model::policy::{Person, Policy};
 use crate::model::snapshot::{Question, Snapshot};
 use crate::model::ticket::TicketNumber;
-use crate::model::{Address, Damage, InboxId};
+use crate::model::{Address, Category, Damage, InboxId};
 use crate::openpgp::open::Opened;
 use crate::rules::explain::{self, Explanation};
-use crate::rules::{Assessment, RuleSet};
+use crate::rules::{Assessment, RuleSet, assess};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -219,8 +219,8 @@ fn decide_by_kind(arrived: &Arrived<'_>, world: &Snapshot, desk: Desk<'_>) -> De
         MailKind::Bounce => bounce::bounced(arrived, work),
         MailKind::AutoReply => reply::automatic(arrived, work),
         MailKind::List | MailKind::Own => {
-            let because = arrived.recognised.because.clone();
-            work.file_for_digest(arrived, None, because)
+            let because = [Some(arrived.recognised.because.clone()), reads_like_report(arrived, desk)];
+            work.file_for_digest(arrived, None, because.into_iter().flatten().collect::<Vec<_>>().join("; "))
         }
         MailKind::Report | MailKind::Reply | MailKind::Unreadable => {
             if let Some(seen) = trust::replayed(arrived, &work) {
@@ -244,6 +244,19 @@ fn decide_by_kind(arrived: &Arrived<'_>, world: &Snapshot, desk: Desk<'_>) -> De
             }
         }
     }
+}
+
+/// What the digest says of a list's mail that would surely be a report had a person written it to the centre alone: it
+/// opens no ticket and is not answered (contract 8), and whoever reads the digest should not pass it over.
+fn reads_like_report(arrived: &Arrived<'_>, desk: Desk<'_>) -> Option<String> {
+    if arrived.recognised.kind != MailKind::List || arrived.is_hidden() {
+        return None;
+    }
+    let mut told = arrived.told.clone();
+    told.recognised.kind = MailKind::Report;
+    let found = assess(arrived.rules, &arrived.opened.mail, &told);
+    let is_report = !found.is_unsure && !matches!(found.category, Category::Other | Category::Spam);
+    is_report.then(|| desk.say("file.reads_like_report", &[("category", &desk.word("category", found.category.word()))]))
 }
 
 /// An analyst's good signature that nothing was done for yet: what came before and looked the same

@@ -329,6 +329,8 @@ mod tests {
             ("http[:]//jahat[dot]example/x", "http://jahat.example/x"),
             ("h**ps://jahat{.}example/x.", "https://jahat.example/x"),
             ("hxxps[://]jahat[.]example/login", "https://jahat.example/login"),
+            ("buka jahat[.]example/masuk/bank.php?x=1,", "http://jahat.example/masuk/bank.php?x=1"),
+            ("(www(dot)jahat[.]example:8080/a)", "http://www.jahat.example:8080/a"),
             ("karangturi(dot)desa(dot)test", "karangturi.desa.test"),
             ("linknya refund-toko dot example garis miring aktivasi", "refund-toko.example"),
             ("situs jahat titik example", "jahat.example"),
@@ -345,6 +347,15 @@ mod tests {
         ] {
             assert!(all(typed).iter().any(|found| found == meant), "{typed}: {:?}", all(typed));
         }
+    }
+
+    #[test]
+    fn a_path_is_a_link_where_somebody_made_it_unclickable() {
+        for text in ["jahat.example/masuk", "jahat[.]example / lainnya", "jahat[.]example//", "dan[.]atau/maupun"] {
+            assert_eq!(indicators(text).urls, BTreeSet::new(), "{text}");
+        }
+        let once = indicators("hxxps://jahat[.]example/a[.]php").urls;
+        assert_eq!(once, BTreeSet::from(["https://jahat.example/a.php".to_owned()]));
     }
 
     #[test]

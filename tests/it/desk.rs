@@ -247,6 +247,38 @@ fn an_encrypted_command_acts_and_its_receipt_is_encrypted() {
     });
 }
 
+/// The analyst's next digest of mail that opened no ticket. It leaves at an hour of the day, and a test begins at any.
+async fn digest(room: &mut Room) -> String {
+    for _ in 0..26 {
+        room.stage.wait(1);
+        let sent = room.stage.play().await.unwrap();
+        if let Some(mail) = sent.iter().find(|mail| mail.to.as_str() == "ani@bssn.test") {
+            return room.reads(mail);
+        }
+    }
+    panic!("no digest within a day");
+}
+
+/// A list is not answered and opens nothing, and who reads the digest sees which of its mail tells of an incident.
+#[test]
+fn l4_a_lists_mail_that_reads_like_a_report_is_told_as_one_in_the_digest() {
+    run(async {
+        let mut room = Room::new();
+        for (subject, text) in [
+            ("Laporan", "Situs kampus kami diretas, halaman depannya diganti oleh kelompok peretas. Mohon bantuan."),
+            ("Kabar pekan ini", "Rapat pengurus pindah ke hari Kamis."),
+        ] {
+            let mail = format!("From: budi@kampus.test\r\nList-Id: <it.kampus.test>\r\nSubject: {subject}\r\n\r\n{text}\r\n");
+            room.stage.deliver(mail.as_bytes()).unwrap();
+        }
+        let sent = room.stage.play().await.unwrap();
+        assert!(sent.iter().all(|mail| mail.to.as_str() != "budi@kampus.test") && room.tickets().is_empty());
+        let digest = digest(&mut room).await;
+        assert_eq!(digest.matches("terbaca seperti laporan").count(), 1, "{digest}");
+        assert!(digest.contains("terbaca seperti laporan: peretasan situs"), "{digest}");
+    });
+}
+
 /// What the digest says to do works in a program that signs no header fields: its quotation names the centre.
 #[test]
 fn a_mail_is_promoted_by_an_answer_below_which_the_digest_is_quoted() {
@@ -255,14 +287,7 @@ fn a_mail_is_promoted_by_an_answer_below_which_the_digest_is_quoted() {
         let robot = b"From: sistem@warga.test\r\nAuto-Submitted: auto-replied\r\nSubject: Alarm\r\n\r\nHalaman depan situs berubah.\r\n";
         room.stage.deliver(robot).unwrap();
         room.stage.play().await.unwrap();
-        // The digest leaves at an hour of the day, and this test begins at any.
-        let mut digest = None;
-        for _ in 0..26 {
-            room.stage.wait(1);
-            let sent = room.stage.play().await.unwrap();
-            digest = digest.or_else(|| sent.iter().find(|mail| mail.to.as_str() == "ani@bssn.test").map(|mail| room.reads(mail)));
-        }
-        let digest = digest.unwrap();
+        let digest = digest(&mut room).await;
         let refused = room.signs(&plain("!angkat 1\n")).await;
         assert!(room.receipt(&refused).contains("bantuan70@bssn.test"), "the receipt says what is wanted");
         assert!(room.tickets().is_empty());

@@ -20,6 +20,7 @@ expressions! {
     SCHEME_TYPO = r"(?i)(?-u:\b)h[tx]{2}ps?(?::/|//)([a-z0-9])";
     SCHEME_SPACED = r"(?i)((?:https?|ftp)://)\s((?:[a-z0-9-]+\.)+[a-z]{2,24}(?-u:\b))";
     SCHEME_LESS = r#"(?im)(^|[\s"'(=<>])//((?:[a-z0-9-]+\.)+[a-z]{2,24}(?-u:\b))"#;
+    PATH_LESS = r#"(?im)(^|[\s"'(=<>])((?:[a-z0-9-]+(?:\[\.\]|\(\.\)|\{\.\}|\[dot\]|\(dot\)|\.))+[a-z]{2,24}(?::[0-9]{1,5})?/[^\s/<>"'`|\\^{}])"#;
     SLASH_WORD = r"(?i)([a-z0-9])\s(?:garis miring|slash)\s([a-z0-9])";
 }
 
@@ -44,6 +45,12 @@ pub fn refanged(text: &str) -> Cow<'_, str> {
     replace(has(&["[:]"]), &COLON, &|_| ":".to_owned());
     replace(has(&["[/]"]), &SLASH, &|_| "/".to_owned());
     replace(has(&["p:/", "s:/", "p//", "s//"]), &SCHEME_TYPO, &|found| format!("{}{}", scheme("http", found), part(found, 1)));
+    // What was made unclickable with its path was a link: a browser that is given it goes there by HTTP.
+    replace(is_bracketed && has(&["/"]), &PATH_LESS, &|found| {
+        let (before, link) = (part(found, 1), part(found, 2));
+        let scheme = if link.contains(['[', '(', '{']) { "http://" } else { "" };
+        format!("{before}{scheme}{link}")
+    });
     replace(is_bracketed && has(&[".", ",", "dot", "titik", "d0t"]), &DOT_BRACKET, &|_| ".".to_owned());
     replace(has(&["[.", ".]", "\\."]), &DOT_HALF, &|_| ".".to_owned());
     let says_dot = has(&[" dot ", " titik "]);
