@@ -19,6 +19,8 @@ use std::time::Duration;
 const FETCH_BATCH: usize = 50;
 /// Bytes fetched together, so that memory stays flat whatever waits; one larger message goes alone.
 const FETCH_BYTES: u64 = 32 * 1024 * 1024;
+/// How often it is looked whether there is room again.
+const LOOK_FOR_SPACE_EVERY: Duration = Duration::from_secs(30);
 /// A session ends after so long and is begun anew: a server whose view of the mailbox has gone stale under it
 /// (its index files were replaced, say) answers every question and tells of no new mail.
 const SESSION_MAX: Duration = Duration::from_secs(1800);
@@ -33,6 +35,8 @@ pub enum IntakeError {
     Token(String),
     /// The server does not open the mailbox: it may be made or given back at any moment (F9).
     Mailbox(WireError),
+    /// The disk is nearly full: what waits in the mailbox stays there.
+    Disk(String),
     Store(anyhow::Error),
 }
 
@@ -60,9 +64,19 @@ impl std::fmt::Display for IntakeError {
         match self {
             Self::Wire(error) | Self::Mailbox(error) => write!(f, "{error}"),
             Self::Secret(error) | Self::Token(error) => f.write_str(error),
+            Self::Disk(shortage) => write!(f, "no mail was taken in, the disk is nearly full: {shortage}; make room and start again"),
             Self::Store(error) => write!(f, "{error:#}"),
         }
     }
+}
+
+/// What to do where the disk is nearly full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AtFullDisk {
+    /// Mail is taken in once there is room again.
+    Wait,
+    /// Mail stays in the mailbox, and whoever asked for it to be taken in hears why.
+    Leave,
 }
 
 /// Takes mail in until told to stop.
@@ -98,7 +112,7 @@ pub(super) async fn run(daemon: &Daemon) {
 /// # Errors
 /// The server could not be reached or refused us, or the store failed; the mail then waits where it was.
 pub(super) async fn drain(daemon: &Daemon) -> Result<(), IntakeError> {
-    let mut mailbox = Mailbox::open(daemon).await?;
+    let mut mailbox = Mailbox::open(daemon, AtFullDisk::Leave).await?;
     // A mail that fails is tried three times before it is put aside.
     for _ in 0..4 {
         if mailbox.round(daemon).await? == 0 && daemon.store.waiting_mail(1)?.is_empty() {
@@ -117,7 +131,7 @@ pub(super) async fn drain(daemon: &Daemon) -> Result<(), IntakeError> {
 async fn watch(daemon: &Daemon, backoff: &mut wait::Backoff) -> Result<(), IntakeError> {
     let sleeps = daemon.sleeps.load(Ordering::Relaxed);
     let opened_at = tokio::time::Instant::now();
-    let mut mailbox = Mailbox::open(daemon).await?;
+    let mut mailbox = Mailbox::open(daemon, AtFullDisk::Wait).await?;
     daemon.over(Cause::Token).await;
     tracing::info!(source = mailbox.source, "watching");
     loop {
@@ -148,6 +162,7 @@ struct Mailbox {
     source: String,
     /// What a look at everything in it left over, until it is taken.
     left: Option<Vec<Lost>>,
+    at_full_disk: AtFullDisk,
 }
 
 /// Where mail comes from.
@@ -157,7 +172,7 @@ enum Place {
 }
 
 impl Mailbox {
-    async fn open(daemon: &Daemon) -> Result<Self, IntakeError> {
+    async fn open(daemon: &Daemon, at_full_disk: AtFullDisk) -> Result<Self, IntakeError> {
         let intake = &daemon.config.intake;
         let (place, source) = match &intake.source {
             Some(Source::Maildir { path }) => (Place::Maildir(Maildir::open(path)?), daemon.source()),
@@ -180,7 +195,7 @@ impl Mailbox {
             }
             None => return Err(IntakeError::Wire(WireError::Refused("intake.host is missing in the configuration".to_owned()))),
         };
-        Ok(Self { place, source, left: None })
+        Ok(Self { place, source, left: None, at_full_disk })
     }
 
     /// What the last look at everything left over, once.
@@ -194,10 +209,14 @@ impl Mailbox {
         self.file(daemon).await?;
         // Everything that is there, not only what is new.
         let is_whole = daemon.reconcile.is_due();
-        let (new, left) = match &mut self.place {
-            Place::Imap(session) => imap_new(session, &self.source, daemon, is_whole).await?,
-            Place::Maildir(maildir) => maildir_new(maildir, &self.source, daemon).await?,
+        let fetched = match &mut self.place {
+            Place::Imap(session) => imap_new(session, &self.source, daemon, is_whole, self.at_full_disk).await,
+            Place::Maildir(maildir) => maildir_new(maildir, &self.source, daemon, self.at_full_disk).await,
         };
+        if let Err(IntakeError::Disk(_)) = fetched {
+            self.file(daemon).await?;
+        }
+        let (new, left) = fetched?;
         if is_whole {
             daemon.reconcile.begun();
             self.left = Some(left);
@@ -261,9 +280,31 @@ impl Daemon {
     }
 }
 
+/// Before mail is taken in there is room for it. Where there is none, what was taken in before is decided, and what is
+/// queued goes on being sent (F60).
+async fn find_space(daemon: &Daemon, at_full_disk: AtFullDisk) -> Result<(), IntakeError> {
+    while let Some(shortage) = daemon.shortage().await {
+        daemon.handle_waiting().await?;
+        if at_full_disk == AtFullDisk::Leave {
+            return Err(IntakeError::Disk(shortage));
+        }
+        tokio::select! {
+            () = daemon.stopped() => break,
+            () = tokio::time::sleep(LOOK_FOR_SPACE_EVERY) => {}
+        }
+    }
+    Ok(())
+}
+
 /// Takes in what is new; gives how many there were, and what is there and could not be had. `is_whole`:
 /// what another client hid by our own mark is found too.
-async fn imap_new(session: &mut Session, source: &str, daemon: &Daemon, is_whole: bool) -> Result<(usize, Vec<Lost>), IntakeError> {
+async fn imap_new(
+    session: &mut Session,
+    source: &str,
+    daemon: &Daemon,
+    is_whole: bool,
+    at_full_disk: AtFullDisk,
+) -> Result<(usize, Vec<Lost>), IntakeError> {
     let validity = session.uid_validity();
     let there = if is_whole { session.all_uids().await? } else { session.uids().await? };
     let names: Vec<String> = there.iter().map(ToString::to_string).collect();
@@ -283,7 +324,7 @@ async fn imap_new(session: &mut Session, source: &str, daemon: &Daemon, is_whole
             if daemon.is_stopping() {
                 return Ok((taken, left));
             }
-            daemon.wait_for_space().await;
+            find_space(daemon, at_full_disk).await?;
             let fetched = session.fetch(&batch, max).await?;
             let given: Vec<u32> = fetched.iter().map(|message| message.uid).collect();
             left.extend(batch.iter().filter(|uid| !given.contains(uid)).map(|uid| Lost::not_given(&daemon.config.intake.mailbox, *uid)));
@@ -345,14 +386,19 @@ async fn store(arrivals: Vec<Arrival>, daemon: &Daemon) -> Result<(), IntakeErro
     Ok(())
 }
 
-async fn maildir_new(maildir: &Maildir, source: &str, daemon: &Daemon) -> Result<(usize, Vec<Lost>), IntakeError> {
+async fn maildir_new(
+    maildir: &Maildir,
+    source: &str,
+    daemon: &Daemon,
+    at_full_disk: AtFullDisk,
+) -> Result<(usize, Vec<Lost>), IntakeError> {
     let there: Vec<String> = maildir.waiting()?.into_iter().map(|entry| entry.name).collect();
     let known = daemon.store.known(source, 0, &there)?;
     let filed = daemon.store.filed(source, 0, &there)?;
     let new: Vec<String> = there.into_iter().filter(|name| !known.contains(name) || filed.contains(name)).collect();
     let mut taken = 0;
     for batch in new.chunks(FETCH_BATCH) {
-        daemon.wait_for_space().await;
+        find_space(daemon, at_full_disk).await?;
         let mut arrivals = Vec::new();
         for name in batch {
             let body = maildir.read(name, daemon.config.intake.message_bytes_max)?;

@@ -25,7 +25,7 @@ use alarm::Cause;
 use anyhow::Context as _;
 use clock::Clock;
 use pipeline::Bench;
-use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -37,7 +37,8 @@ pub use send::SendError;
 pub use setup::{SetupError, bench, house, keep_files_private, keyring, may_write, reader};
 pub use tick::SYNC_LATE_AFTER;
 
-/// Intake stops below this much free space, so that what was taken in can still be decided (F60).
+/// Intake stops below this much free space, or thrice the largest message, so that what was taken in can still be
+/// decided (F60).
 const FREE_BYTES_MIN: u64 = 512 * 1024 * 1024;
 /// After SIGTERM what is under way may take this long; then connections are dropped (F68).
 const STOP_WITHIN: Duration = Duration::from_secs(4);
@@ -69,6 +70,8 @@ pub struct Shared {
     synced_at: Mutex<Option<tokio::time::Instant>>,
     /// Where the next look at the clocks goes on, where there are too many tickets for one.
     turn: AtomicUsize,
+    /// Free space below which intake stops.
+    free_bytes_min: AtomicU64,
 }
 
 /// How fresh the certificates of contacts are.
@@ -128,6 +131,7 @@ impl Daemon {
         let key = store.token_key()?;
         let generation = store.outbox_generation()?;
         let raised = alarm::Raised::new(&store.alarms()?);
+        let free_bytes_min = FREE_BYTES_MIN.max(config.intake.message_bytes_max.saturating_mul(3));
         let shared = Shared {
             config,
             store,
@@ -145,6 +149,7 @@ impl Daemon {
             counters: metrics::Counters::default(),
             synced_at: Mutex::new(None),
             turn: AtomicUsize::new(0),
+            free_bytes_min: AtomicU64::new(free_bytes_min),
         };
         let daemon = Self(Arc::new(shared));
         send::recover(&daemon)?;
@@ -362,22 +367,17 @@ impl Daemon {
         *bench = Arc::new(changed);
     }
 
-    /// Waits while the disk is nearly full; what is queued goes on being sent (F60).
-    async fn wait_for_space(&self) {
-        let needed = FREE_BYTES_MIN.max(self.config.intake.message_bytes_max.saturating_mul(3));
-        while !self.is_stopping() {
-            match setup::free_bytes(&self.config.center.data_dir) {
-                Some(free) if free < needed => {
-                    tracing::error!(free, needed, "the disk is nearly full: no mail is taken in");
-                    self.alarm(Cause::Disk, &format!("{free} bytes free, {needed} needed")).await;
-                    tokio::select! {
-                        () = self.stopped() => return,
-                        () = tokio::time::sleep(Duration::from_secs(30)) => {}
-                    }
-                }
-                _ => return self.over(Cause::Disk).await,
-            }
-        }
+    /// How much is free and how much is needed, where the disk is nearly full; the chief hears of it, and when it is over.
+    async fn shortage(&self) -> Option<String> {
+        let needed = self.free_bytes_min.load(Ordering::Relaxed);
+        let Some(free) = setup::free_bytes(&self.config.center.data_dir).filter(|free| *free < needed) else {
+            self.over(Cause::Disk).await;
+            return None;
+        };
+        tracing::error!(free, needed, "the disk is nearly full: no mail is taken in");
+        let shortage = format!("{free} bytes free, {needed} needed");
+        self.alarm(Cause::Disk, &shortage).await;
+        Some(shortage)
     }
 
     /// The mailbox was looked through without an error. Written down at most once a minute.

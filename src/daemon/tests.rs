@@ -525,3 +525,67 @@ async fn f72_a_changed_rule_file_is_taken_without_a_signal_and_a_failing_set_is_
     let mails = told(&stage.play().await.unwrap());
     assert!(mails.len() == 1 && mails[0].contains("Sudah pulih"), "{mails:?}");
 }
+
+/// The mailbox holds a report, and the disk has no room for it; an earlier run had stored another one.
+fn stage_without_room() -> (TempDir, Stage) {
+    let (folder, mut stage) = stage();
+    let arrival = crate::store::Arrival {
+        source: stage.daemon.source(),
+        uid_validity: 0,
+        uid: "earlier".to_owned(),
+        raw: b"From: siti@warga.example\r\nSubject: Situs diretas\r\n\r\nHalaman depan situs diganti.\r\n".to_vec(),
+        header_only_bytes: None,
+        received_at: start(),
+    };
+    stage.daemon.store.insert_mail(&[arrival], start()).unwrap();
+    stage.clock.advance(SignedDuration::from_mins(1));
+    report(&mut stage);
+    stage.daemon.free_bytes_min.store(u64::MAX, Ordering::Relaxed);
+    (folder, stage)
+}
+
+/// How many letters of each kind left: the alarm and its end, and acknowledgements.
+fn left(stage: &Stage) -> (usize, usize) {
+    let sent = stage.daemon.store.outbox(&[LetterState::Sent], &view(stage)).unwrap();
+    let of = |to: &str| sent.iter().filter(|row| row.to == to).count();
+    (of("rudi@bssn.test"), of("siti@warga.example"))
+}
+
+#[tokio::test]
+async fn f60_once_ends_on_a_full_disk_tells_the_chief_and_leaves_mail_in_the_mailbox() {
+    let (folder, stage) = stage_without_room();
+    let waiting = || std::fs::read_dir(folder.path().join("centre/in/new")).unwrap().count();
+    for _ in 0..2 {
+        let outcome = stage.daemon.once().await;
+        assert!(matches!(outcome, Err(RunError::Intake(IntakeError::Disk(_)))), "{outcome:?}");
+        assert_eq!((left(&stage), waiting(), alarms(&stage)), ((1, 1), 1, vec!["disk".to_owned()]), "what was stored is answered");
+    }
+    stage.daemon.free_bytes_min.store(0, Ordering::Relaxed);
+    stage.daemon.once().await.unwrap();
+    assert_eq!((left(&stage), waiting(), alarms(&stage).len()), ((2, 2), 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn f60_a_daemon_on_a_full_disk_goes_on_sending_and_takes_mail_in_once_there_is_room() {
+    let (_folder, stage) = stage_without_room();
+    let daemon = stage.daemon.clone();
+    let tasks = [
+        daemon.task("intake", |daemon| async move { intake::run(&daemon).await }),
+        daemon.task("sending", |daemon| async move { send::Sender::new().run(&daemon).await }),
+    ];
+    let until = async |expected: (usize, usize)| {
+        while left(&stage) != expected {
+            tokio::time::advance(Duration::from_secs(1)).await;
+            tokio::task::yield_now().await;
+        }
+    };
+    until((1, 1)).await;
+    assert_eq!(alarms(&stage), ["disk"]);
+    stage.daemon.free_bytes_min.store(0, Ordering::Relaxed);
+    until((2, 2)).await;
+    assert_eq!(alarms(&stage).len(), 0);
+    daemon.stop();
+    for task in tasks {
+        task.handle.await.unwrap();
+    }
+}
