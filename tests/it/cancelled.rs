@@ -38,7 +38,7 @@ async fn what_was_uncertain_when_its_dissemination_was_cancelled_does_not_leave_
     // The process dies while the letter is under way, and finds it uncertain when it starts again.
     let (store, now) = (&stage.daemon.store, stage.clock.now());
     assert_eq!(store.claim(&store.letter(letter.0).unwrap(), Some(b"sealed\r\n"), now).unwrap(), Claim::Taken);
-    crate::store::recover(store, now);
+    let mut stage = stage.restart().unwrap();
     assert_eq!(state_to(&stage, "csirt@bank.example").1, LetterState::Uncertain);
 
     command(&mut stage, "!batal DIS-2026-0001").await;

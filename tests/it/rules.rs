@@ -539,6 +539,9 @@ fn what_only_sounds_like_an_incident_is_left_to_a_person() {
         let found = assessed("", text);
         assert_eq!((found.category, found.is_unsure), (Category::Other, true), "{text}: {:?} {:?}", found.scores, found.fired);
     }
+    // Known mail of things lost on the way sounds like this: no incident, and nobody has to decide.
+    let lost = assessed("", "Dompet saya hilang di kereta kemarin sore.");
+    assert_eq!((lost.category, lost.is_unsure, lost.priority), (Category::Other, false, Priority::Low), "{:?}", lost.scores);
 }
 
 #[test]
