@@ -74,6 +74,8 @@ pub enum Unsure {
     /// It is advertising by its score, and without the advertising it tells of an incident or is a letter, or somebody
     /// passes the advertising on with words of their own.
     BesideAdvertising,
+    /// Words that speak of no report lowered what tells of an incident, which weighs no less than they do.
+    LoweredIncident,
 }
 
 /// A score that a rule of another category lowered (`others`).
@@ -279,6 +281,9 @@ pub(super) fn verdict(rules: &RuleSet, facts: &Facts<'_>, holding: &[Holding<'_>
             || beside::tells_of_incident(rules, facts, holding, skip))
     {
         Some(Unsure::BesideAdvertising)
+    } else if best == Category::Other && sums.iter().any(|sum| is_harm(sum.category) && sum.sum >= score) {
+        // Who thanks, asks or announces a drill may be struck all the same.
+        Some(Unsure::LoweredIncident)
     } else {
         None
     };

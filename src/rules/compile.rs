@@ -252,7 +252,7 @@ impl Compiled {
         Ok(new)
     }
 
-    /// Learns from every example and test of the set as from a labelled mail. What is denied in them is told
+    /// Learns from every example of the set, and every test that does not ask for unsure, as from a labelled mail. What is denied in them is told
     /// by the set itself, which has to be whole for that.
     fn learn(&mut self) {
         let mut reader = Reader::new(&self.lexicon, &self.vocabulary, &self.likeness);
@@ -264,7 +264,8 @@ impl Compiled {
         };
         let mut lesson = |category, subject: &str, text: &str| Lesson { category, texts: vec![prose(SUBJECT, subject), prose(NEW, text)] };
         let mut lessons = Vec::new();
-        for (_, _, test) in &self.tests {
+        // What nobody can be sure of is like no kind of mail.
+        for (_, _, test) in self.tests.iter().filter(|(_, _, test)| test.unsure != Some(true)) {
             lessons.extend(Category::parse(&test.category).map(|category| lesson(category, &test.subject, &test.text)));
         }
         for rule in self.rules.iter().filter(|rule| rule.weight > 0.0) {

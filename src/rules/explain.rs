@@ -305,6 +305,7 @@ impl Explanation {
             Unsure::TooClose => format!("{}: {}", words.close, words.number(self.least_lead)),
             Unsure::LikenessAlone => format!("{}: {}", words.likeness_alone, words.number(self.likeness_alone)),
             Unsure::BesideAdvertising => words.beside_advertising.to_owned(),
+            Unsure::LoweredIncident => words.lowered_incident.to_owned(),
         })
     }
 

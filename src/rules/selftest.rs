@@ -1,7 +1,7 @@
 //! The tests inside rule files: each example must make its rule fire, no counter-example may, and
 //! each whole test must be filed as it says.
 
-use super::assess::{self, Unsure, assess};
+use super::assess::{self, Fired, Unsure, assess};
 use super::compile::Rule;
 use super::facts::facts;
 use super::lacking::lacking;
@@ -134,7 +134,11 @@ fn wrong(rules: &RuleSet, house: &House, test: &Test) -> Option<String> {
     if found.category != wanted {
         let best: Vec<String> = found.scores.iter().take(3).map(|(category, score)| format!("{category} {score:.2}")).collect();
         let best = if best.is_empty() { "no rule fires".to_owned() } else { best.join(", ") };
-        let strongest = found.fired.iter().filter(|fired| fired.adds > 0.0).max_by(|one, other| one.adds.total_cmp(&other.adds));
+        // What stands in the way: of an unsure mail, the best that was not wanted.
+        let rival = found.scores.iter().map(|(category, _)| *category).find(|category| *category != wanted);
+        let against = if found.is_unsure { rival } else { Some(found.category) };
+        let speaks = |fired: &&Fired| fired.adds > 0.0 && Some(fired.category) == against;
+        let strongest = found.fired.iter().filter(speaks).max_by(|one, other| one.adds.total_cmp(&other.adds));
         let most = strongest.map(|fired| format!("; most by {} ({:+.2}) on {}", fired.rule, fired.adds, fired.saw.join(", ")));
         let unsure = found.unsure_because.map(|why| format!("; unsure: {}", because(why))).unwrap_or_default();
         let first = format!("{unsure}{}", most.unwrap_or_default());
@@ -162,6 +166,7 @@ const fn because(why: Unsure) -> &'static str {
         Unsure::TooClose => "the best two are too close to one another",
         Unsure::LikenessAlone => "it sounds like an incident, and no rule says so",
         Unsure::BesideAdvertising => "it is advertising, and without the advertising it would be an incident",
+        Unsure::LoweredIncident => "what tells of an incident weighs no less than the words of no report that lower it",
     }
 }
 

@@ -72,6 +72,8 @@ pub enum ReadsAs {
     Nothing,
 }
 
+/// From so many words on it is no name or title that stands in quotation marks.
+const QUOTATION_WORDS_MIN: usize = 5;
 /// Of a passage the words are shown that begin within so many bytes, and so many characters of each.
 const SHOWN_BYTES_MAX: usize = 160;
 
@@ -136,16 +138,30 @@ pub(super) fn is_only_passed_on(rules: &RuleSet, facts: &Facts<'_>, skip: &[&str
     let mail = facts.mail;
     let enclosed = || mail.attachments.iter().filter(|attachment| attachment.is_message()).filter_map(|one| one.text.as_deref());
     let passed_on = || std::iter::once(mail.text.quoted.as_str()).chain(enclosed());
+    let new = mail.text.new.as_str();
+    let own = outside_quotations(new).filter(|own| words::prose(own).list.len() >= REST_WORDS_MIN);
+    if own.is_some_and(|own| !advertises(rules, facts, "", &own, skip)) {
+        return true;
+    }
     if passed_on().all(|text| text.trim().is_empty()) {
         return false;
     }
-    let new = mail.text.new.as_str();
     if says_something(new) {
         return !advertises(rules, facts, "", new, skip);
     }
     let subject = without_marks(&mail.subject);
     let is_theirs = || passed_on().any(|text| plain(text).contains(&plain(subject)));
     says_something(subject) && !is_theirs() && !advertises(rules, facts, subject, "", skip)
+}
+
+/// What stands outside of quotation marks, where somebody quotes more than a name.
+fn outside_quotations(text: &str) -> Option<String> {
+    // Odd ones are inside, and the last one is not closed where their number is even.
+    let parts: Vec<&str> = text.split(['"', '“', '”', '„', '«', '»']).collect();
+    let is_quotation =
+        |at: usize, part: &str| at % 2 == 1 && at + 1 < parts.len() && part.split_whitespace().count() >= QUOTATION_WORDS_MIN;
+    let (quoted, own): (Vec<_>, Vec<_>) = parts.iter().enumerate().partition(|(at, part)| is_quotation(*at, part));
+    (!quoted.is_empty()).then(|| own.into_iter().map(|(_, part)| *part).collect())
 }
 
 /// Whether there is a word, and not an address alone.
@@ -297,6 +313,19 @@ fn incident(rules: &RuleSet, facts_of_all: &Facts<'_>, subject: &str, piece: &st
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_quotation_is_more_than_a_name_and_is_closed() {
+        for (text, own) in [
+            ("kami menerima \"promo besar hanya hari ini saja\" dari sana", Some("kami menerima  dari sana")),
+            ("dia kirim “beli satu dapat dua sampai habis” dan \"Toko Jaya\"", Some("dia kirim  dan Toko Jaya")),
+            ("Ikuti \"Tangguh Siber 2026\" di Bandung", None),
+            ("layar 15\" dan promo besar hanya hari ini saja", None),
+            ("", None),
+        ] {
+            assert_eq!(outside_quotations(text).as_deref(), own, "{text}");
+        }
+    }
 
     #[test]
     fn what_stands_between_the_advertising_is_left_the_longest_first() {

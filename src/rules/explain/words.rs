@@ -36,6 +36,7 @@ pub struct Words {
     pub close: &'static str,
     pub likeness_alone: &'static str,
     pub beside_advertising: &'static str,
+    pub lowered_incident: &'static str,
     /// Over what was read beside advertising.
     pub beside: &'static str,
     pub reads_as_report: &'static str,
@@ -75,6 +76,7 @@ const ENGLISH: Words = Words {
     close: "the best two are too close to one another",
     likeness_alone: "it only sounds like such a report, and by less than is wanted of that alone",
     beside_advertising: "advertising by its score, beside something that reads like a report or a letter",
+    lowered_incident: "what tells of an incident weighs no less than the words that speak of no report",
     beside: "Read beside the advertising",
     reads_as_report: "this passage reads like a report, so a person has to decide",
     reads_as_letter: "this reads like a letter of its own, so a person has to decide",
@@ -127,6 +129,7 @@ const INDONESIAN: Words = Words {
     close: "dua jenis teratas terlalu berdekatan",
     likeness_alone: "hanya kata-katanya yang mirip laporan sejenis, dan belum mencapai batas untuk kemiripan saja",
     beside_advertising: "skornya iklan, tetapi di sampingnya ada yang terbaca seperti laporan atau surat",
+    lowered_incident: "yang menceritakan insiden tidak kalah kuat dari kata-kata yang menunjukkan bukan laporan",
     beside: "Yang terbaca di samping iklannya",
     reads_as_report: "bagian ini terbaca seperti laporan, jadi perlu keputusan petugas",
     reads_as_letter: "bagian ini terbaca seperti surat tersendiri, jadi perlu keputusan petugas",
