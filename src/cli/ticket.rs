@@ -235,15 +235,12 @@ fn show_disseminations(page: &TicketPage) -> Result<(), Failure> {
 
 /// `1240 of 2000 sent, 12 confirmed, 757 queued, 3 held`.
 fn progress(dissemination: &DisseminationRow) -> String {
-    let by_state = &dissemination.progress;
-    let of = |states: &[RecipientState]| states.iter().filter_map(|state| by_state.get(state)).sum::<usize>();
-    let sent = of(&[RecipientState::Sent, RecipientState::Confirmed, RecipientState::Handled]);
     let mut others: BTreeMap<&str, usize> = BTreeMap::new();
     for recipient in dissemination.recipients.iter().filter(|recipient| recipient.state != RecipientState::Sent) {
         *others.entry(state_of(recipient, dissemination.state)).or_default() += 1;
     }
     let others: String = others.iter().map(|(state, count)| format!(", {count} {state}")).collect();
-    format!("{sent} of {} sent{others}", of(RecipientState::ALL))
+    format!("{} of {} sent{others}", dissemination.sent, dissemination.recipients.len())
 }
 
 /// The state of a recipient for people: of what was cancelled nothing waits any more.

@@ -218,6 +218,8 @@ fn sent(letter: &Letter, work: &mut Work<'_>) {
 pub fn sent_to(number: &DisseminationNumber, to: &Address, sent_at: Timestamp, work: &mut Work<'_>) {
     let Some(mut one) = work.addressed(number, to) else { return };
     let recipient = &mut one.recipient;
+    // Who confirmed by another way while it was under way has been sent it all the same.
+    recipient.sent_at.get_or_insert(sent_at);
     if matches!(recipient.state, RecipientState::Queued | RecipientState::Held | RecipientState::Bounced) {
         recipient.state = RecipientState::Sent;
         recipient.at = work.desk.now;

@@ -89,13 +89,13 @@ pub struct Missed {
 pub struct Disseminations {
     /// Released in the period.
     pub released: u32,
-    /// Mails that left in the period, to as many recipients.
+    /// Mails that left in the period and did not come back, to as many recipients.
     pub sent: u32,
     /// Of these recipients, those who confirmed.
     pub confirmed: u32,
     /// Of these recipients, those who reported the matter handled.
     pub handled: u32,
-    /// Of these recipients, those whose mail came back.
+    /// Mails that left in the period and came back.
     pub bounced: u32,
     /// Not confirmed within the term, whenever it was sent.
     pub late: Vec<Addressee>,

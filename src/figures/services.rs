@@ -92,7 +92,7 @@ pub(super) fn disseminations(ledger: &Ledger, period: Period, policy: &Policy, n
         }
         for recipient in &one.recipients {
             if is_within(recipient.sent_at) {
-                sum.sent += 1;
+                sum.sent += u32::from(recipient.was_sent());
                 sum.confirmed += u32::from(matches!(recipient.state, RecipientState::Confirmed | RecipientState::Handled));
                 sum.handled += u32::from(recipient.state == RecipientState::Handled);
                 sum.bounced += u32::from(recipient.state == RecipientState::Bounced);
@@ -103,7 +103,8 @@ pub(super) fn disseminations(ledger: &Ledger, period: Period, policy: &Policy, n
                     sum.late.push(addressee(one, recipient, recipient.sent_at, policy));
                 }
                 RecipientState::Confirmed if is_stakeholder => sum.not_handled.push(addressee(one, recipient, Some(recipient.at), policy)),
-                RecipientState::Held => sum.held.push(addressee(one, recipient, Some(recipient.at), policy)),
+                // What is held when it ends is cancelled with it: there is nothing left to do about it.
+                RecipientState::Held if !one.state.is_over() => sum.held.push(addressee(one, recipient, Some(recipient.at), policy)),
                 _ => {}
             }
         }

@@ -101,6 +101,13 @@ impl Recipient {
         self.sent_at.is_some() || matches!(self.state, RecipientState::Confirmed | RecipientState::Handled)
     }
 
+    /// The mail has left and is not known to have come back: what "sent" counts, wherever it is told. Who confirmed
+    /// by another way may never have been sent any.
+    #[must_use]
+    pub fn was_sent(&self) -> bool {
+        self.sent_at.is_some() && self.state != RecipientState::Bounced
+    }
+
     /// Nobody knows whether the mail has left.
     #[must_use]
     pub const fn may_have_it(&self) -> bool {
@@ -209,6 +216,12 @@ impl Dissemination {
     #[must_use]
     pub fn reached_nobody(&self) -> bool {
         self.state == DisseminationState::Sent && !self.recipients.iter().any(Recipient::has_it)
+    }
+
+    /// To how many of its recipients it was sent.
+    #[must_use]
+    pub fn sent(&self) -> usize {
+        self.recipients.iter().filter(|one| one.was_sent()).count()
     }
 
     /// How many recipients stand how.

@@ -139,6 +139,8 @@ pub struct DisseminationRow {
     pub text: String,
     /// How many recipients stand how; states in which none stands are left out.
     pub progress: BTreeMap<RecipientState, usize>,
+    /// To how many of them it was sent: who confirmed by another way may never have been sent any.
+    pub sent: usize,
     pub approvals: Vec<ApprovalRow>,
     pub recipients: Vec<RecipientRow>,
     /// Its sending is over and nothing is known to have left: for people, whom the word of the state would tell otherwise.
@@ -160,6 +162,8 @@ pub struct RecipientRow {
     pub state: RecipientState,
     pub at: String,
     pub because: String,
+    /// When the mail left; absent where none is known to have left.
+    pub sent_at: Option<String>,
     /// An attempt ended uncertain and nothing is known since.
     #[serde(skip)]
     pub may_have_it: bool,
@@ -298,6 +302,7 @@ impl DisseminationRow {
             subject: one.subject.clone(),
             text: one.text.clone(),
             progress: one.progress(),
+            sent: one.sent(),
             approvals: one
                 .approvals
                 .iter()
@@ -311,6 +316,7 @@ impl DisseminationRow {
                     state: recipient.state,
                     at: local(recipient.at, &view.time_zone),
                     because: recipient.because.clone(),
+                    sent_at: recipient.sent_at.map(|at| local(at, &view.time_zone)),
                     may_have_it: recipient.may_have_it(),
                 })
                 .collect(),

@@ -181,7 +181,7 @@ impl Store {
     }
 
     /// How far each dissemination is of which a letter has not left: for each, its letters by state. A recipient
-    /// for whom no letter could be made counts as held.
+    /// for whom no letter could be made counts as held, and as cancelled once it came by another way.
     ///
     /// # Errors
     /// Where the database cannot be read.
@@ -200,11 +200,15 @@ impl Store {
                 let (number, state, count) = row.context("read how far disseminations are")?;
                 progress.entry(number).or_default().insert(state, count);
             }
-            let mut statement = db.prepare_cached("SELECT count(*) FROM recipient WHERE dissemination = ?1 AND message_id IS NULL")?;
+            let mut statement = db.prepare_cached(
+                "SELECT state = 'held', count(*) FROM recipient WHERE dissemination = ?1 AND message_id IS NULL GROUP BY 1",
+            )?;
             for (number, by_state) in &mut progress {
-                let out_of_reach: u32 = statement.query_row([&number.0], |row| row.get(0)).context("count those out of reach")?;
-                if out_of_reach > 0 {
-                    *by_state.entry(LetterState::Held).or_default() += out_of_reach;
+                let rows = statement.query_map([&number.0], |row| Ok((row.get::<_, bool>(0)?, row.get::<_, u32>(1)?)))?;
+                for row in rows {
+                    let (is_held, out_of_reach) = row.context("count those out of reach")?;
+                    let state = if is_held { LetterState::Held } else { LetterState::Cancelled };
+                    *by_state.entry(state).or_default() += out_of_reach;
                 }
             }
             Ok(progress)

@@ -5,6 +5,7 @@ mod agreement;
 mod approvals;
 mod attacks;
 mod confirmed;
+mod counted;
 mod draft;
 mod drift;
 mod ended;

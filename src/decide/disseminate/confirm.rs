@@ -238,7 +238,10 @@ pub fn confirm_by_hand(
     let arguments = [("address", address.as_str()), ("number", number.as_str()), ("how", how)];
     let key = if word == Word::Received { "dissemination.confirmed" } else { "dissemination.handled" };
     let what = desk.say(key, &arguments);
+    let mut never_left = None;
     if let Some(mut one) = dissemination.addressed(address) {
+        let left = one.recipient.sent_at.is_some() || one.recipient.may_have_left;
+        never_left = (!left).then(|| desk.say("dissemination.without_mail", &arguments));
         // Its mail may have been the last that waited.
         one.note_progress();
         dissemination.state = one.state;
@@ -247,7 +250,7 @@ pub fn confirm_by_hand(
     let dropped = drop_held(|letter| is_to(letter, &dissemination.number, address), &ticket.number, work);
     let was_over = before == DisseminationState::Closed;
     let all = all_confirmed(&dissemination, work).filter(|_| !was_over);
-    let more: Vec<String> = dropped.into_iter().chain(all).collect();
+    let more: Vec<String> = never_left.into_iter().chain(dropped).chain(all).collect();
     Ok(if more.is_empty() { what } else { format!("{}; {}", what.trim_end_matches('.'), more.join("; ")) })
 }
 

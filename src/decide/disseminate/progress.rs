@@ -111,10 +111,8 @@ pub(super) fn ways_out(ways: &[Way<'_>], work: &Work<'_>) -> Vec<String> {
 
 /// Of how many the mail has left, and how many stand otherwise.
 pub(super) fn numbers(dissemination: &Dissemination, work: &Work<'_>) -> String {
-    let progress = dissemination.progress();
-    let of = |states: &[RecipientState]| states.iter().filter_map(|state| progress.get(state)).sum::<usize>().to_string();
-    let sent = of(&[RecipientState::Sent, RecipientState::Confirmed, RecipientState::Handled]);
-    let mut words = work.desk.say("dissemination.progress", &[("sent", &sent), ("all", &of(RecipientState::ALL))]);
+    let (sent, all) = (dissemination.sent().to_string(), dissemination.recipients.len().to_string());
+    let mut words = work.desk.say("dissemination.progress", &[("sent", &sent), ("all", &all)]);
     // Those who stand otherwise but are told by the same words are one number.
     let mut others: Vec<(String, usize)> = Vec::new();
     for (state, may_have_it) in
@@ -144,9 +142,6 @@ pub(super) fn left_before(dissemination: &Dissemination, work: &Work<'_>) -> Vec
         (!recipients.is_empty()).then(|| work.desk.say(key, &[("recipients", &recipients)]))
     };
     let numbers = numbers(dissemination, work);
-    let lines = [
-        line("dissemination.had_left", |one| one.sent_at.is_some() && one.state != RecipientState::Bounced),
-        line("dissemination.had_left_perhaps", Recipient::may_have_it),
-    ];
+    let lines = [line("dissemination.had_left", Recipient::was_sent), line("dissemination.had_left_perhaps", Recipient::may_have_it)];
     std::iter::once(format!("{}: {numbers}", dissemination.number)).chain(lines.into_iter().flatten()).collect()
 }

@@ -243,7 +243,7 @@ async fn on_a_closed_ticket_nothing_is_drafted_and_who_was_held_stays_held() {
     assert_eq!((one.state, one.recipients[0].state), (DisseminationState::Sent, RecipientState::Held));
     hall.command("ani", &format!("!tiket {ticket}\n!konfirmasi it@rsud.example\nDitelepon."));
     let read = read_by(&hall.play().await, "ani@bssn.test");
-    assert!(read.contains("Ditelepon; semua penerima"), "{read}");
+    assert!(read.contains("Ditelepon; surel DIS-") && read.contains("terkirim; semua penerima"), "{read}");
     assert_eq!(hall.dissemination(1).unwrap().state, DisseminationState::Closed);
 }
 

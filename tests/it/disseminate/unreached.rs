@@ -14,7 +14,7 @@ const ANI: &str = "ani@bssn.test";
 const BUDI: &str = "budi@bssn.test";
 
 /// One verb at the command line, beside the daemon.
-fn verb(hall: &Hall, arguments: &[&str]) -> Result<String, String> {
+pub fn verb(hall: &Hall, arguments: &[&str]) -> Result<String, String> {
     let run = Command::new(env!("CARGO_BIN_EXE_bantuan70")).arg("--config").arg(&hall.stage.config_file).args(arguments).output().unwrap();
     if run.status.success() {
         Ok(String::from_utf8_lossy(&run.stdout).into_owned())
@@ -24,7 +24,7 @@ fn verb(hall: &Hall, arguments: &[&str]) -> Result<String, String> {
 }
 
 /// The words of a receipt without its line breaks.
-fn flat(text: &str) -> String {
+pub fn flat(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
