@@ -210,6 +210,9 @@ fn show(common: &Common, desk: &Desk, number: &str) -> Outcome {
     Ok(Exit::Done)
 }
 
+/// Of a recipient whose certificate is no longer the one that is to be agreed to.
+const CHANGED: &str = "; would be held: the certificate pinned now is not the one in the manifest; !cancel, and !disseminate anew";
+
 fn show_disseminations(page: &TicketPage) -> Result<(), Failure> {
     for dissemination in &page.disseminations {
         let progress = progress(dissemination);
@@ -221,8 +224,9 @@ fn show_disseminations(page: &TicketPage) -> Result<(), Failure> {
             print(format!("  agreed     {}  {}", approval.at, approval.by))?;
         }
         for recipient in &dissemination.recipients {
+            let changed = if recipient.certificate_changed { CHANGED } else { "" };
             print(format!(
-                "  {:9}  {}  {}  {}",
+                "  {:9}  {}  {}  {}{changed}",
                 state_of(recipient, dissemination.state),
                 recipient.at,
                 recipient.address,

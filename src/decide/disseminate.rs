@@ -314,12 +314,7 @@ fn ask_anew(mut dissemination: Dissemination, because: &str, by: &str, work: &mu
     dissemination.approvals.clear();
     let what = work.desk.say(because, &[("number", &dissemination.number.0)]);
     let directory = work.world.recipients.clone();
-    // Whom it would reach is told as things stand now: a certificate may have been mended since the draft, or have ended.
-    for recipient in &mut dissemination.recipients {
-        let why = obstacle(recipient, dissemination.tlp, directory.get(&recipient.address), work.desk);
-        recipient.state = if why.is_some() { RecipientState::Held } else { RecipientState::Queued };
-        recipient.because = why.unwrap_or_default();
-    }
+    leave::weigh(&mut dissemination, &directory, work.desk);
     let received = work.ticket(&work.survivor(&dissemination.ticket)).and_then(|ticket| ticket.received_tlp);
     let warnings = preview::warnings(&[], dissemination.tlp, received, work);
     request_approval(&dissemination, &directory, &warnings, None, work);

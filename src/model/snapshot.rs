@@ -203,7 +203,8 @@ pub struct Snapshot {
     pub targets: BTreeMap<String, Vec<Contact>>,
     /// For reporters of those tickets: the certificate pinned to them in the directory.
     pub certificates: BTreeMap<Address, Fingerprint>,
-    /// The recipients of the disseminations that the question names, as the directory has them now.
+    /// The recipients of the disseminations that the question names, and for `!status` of the ticket's, where they are not
+    /// agreed to yet: as the directory has them now.
     pub recipients: BTreeMap<Address, Contact>,
     pub candidates: BTreeMap<TicketNumber, Candidate>,
     /// The sender as a contact.

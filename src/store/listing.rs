@@ -162,6 +162,8 @@ pub struct RecipientRow {
     pub state: RecipientState,
     pub at: String,
     pub because: String,
+    /// Not agreed to yet, and another certificate is pinned since it was drafted: as it is, it would be held.
+    pub certificate_changed: bool,
     /// When the mail left; absent where none is known to have left.
     pub sent_at: Option<String>,
     /// An attempt ended uncertain and nothing is known since.
@@ -293,7 +295,8 @@ impl TicketRow {
 }
 
 impl DisseminationRow {
-    pub(super) fn new(one: &Dissemination, view: &View) -> Self {
+    /// `changed`: whose pinned certificate is another one than the manifest names.
+    pub(super) fn new(one: &Dissemination, changed: &BTreeSet<Address>, view: &View) -> Self {
         Self {
             number: one.number.clone(),
             ticket: one.ticket.clone(),
@@ -316,6 +319,7 @@ impl DisseminationRow {
                     state: recipient.state,
                     at: local(recipient.at, &view.time_zone),
                     because: recipient.because.clone(),
+                    certificate_changed: changed.contains(&recipient.address),
                     sent_at: recipient.sent_at.map(|at| local(at, &view.time_zone)),
                     may_have_it: recipient.may_have_it(),
                 })

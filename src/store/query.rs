@@ -6,8 +6,8 @@ use super::listing::{
 };
 use super::retention::ERASED;
 use super::row::{At, Word, local};
-use super::{Store, at, audit, snapshot};
-use crate::model::dissemination::{Dissemination, DisseminationNumber};
+use super::{Store, at, audit, directory, snapshot};
+use crate::model::dissemination::{Dissemination, DisseminationNumber, DisseminationState, RecipientKind};
 use crate::model::letter::{Letter, LetterKind, LetterState};
 use crate::model::ticket::{Direction, Ticket, TicketNumber};
 use crate::model::{Address, InboxId, Sha256};
@@ -148,7 +148,10 @@ impl Store {
                 timeline: timeline(db, number, view)?,
                 attachments: attachments(db, number, view)?,
                 indicators: indicators(db, number)?,
-                disseminations: disseminations.iter().map(|one| DisseminationRow::new(one, view)).collect(),
+                disseminations: disseminations
+                    .iter()
+                    .map(|one| Ok(DisseminationRow::new(one, &repinned(db, one)?, view)))
+                    .collect::<anyhow::Result<_>>()?,
                 ticket: TicketRow::new(&ticket, view),
                 documents: ticket.documents,
                 form: ticket.form,
@@ -450,6 +453,21 @@ fn messages(db: &Connection, number: &TicketNumber, disseminations: &[Disseminat
     }
     messages.sort_by_key(|(order, _)| *order);
     Ok(messages.into_iter().map(|(_, message)| message).collect())
+}
+
+/// Recipients of one that is not agreed to yet whose pinned certificate is another one than the manifest names.
+fn repinned(db: &Connection, one: &Dissemination) -> anyhow::Result<BTreeSet<Address>> {
+    let mut changed = BTreeSet::new();
+    if one.state != DisseminationState::AwaitingApproval {
+        return Ok(changed);
+    }
+    for recipient in one.recipients.iter().filter(|recipient| recipient.kind != RecipientKind::InternalUnit) {
+        let contact = directory::by_address(db, &recipient.address)?;
+        if contact.is_some_and(|contact| contact.fingerprint != recipient.fingerprint) {
+            changed.insert(recipient.address.clone());
+        }
+    }
+    Ok(changed)
 }
 
 fn timeline(db: &Connection, number: &TicketNumber, view: &View) -> anyhow::Result<Vec<TimelineRow>> {

@@ -4,6 +4,7 @@
 use super::listing::TicketFilter;
 use super::row::{At, Word};
 use super::{Place, at, directory, ledger, query};
+use crate::model::contact::Contact;
 use crate::model::dissemination::{Addressed, Dissemination, DisseminationNumber, DisseminationState};
 use crate::model::effect::Filing;
 use crate::model::letter::{ENCLOSURES_BYTES_MAX, ENCLOSURES_MAX, Enclosure};
@@ -15,7 +16,7 @@ use crate::model::{Address, Fingerprint, InboxId, Sha256};
 use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Params, Row};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// More references than this are not looked up (a mail brings at most 60).
 const REFERENCES_MAX: usize = 100;
@@ -292,12 +293,7 @@ fn load_tickets(db: &Connection, question: &Question, world: &mut Snapshot) -> a
         }
         if let Some(dissemination) = dissemination(db, &number)? {
             numbers.insert(dissemination.ticket.clone());
-            if dissemination.state == DisseminationState::AwaitingApproval {
-                for recipient in &dissemination.recipients {
-                    let contact = directory::by_address(db, &recipient.address)?;
-                    world.recipients.extend(contact.map(|contact| (recipient.address.clone(), contact)));
-                }
-            }
+            load_recipients(db, &dissemination, &mut world.recipients)?;
             world.disseminations.insert(number, dissemination);
         }
     }
@@ -312,6 +308,9 @@ fn load_tickets(db: &Connection, question: &Question, world: &mut Snapshot) -> a
             if !world.disseminations.contains_key(&one)
                 && let Some(found) = dissemination(db, &one)?
             {
+                if question.timeline.is_some() {
+                    load_recipients(db, &found, &mut world.recipients)?;
+                }
                 drafted_under.push(found.ticket.clone());
                 world.disseminations.insert(one, found);
             }
@@ -327,6 +326,18 @@ fn load_tickets(db: &Connection, question: &Question, world: &mut Snapshot) -> a
         if let Some(fingerprint) = directory::by_address(db, &reporter)?.and_then(|contact| contact.fingerprint) {
             world.certificates.insert(reporter, fingerprint);
         }
+    }
+    Ok(())
+}
+
+/// The recipients of one that is not agreed to yet, as the directory has them now.
+fn load_recipients(db: &Connection, dissemination: &Dissemination, known: &mut BTreeMap<Address, Contact>) -> anyhow::Result<()> {
+    if dissemination.state != DisseminationState::AwaitingApproval {
+        return Ok(());
+    }
+    for recipient in &dissemination.recipients {
+        let contact = directory::by_address(db, &recipient.address)?;
+        known.extend(contact.map(|contact| (recipient.address.clone(), contact)));
     }
     Ok(())
 }

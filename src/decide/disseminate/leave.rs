@@ -65,6 +65,16 @@ pub(super) fn release(
     (dissemination, unreached)
 }
 
+/// Whom it would reach is told as things stand now: a certificate may have been mended since the draft, another one
+/// pinned, or it may have ended.
+pub(super) fn weigh(dissemination: &mut Dissemination, directory: &Directory, desk: Desk<'_>) {
+    for recipient in &mut dissemination.recipients {
+        let why = obstacle(recipient, dissemination.tlp, directory.get(&recipient.address), desk);
+        recipient.state = if why.is_some() { RecipientState::Held } else { RecipientState::Queued };
+        recipient.because = why.unwrap_or_default();
+    }
+}
+
 /// Without a certificate AMBER and above never leave, and no mail to an internal unit does: there is
 /// nothing that could be sealed.
 pub(super) fn is_out_of_reach(recipient: &Recipient, mark: Tlp) -> bool {

@@ -1,6 +1,7 @@
 //! How far a dissemination is, in words for `!status`: first the numbers, then the recipients that a
 //! person has to do something about.
 
+use super::leave::weigh;
 use super::preview::{recipient_line, state_of_recipient, state_words};
 use crate::decide::letters::lines::About;
 use crate::decide::work::{DAEMON, Work};
@@ -30,6 +31,11 @@ const ORDER: [RecipientState; 6] = [
 #[must_use]
 pub fn progress_lines(dissemination: &Dissemination, work: &Work<'_>) -> Vec<String> {
     let desk = work.desk;
+    let mut weighed = None;
+    if dissemination.state == DisseminationState::AwaitingApproval {
+        weigh(weighed.insert(dissemination.clone()), &work.world.recipients, desk);
+    }
+    let dissemination = weighed.as_ref().unwrap_or(dissemination);
     let state = state_words(dissemination, work);
     let mut lines = vec![format!("{} {} {state}", dissemination.number, dissemination.tlp.label())];
     if !matches!(dissemination.state, DisseminationState::Draft | DisseminationState::AwaitingApproval) {
@@ -42,6 +48,11 @@ pub fn progress_lines(dissemination: &Dissemination, work: &Work<'_>) -> Vec<Str
     let left = dissemination.recipients.len().saturating_sub(NAMED_MAX);
     if left > 0 {
         lines.push(format!("  {}", desk.say("dissemination.more", &[("count", &left.to_string()), ("number", &dissemination.ticket.0)])));
+    }
+    let held = weighed.iter().flat_map(|one| &one.recipients).filter(|one| one.state == RecipientState::Held).count();
+    if held > 0 {
+        let arguments = [("count", &*held.to_string()), ("number", &*dissemination.number.0)];
+        lines.push(format!("  {}", desk.say("dissemination.would_hold", &arguments)));
     }
     lines
 }

@@ -1,6 +1,7 @@
 //! What changes between draft, agreement and sending: the directory of the moment of sending counts,
 //! and agreement is to exactly what was shown.
 
+use super::unreached::{flat, verb};
 use super::{Hall, read_by, to};
 use bantuan70::cli::demo::stage::{Actor, Note};
 use bantuan70::model::Address;
@@ -194,6 +195,47 @@ async fn c13_a_higher_mark_received_since_voids_what_was_agreed_to() {
     assert!(to(&still, RINA).is_empty());
     assert!(read_by(&still, "budi@bssn.test").contains("kode tidak cocok"));
     let line = hall.agreement(1);
+    hall.command("budi", &line);
+    assert_eq!(to(&hall.play().await, RINA).len(), 1);
+}
+
+/// Between draft and agreement a contact gets another certificate: who asks hears it before anybody agrees, with the way
+/// out, and that way works.
+#[tokio::test]
+async fn who_asks_before_it_is_agreed_to_hears_who_would_be_held() {
+    let mut hall = Hall::new("");
+    hall.keyed_contact(RINA, ContactKind::Person);
+    hall.command("ani", &format!("!tlp RED\n!diseminasi {RINA}\nRahasia untuk bantuan70@bssn.test."));
+    hall.play().await;
+    let ticket = hall.dissemination(1).unwrap().ticket;
+    let ask = async |hall: &mut Hall| {
+        hall.command("ani", &format!("!tiket {ticket}\n!status"));
+        flat(&read_by(&hall.play().await, "ani@bssn.test"))
+    };
+    let page = |hall: &Hall| verb(hall, &["ticket", "show", &ticket.0]).unwrap();
+    let status = ask(&mut hall).await;
+    assert!(status.contains("akan dikirim bila disetujui") && !status.contains("disetujui sekarang"), "{status}");
+    assert!(!page(&hall).contains("would be held"), "{}", page(&hall));
+
+    let other = Actor::with_key("Rina", RINA, hall.now()).unwrap();
+    let fingerprint = hall.keep(&other.certificate().unwrap());
+    let store = &hall.stage.daemon.store;
+    store.pin_certificate(&rina(), &fingerprint, None, "test", hall.now()).unwrap();
+    store.verify_contact(&rina(), "call-back", "test", hall.now()).unwrap();
+    hall.stage.add(RINA, other);
+    hall.stage.reload().unwrap();
+    let number = hall.dissemination(1).unwrap().number;
+    let status = ask(&mut hall).await;
+    for says in ["bukan lagi sertifikat yang disetujui", "1 penerima ditahan", &format!("!batal {number}, lalu susun !diseminasi baru")] {
+        assert!(status.contains(says), "{says}:\n{status}");
+    }
+    assert!(!status.contains("akan dikirim bila disetujui"), "{status}");
+    assert!(page(&hall).contains("would be held"), "{}", page(&hall));
+    // It is as they say, and so is the way out.
+    hall.command("ani", &format!("!batal {number}"));
+    hall.command("ani", &format!("!tiket {ticket}\n!tlp RED\n!diseminasi {RINA}\nRahasia untuk bantuan70@bssn.test."));
+    hall.play().await;
+    let line = hall.agreement(2);
     hall.command("budi", &line);
     assert_eq!(to(&hall.play().await, RINA).len(), 1);
 }
