@@ -99,8 +99,8 @@ pub fn draft(targets: &[String], job: &mut Job<'_>, work: &mut Work<'_>) -> Resu
     if is_agreed(&dissemination, work) {
         let what = desk.say("dissemination.drafted", &[("number", &number), ("mark", &mark.label())]);
         work.set_dissemination(dissemination.clone(), job.person.address.as_str(), what);
-        let (dissemination, unreached) = release(dissemination, job.person.address.as_str(), &directory, work);
-        job.next.extend(unreached);
+        let (dissemination, ways) = release(dissemination, job.person.address.as_str(), &directory, work);
+        job.next.extend(ways);
         preview::show(&dissemination, &directory, &warnings, job, work);
         return Ok(released_words(&dissemination, work));
     }
@@ -284,19 +284,19 @@ pub fn approve(number: &DisseminationNumber, code: &str, job: &mut Job<'_>, work
     }
     let author = dissemination.author.clone();
     let directory = work.world.recipients.clone();
-    let (dissemination, unreached) = release(dissemination, by, &directory, work);
+    let (dissemination, ways) = release(dissemination, by, &directory, work);
     let held = held_words(&dissemination, work);
     if author != job.person.address
         && let Some(person) = desk.policy.person(&author)
     {
         let key = if dissemination.reached_nobody() { "notice.agreed_unreached" } else { "notice.agreed" };
         let what = desk.say(key, &[("number", &number.0), ("by", by)]);
-        let facts = held.iter().map(|line| line.trim_start_matches("; ").to_owned()).chain(unreached.iter().cloned()).collect();
+        let facts = held.iter().map(|line| line.trim_start_matches("; ").to_owned()).chain(ways.iter().cloned()).collect();
         let fields = work.event_fields(&ticket, About::Dissemination, what, facts, "");
         let letter = work.to_person(person, Some(&ticket), LetterKind::Notice, TemplateName::NoticeEvent, &fields);
         work.queue(letter, AtReporter::No);
     }
-    job.next.extend(unreached);
+    job.next.extend(ways);
     // Who agreed sees what that was, and to whom it goes.
     job.next.push(progress_lines(&dissemination, work).join("\n"));
     Ok(released_words(&dissemination, work))

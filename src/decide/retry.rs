@@ -291,6 +291,8 @@ fn held(id: OutboxId, letter: &Letter, reason: &str, work: &mut Work<'_>) {
     let (to, free) = ([letter.to.clone()], format!("{command}\n!terbuka"));
     let (about, ways_out): (About<'_>, &[&str]) = if let Some((number, _)) = &risen {
         (About::Unreached(number), &["letter.risen_or_never"])
+    } else if letter.kind == LetterKind::Dissemination {
+        (About::Silent(&to), &["letter.again_or_never", "letter.to_another_anew"])
     } else if letter.dissemination.is_some() {
         (About::Silent(&to), &["letter.again_or_never"])
     } else if is_readable {

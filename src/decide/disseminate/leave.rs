@@ -1,7 +1,7 @@
 //! What leaves: one letter a recipient, and the last question before it goes. What stands in the
 //! directory now counts, not what stood there when the dissemination was drafted.
 
-use super::progress::{reached_nobody, ways_of, ways_out};
+use super::progress::{reached_nobody, ways_of, ways_out, ways_words};
 use crate::decide::Desk;
 use crate::decide::letters::text;
 use crate::decide::readable;
@@ -23,7 +23,7 @@ pub(super) type Directory = BTreeMap<Address, Contact>;
 
 /// Queues one letter a recipient, exactly as the manifest says. Who cannot be reached safely is held;
 /// where a person can mend that, the letter waits in the outbox as held. Where nobody can be reached, the sending is
-/// over before it began: gives the words for whoever hears of it now.
+/// over before it began. Gives the words for whoever hears of it now: how what is held can still leave.
 pub(super) fn release(
     mut dissemination: Dissemination,
     by: &str,
@@ -57,12 +57,14 @@ pub(super) fn release(
     let arguments: Vec<(&str, &str)> = counts.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let what = work.desk.say("dissemination.released", &arguments);
     work.set_dissemination(dissemination.clone(), by, what);
-    let mut unreached = Vec::new();
-    if queued == 0 {
-        unreached.push(reached_nobody(&dissemination.number, &dissemination.ticket, work));
-        unreached.extend(ways_out(&ways_of(&dissemination.recipients), work));
+    let ways = ways_of(&dissemination.recipients);
+    if queued > 0 {
+        let told = ways_words(&ways, work);
+        return (dissemination, told);
     }
-    (dissemination, unreached)
+    let mut told = vec![reached_nobody(&dissemination.number, &dissemination.ticket, work)];
+    told.extend(ways_out(&ways, work));
+    (dissemination, told)
 }
 
 /// Whom it would reach is told as things stand now: a certificate may have been mended since the draft, another one

@@ -101,23 +101,30 @@ pub(super) enum Way<'a> {
     DraftAnew,
 }
 
-/// Those that the recipients of one that was released without reaching anybody stand for.
+/// Those that the recipients of one who are held at its release stand for.
 pub(super) fn ways_of(recipients: &[Recipient]) -> Vec<Way<'static>> {
     let has = |way, is_there: bool| is_there.then_some(way);
-    let letters = has(Way::Retry, recipients.iter().any(|one| one.message_id.is_some()));
-    let others = has(Way::DraftAnew, recipients.iter().any(|one| one.message_id.is_none()));
+    let held = || recipients.iter().filter(|one| one.state == RecipientState::Held);
+    let letters = has(Way::Retry, held().any(|one| one.message_id.is_some()));
+    let others = has(Way::DraftAnew, held().any(|one| one.message_id.is_none()));
     letters.into_iter().chain(others).collect()
 }
 
 /// What a person can do about a dissemination that has reached nobody.
 pub(super) fn ways_out(ways: &[Way<'_>], work: &Work<'_>) -> Vec<String> {
+    let say = |key: &str| work.desk.say(&format!("dissemination.unreached_{key}"), &[]);
+    std::iter::once(say("why")).chain(ways_words(ways, work)).chain([say("otherwise")]).collect()
+}
+
+/// How mail that did not leave can still leave, a line each.
+pub(super) fn ways_words(ways: &[Way<'_>], work: &Work<'_>) -> Vec<String> {
     let say = |key: &str, arguments: &[(&str, &str)]| work.desk.say(&format!("dissemination.unreached_{key}"), arguments);
     let ways = ways.iter().map(|way| match way {
         Way::Retry => say("again", &[]),
         Way::RetryThis(id, address) => say("again_this", &[("id", &id.to_string()), ("address", address.as_str())]),
         Way::DraftAnew => say("anew", &[]),
     });
-    std::iter::once(say("why", &[])).chain(ways).chain([say("otherwise", &[])]).collect()
+    ways.collect()
 }
 
 /// Of how many the mail has left, and how many stand otherwise.

@@ -40,6 +40,7 @@ async fn held_after(mark: &str, kind: ContactKind, has_key: bool, change: impl F
     assert_eq!(hall.state_of(1, RINA).0, RecipientState::Held);
     let told = read_by(&sent, "ani@bssn.test");
     assert!(told.contains(reason), "{reason}: nobody was told:\n{told}");
+    assert!(flat(&told).contains("surat ini tidak dapat dikirim: batalkan, lalu susun !diseminasi baru"), "{reason}:\n{told}");
     // Once: neither time nor a restart tells it again.
     for _ in 0..3 {
         hall.stage.wait(1);

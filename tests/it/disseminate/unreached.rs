@@ -175,3 +175,49 @@ async fn an_unverified_contact_is_refused_with_the_verb_that_mends_it() {
     hall.command("ani", &format!("!tlp AMBER\n{DRAFT}"));
     assert_eq!(to(&hall.play().await, RINA).len(), 1);
 }
+
+/// Some are reached and one is held: who released it and who wrote it hear the way out that fits, and there is a letter in
+/// the outbox exactly where that way is to try it again.
+#[tokio::test]
+async fn who_is_held_at_the_release_is_told_with_the_way_out_that_fits() {
+    const SITI: &str = "siti@bank.example";
+    for has_key in [false, true] {
+        let mut hall = Hall::new("");
+        hall.keyed_contact(SITI, ContactKind::Person);
+        if has_key {
+            hall.keyed_contact(RINA, ContactKind::Person);
+        } else {
+            hall.contact(RINA, ContactKind::Person, None, true);
+        }
+        let mark = |hall: &Hall, problem: &str| {
+            let store = &hall.stage.daemon.store;
+            let contact = store.contact(&bantuan70::model::Address::parse(RINA).unwrap()).unwrap().unwrap();
+            if let Some(print) = contact.fingerprint {
+                let bytes = store.certificate(&print).unwrap().unwrap().bytes;
+                store.put_certificate_with(&print, &bytes, None, problem, hall.now()).unwrap();
+            }
+        };
+        hall.tell_news();
+        mark(&hall, "no encryption key");
+        hall.command("ani", &format!("!tlp RED\n!diseminasi {SITI} {RINA}\nUntuk bantuan70@bssn.test: blokir 192.0.2.7."));
+        hall.play().await;
+        let line = hall.agreement(1);
+        hall.command("budi", &line);
+        let mails = hall.play().await;
+        assert_eq!((to(&mails, SITI).len(), hall.state_of(1, RINA).0), (1, RecipientState::Held));
+        let listed = verb(&hall, &["outbox", "list"]).unwrap();
+        assert_eq!((letters(&hall), listed.contains(RINA)), (1 + usize::from(has_key), has_key), "{listed}");
+        for who in [ANI, BUDI] {
+            let told = flat(&read_by(&mails, who));
+            let ways = (told.contains("outbox retry ID"), told.contains("tidak ada surel yang dapat dikirim ulang"));
+            assert_eq!(ways, (has_key, !has_key), "{who}: {told}");
+            assert!(told.contains("!diseminasi baru") && !told.contains("Tidak satu pun surel"), "{who}: {told}");
+        }
+        if has_key {
+            mark(&hall, "");
+            let row = hall.outbox().into_iter().find(|row| row.to == RINA).unwrap();
+            hall.retry(bantuan70::store::OutboxId(row.id)).unwrap();
+            assert_eq!(to(&hall.play().await, RINA).len(), 1);
+        }
+    }
+}
