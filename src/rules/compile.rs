@@ -252,8 +252,8 @@ impl Compiled {
         Ok(new)
     }
 
-    /// Learns from every example of the set, and every test that does not ask for unsure, as from a labelled mail. What is denied in them is told
-    /// by the set itself, which has to be whole for that.
+    /// Learns from every example of the set, and every test that does not ask for unsure, as from a labelled mail. What
+    /// is denied in them is told by the set itself, which has to be whole for that.
     fn learn(&mut self) {
         let mut reader = Reader::new(&self.lexicon, &self.vocabulary, &self.likeness);
         let mut prose = |place, text: &str| {

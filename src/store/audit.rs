@@ -3,7 +3,7 @@
 //! signed reports shows that one.
 
 use super::row::At;
-use super::{Store, at, snapshot};
+use super::{Store, at, dissemination};
 use crate::model::Sha256;
 use crate::model::ticket::{Ticket, TicketEvent};
 use anyhow::Context as _;
@@ -250,7 +250,7 @@ fn verify_disseminations(db: &Connection, mut digests: BTreeMap<String, String>,
     let mut rows = statement.query([]).context("walk the disseminations")?;
     while let Some(row) = rows.next().context("read the disseminations")? {
         let (number, body): (String, String) = (row.get(0)?, row.get(1)?);
-        let Ok(one) = snapshot::whole(db, &body) else {
+        let Ok(one) = dissemination::whole(db, &body) else {
             problems.push(format!("dissemination {number} cannot be read"));
             digests.remove(&number);
             continue;

@@ -2,7 +2,7 @@
 //! the audit chain. Nothing is counted here but rows.
 
 use super::row::{At, Word};
-use super::{Store, at, audit, snapshot, standing};
+use super::{Store, at, audit, dissemination, standing};
 use crate::model::ledger::{Happened, History, Ledger, Period, StuckLetter};
 use crate::model::ticket::TicketNumber;
 use anyhow::Context as _;
@@ -62,7 +62,7 @@ pub(super) fn take(db: &Connection, period: Period, zone: &TimeZone) -> anyhow::
         "SELECT body FROM dissemination WHERE created_at < ?2 AND (updated_at >= ?1 OR state NOT IN ('closed', 'cancelled')) ORDER BY number",
     )?;
     for body in statement.query_map((at(from), at(to)), |row| row.get::<_, String>(0))? {
-        ledger.disseminations.push(snapshot::whole(db, &body?).context("read a dissemination")?);
+        ledger.disseminations.push(dissemination::whole(db, &body?).context("read a dissemination")?);
     }
     let mut statement = db.prepare_cached("SELECT state, count(*) FROM outbox GROUP BY state")?;
     for row in statement.query_map([], |row| Ok((row.get::<_, Word<_>>(0)?.0, row.get(1)?)))? {

@@ -8,6 +8,7 @@ mod backup;
 mod deaths;
 mod decision;
 mod directory;
+mod dissemination;
 mod failure;
 mod ground;
 mod inbox;

@@ -6,8 +6,8 @@ use super::listing::{
 };
 use super::retention::ERASED;
 use super::row::{At, Word, local};
-use super::{Store, at, audit, directory, snapshot};
-use crate::model::dissemination::{Dissemination, DisseminationNumber, DisseminationState, RecipientKind};
+use super::{Store, at, dissemination, snapshot};
+use crate::model::dissemination::{Dissemination, DisseminationNumber};
 use crate::model::letter::{Letter, LetterKind, LetterState};
 use crate::model::ticket::{Direction, Ticket, TicketNumber};
 use crate::model::{Address, InboxId, Sha256};
@@ -39,34 +39,6 @@ impl Store {
     /// Where the database cannot be read.
     pub fn ticket_states(&self, filter: &TicketFilter) -> anyhow::Result<Vec<Ticket>> {
         self.read(|db| select_tickets(db, filter))
-    }
-
-    /// One dissemination as the core knows it, without the content of its enclosures.
-    ///
-    /// # Errors
-    /// Where the database cannot be read.
-    pub fn dissemination_state(&self, number: &DisseminationNumber) -> anyhow::Result<Option<Dissemination>> {
-        self.read(|db| snapshot::dissemination(db, number))
-    }
-
-    /// A dissemination, and the SHA-256 of the manifest that the audit log took down when it was released.
-    ///
-    /// # Errors
-    /// Where the database cannot be read.
-    pub fn released(&self, number: &DisseminationNumber) -> anyhow::Result<Option<(Dissemination, Sha256)>> {
-        self.read(|db| {
-            let Some(one) = snapshot::dissemination(db, number)? else { return Ok(None) };
-            // By time, which has an index; the first entry counts.
-            let manifest: Option<String> = db
-                .prepare_cached(
-                    "SELECT digest FROM audit INDEXED BY audit_by_time
-                     WHERE at >= ?1 AND thing = 'dissemination' AND thing_id = ?2 AND what = ?3 ORDER BY at, id LIMIT 1",
-                )?
-                .query_row((at(one.created_at), &number.0, audit::RELEASED), |row| row.get(0))
-                .optional()
-                .with_context(|| format!("read what was agreed to of {number}"))?;
-            Ok(manifest.map(|manifest| (one, Sha256(manifest))))
-        })
     }
 
     /// Tickets that time can still do something to: open, or closed with the survey not sent.
@@ -142,7 +114,7 @@ impl Store {
     pub fn ticket(&self, number: &TicketNumber, view: &View) -> anyhow::Result<Option<TicketPage>> {
         self.read(|db| {
             let Some(ticket) = snapshot::ticket(db, number)? else { return Ok(None) };
-            let disseminations = snapshot::disseminations_of(db, number)?;
+            let disseminations = dissemination::of_ticket(db, number)?;
             Ok(Some(TicketPage {
                 messages: messages(db, number, &disseminations, view)?,
                 timeline: timeline(db, number, view)?,
@@ -150,7 +122,7 @@ impl Store {
                 indicators: indicators(db, number)?,
                 disseminations: disseminations
                     .iter()
-                    .map(|one| Ok(DisseminationRow::new(one, &repinned(db, one)?, view)))
+                    .map(|one| Ok(DisseminationRow::new(one, &dissemination::repinned(db, one)?, view)))
                     .collect::<anyhow::Result<_>>()?,
                 ticket: TicketRow::new(&ticket, view),
                 documents: ticket.documents,
@@ -453,21 +425,6 @@ fn messages(db: &Connection, number: &TicketNumber, disseminations: &[Disseminat
     }
     messages.sort_by_key(|(order, _)| *order);
     Ok(messages.into_iter().map(|(_, message)| message).collect())
-}
-
-/// Recipients of one that is not agreed to yet whose pinned certificate is another one than the manifest names.
-fn repinned(db: &Connection, one: &Dissemination) -> anyhow::Result<BTreeSet<Address>> {
-    let mut changed = BTreeSet::new();
-    if one.state != DisseminationState::AwaitingApproval {
-        return Ok(changed);
-    }
-    for recipient in one.recipients.iter().filter(|recipient| recipient.kind != RecipientKind::InternalUnit) {
-        let contact = directory::by_address(db, &recipient.address)?;
-        if contact.is_some_and(|contact| contact.fingerprint != recipient.fingerprint) {
-            changed.insert(recipient.address.clone());
-        }
-    }
-    Ok(changed)
 }
 
 fn timeline(db: &Connection, number: &TicketNumber, view: &View) -> anyhow::Result<Vec<TimelineRow>> {

@@ -3,9 +3,8 @@
 
 use super::listing::TicketFilter;
 use super::row::{At, Word};
-use super::{Place, at, directory, ledger, query};
-use crate::model::contact::Contact;
-use crate::model::dissemination::{Addressed, Dissemination, DisseminationNumber, DisseminationState};
+use super::{Place, at, directory, dissemination, ledger, query};
+use crate::model::dissemination::DisseminationNumber;
 use crate::model::effect::Filing;
 use crate::model::letter::{ENCLOSURES_BYTES_MAX, ENCLOSURES_MAX, Enclosure};
 use crate::model::snapshot::{
@@ -16,7 +15,7 @@ use crate::model::{Address, Fingerprint, InboxId, Sha256};
 use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Params, Row};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// More references than this are not looked up (a mail brings at most 60).
 const REFERENCES_MAX: usize = 100;
@@ -242,7 +241,7 @@ fn awaited_of(db: &Connection, sender: &Address) -> anyhow::Result<Vec<Dissemina
 }
 
 /// A ticket (`?1`) and those that were merged into it: it links to each of them.
-const TAKEN_UP: &str = "WITH RECURSIVE taken_up (number) AS (
+pub(super) const TAKEN_UP: &str = "WITH RECURSIVE taken_up (number) AS (
     SELECT ?1 UNION SELECT other.number FROM taken_up JOIN ticket ON ticket.number = taken_up.number
     JOIN json_each(ticket.fold, '$.links') AS link JOIN ticket AS other ON other.number = link.value
     WHERE json_extract(other.fold, '$.merged_into') = taken_up.number)";
@@ -291,25 +290,25 @@ fn load_tickets(db: &Connection, question: &Question, world: &mut Snapshot) -> a
         if world.disseminations.contains_key(&number) {
             continue;
         }
-        if let Some(dissemination) = dissemination(db, &number)? {
-            numbers.insert(dissemination.ticket.clone());
-            load_recipients(db, &dissemination, &mut world.recipients)?;
-            world.disseminations.insert(number, dissemination);
+        if let Some(found) = dissemination::one(db, &number)? {
+            numbers.insert(found.ticket.clone());
+            world.recipients.extend(dissemination::contacts(db, &found)?);
+            world.disseminations.insert(number, found);
         }
     }
     let wanted: Vec<TicketNumber> = numbers.into_iter().collect();
     add_tickets(db, wanted, world)?;
     if let Some((number, to)) = &question.addressed {
-        world.addressed = addressed(db, number, to)?;
+        world.addressed = dissemination::addressed(db, number, to)?;
     }
     let mut drafted_under = Vec::new();
     for number in world.tickets.keys().filter(|_| !question.skips_disseminations) {
-        for one in numbers_of(db, number)? {
+        for one in dissemination::numbers_of(db, number)? {
             if !world.disseminations.contains_key(&one)
-                && let Some(found) = dissemination(db, &one)?
+                && let Some(found) = dissemination::one(db, &one)?
             {
                 if question.timeline.is_some() {
-                    load_recipients(db, &found, &mut world.recipients)?;
+                    world.recipients.extend(dissemination::contacts(db, &found)?);
                 }
                 drafted_under.push(found.ticket.clone());
                 world.disseminations.insert(one, found);
@@ -326,18 +325,6 @@ fn load_tickets(db: &Connection, question: &Question, world: &mut Snapshot) -> a
         if let Some(fingerprint) = directory::by_address(db, &reporter)?.and_then(|contact| contact.fingerprint) {
             world.certificates.insert(reporter, fingerprint);
         }
-    }
-    Ok(())
-}
-
-/// The recipients of one that is not agreed to yet, as the directory has them now.
-fn load_recipients(db: &Connection, dissemination: &Dissemination, known: &mut BTreeMap<Address, Contact>) -> anyhow::Result<()> {
-    if dissemination.state != DisseminationState::AwaitingApproval {
-        return Ok(());
-    }
-    for recipient in &dissemination.recipients {
-        let contact = directory::by_address(db, &recipient.address)?;
-        known.extend(contact.map(|contact| (recipient.address.clone(), contact)));
     }
     Ok(())
 }
@@ -378,73 +365,6 @@ pub(super) fn ticket(db: &Connection, number: &TicketNumber) -> anyhow::Result<O
         .optional()
         .with_context(|| format!("read ticket {number}"))?;
     fold.map(|fold| serde_json::from_str(&fold).with_context(|| format!("read ticket {number}"))).transpose()
-}
-
-/// One dissemination as it stands; the content of its enclosures stays in the store.
-pub(super) fn dissemination(db: &Connection, number: &DisseminationNumber) -> anyhow::Result<Option<Dissemination>> {
-    let body: Option<String> = db
-        .prepare_cached("SELECT body FROM dissemination WHERE number = ?1")?
-        .query_row([&number.0], |row| row.get(0))
-        .optional()
-        .with_context(|| format!("read dissemination {number}"))?;
-    body.map(|body| whole(db, &body).with_context(|| format!("read dissemination {number}"))).transpose()
-}
-
-/// A dissemination of its row and the rows of its recipients.
-pub(super) fn whole(db: &Connection, body: &str) -> anyhow::Result<Dissemination> {
-    let mut dissemination: Dissemination = serde_json::from_str(body)?;
-    let mut statement = db.prepare_cached("SELECT body FROM recipient WHERE dissemination = ?1 ORDER BY n, address")?;
-    let mut rows = statement.query([&dissemination.number.0])?;
-    dissemination.recipients.clear();
-    while let Some(row) = rows.next().context("read the recipients")? {
-        dissemination.recipients.push(serde_json::from_str(row.get_ref(0)?.as_str()?).context("read a recipient")?);
-    }
-    Ok(dissemination)
-}
-
-/// One recipient of a dissemination, whatever the number of the others.
-fn addressed(db: &Connection, number: &DisseminationNumber, to: &Address) -> anyhow::Result<Option<Addressed>> {
-    let row: Option<(String, String, Word<DisseminationState>, String)> = db
-        .prepare_cached(
-            "SELECT dissemination.ticket, dissemination.author, dissemination.state, recipient.body FROM recipient
-             JOIN dissemination ON dissemination.number = recipient.dissemination WHERE recipient.dissemination = ?1 AND address = ?2",
-        )?
-        .query_row((&number.0, to.as_str()), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
-        .optional()
-        .with_context(|| format!("read a recipient of {number}"))?;
-    let Some((ticket, author, Word(state), body)) = row else { return Ok(None) };
-    let others_wait: bool = db
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM recipient WHERE dissemination = ?1 AND state = 'queued' AND address <> ?2)")?
-        .query_row((&number.0, to.as_str()), |row| row.get(0))
-        .context("look for recipients that wait")?;
-    // Asked only of the last one: it reads them all.
-    let others_left: bool = !others_wait
-        && db
-            .prepare_cached(
-                "SELECT EXISTS (SELECT 1 FROM recipient WHERE dissemination = ?1 AND address <> ?2 AND json_extract(body, '$.sent_at') IS NOT NULL)",
-            )?
-            .query_row((&number.0, to.as_str()), |row| row.get(0))
-            .context("look for recipients that were reached")?;
-    let recipient = serde_json::from_str(&body).with_context(|| format!("read a recipient of {number}"))?;
-    let author = Address::parse(&author).with_context(|| format!("the author of {number} is no address"))?;
-    let (number, ticket) = (number.clone(), TicketNumber(ticket));
-    Ok(Some(Addressed { number, ticket, author, state, recipient, others_wait, others_left }))
-}
-
-/// The disseminations of a ticket and of those that were merged into it, in the order of their numbers.
-pub(super) fn disseminations_of(db: &Connection, ticket: &TicketNumber) -> anyhow::Result<Vec<Dissemination>> {
-    let mut found = Vec::new();
-    for number in numbers_of(db, ticket)? {
-        found.extend(dissemination(db, &number)?);
-    }
-    Ok(found)
-}
-
-fn numbers_of(db: &Connection, ticket: &TicketNumber) -> anyhow::Result<Vec<DisseminationNumber>> {
-    let mut statement =
-        db.prepare_cached(&format!("{TAKEN_UP} SELECT number FROM dissemination WHERE ticket IN taken_up ORDER BY created_at, number"))?;
-    let rows = statement.query_map([&ticket.0], |row| row.get(0).map(DisseminationNumber))?;
-    rows.collect::<Result<_, _>>().with_context(|| format!("read the disseminations of {ticket}"))
 }
 
 /// What counts against the limits of contract 2. A held or cancelled acknowledgement was not sent

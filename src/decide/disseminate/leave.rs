@@ -33,17 +33,15 @@ pub(super) fn release(
     dissemination.state = DisseminationState::Sending;
     dissemination.sent_at = Some(work.desk.now);
     dissemination.released = Some(dissemination.code());
+    weigh(&mut dissemination, directory, work.desk);
     let mut recipients = dissemination.recipients.clone();
     for recipient in &mut recipients {
-        let why = obstacle(recipient, dissemination.tlp, directory.get(&recipient.address), work.desk);
         recipient.at = work.desk.now;
-        recipient.state = if why.is_some() { RecipientState::Held } else { RecipientState::Queued };
-        recipient.because = why.clone().unwrap_or_default();
         if is_out_of_reach(recipient, dissemination.tlp) {
             continue;
         }
         let mut letter = without_words(letter_to(recipient, &dissemination, Occasion::Dissemination, work.desk));
-        letter.held_because = why;
+        letter.held_because = (recipient.state == RecipientState::Held).then(|| recipient.because.clone());
         recipient.message_id = Some(letter.message_id.clone());
         work.queue(letter, AtReporter::No);
     }
@@ -67,7 +65,7 @@ pub(super) fn release(
     (dissemination, told)
 }
 
-/// Whom it would reach is told as things stand now: a certificate may have been mended since the draft, another one
+/// Whom it reaches is told as things stand now: a certificate may have been mended since the draft, another one
 /// pinned, or it may have ended.
 pub(super) fn weigh(dissemination: &mut Dissemination, directory: &Directory, desk: Desk<'_>) {
     for recipient in &mut dissemination.recipients {
